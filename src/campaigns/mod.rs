@@ -1,0 +1,1 @@
+//! Campaigns and their vouchers: making them, changing them, listing them, counting them.

@@ -1,0 +1,259 @@
+//! What an operator can set: environment variables `SCRIP_…` over an optional TOML file, parsed once.
+//!
+//! Every limit is a field here, named with its unit. Unknown keys are refused.
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Signing secrets that stand in documents and examples, and so are nobody's secret.
+const DOCUMENTED_SECRETS: &[&str] = &["change-me", "changeme", "secret", "your-secret-here", "0123456789abcdef0123456789abcdef"];
+
+/// The shortest signing secret that HS256 is safe with (RFC 7518, 3.2).
+const SIGNING_SECRET_MIN_BYTES: usize = 32;
+
+/// Names that `.dev/demo.env` uses for clients; they may stand in a server's environment too.
+const CLIENT_NAMES: &[&str] = &[
+    "config_file", "url", "user", "password", "device_key", "device_id", "device_ids", "code_discount", "code_gift",
+];
+
+/// Everything that can be set, with its default.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to serve HTTP.
+    pub listen: SocketAddr,
+    /// The URL that clients reach this server at, for links.
+    pub public_url: String,
+    /// `postgres://…`; also read from `DATABASE_URL`.
+    #[serde(serialize_with = "masked_url")]
+    pub database_url: SecretString,
+    /// `redis://…` or `redis+unix:///…`; also read from `REDIS_URL`.
+    #[serde(serialize_with = "masked_url")]
+    pub redis_url: SecretString,
+    /// Prefix of every key in Redis, so that installations can share a server.
+    pub redis_prefix: String,
+    /// Signs access tokens: at least 32 bytes, random, the same on all servers of an installation.
+    #[serde(serialize_with = "masked")]
+    pub signing_secret: Option<SecretString>,
+    /// Set by `make run` alone: allows the demo's own secret and login.
+    pub demo: bool,
+
+    /// Connections to Postgres, besides the journal's own.
+    pub database_connections: u32,
+    /// How long a request waits for a connection, in milliseconds.
+    pub database_wait_ms: u64,
+    /// How long a statement of the journal waits for a row that someone else holds, in milliseconds.
+    pub journal_lock_wait_ms: u64,
+    /// Journal connections: batches under way at once, each for its share of the vouchers.
+    pub journal_lanes: usize,
+    /// Redemptions in one commit at most.
+    pub journal_batch_max: usize,
+    /// Redemptions waiting for a commit at most; more are answered 503.
+    pub journal_queue_max: usize,
+    /// A redemption that has waited this long is given up, in milliseconds.
+    pub redeem_deadline_ms: u64,
+    /// An answer of Redis that takes longer counts as none, in milliseconds.
+    pub redis_timeout_ms: u64,
+    /// A reservation in Redis that is not settled after this is looked up in Postgres, in milliseconds.
+    pub reservation_stale_ms: u64,
+    /// Vouchers whose terms are kept in memory.
+    pub near_vouchers_max: usize,
+    /// Log entries of validations waiting to be written; more are dropped and counted.
+    pub audit_queue_max: usize,
+
+    /// The longest lock a device can ask for, in seconds; longer ones are shortened to it.
+    pub lock_max_s: u32,
+    /// Failed look-ups a minute that one device has.
+    pub guesses_per_device_per_minute: u32,
+    /// Failed look-ups a minute that one key or user has.
+    pub guesses_per_key_per_minute: u32,
+    /// Failed look-ups a minute that one user group has.
+    pub guesses_per_group_per_minute: u32,
+    /// Attempts to log in a minute for one user name.
+    pub logins_per_minute: u32,
+    /// The largest body, in bytes.
+    pub body_max_bytes: usize,
+    /// Requests under way at once; more are answered 503.
+    pub requests_max: usize,
+    /// How long a stop waits for what was accepted, in seconds.
+    pub drain_s: u64,
+
+    /// Life of an access token, in seconds.
+    pub access_token_s: u64,
+    /// Life of a refresh token, in seconds.
+    pub refresh_token_s: u64,
+    /// Memory of one password hash, in KiB.
+    pub argon2_memory_kib: u32,
+    /// Passes of one password hash.
+    pub argon2_passes: u32,
+    /// Passwords hashed at once.
+    pub argon2_parallel_max: usize,
+
+    /// Vouchers that a campaign's generation writes in one transaction.
+    pub generation_batch: usize,
+    /// A worker that is silent for this long loses its job to another, in seconds.
+    pub job_lease_s: u64,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            database_url: SecretString::from("postgres://localhost/scrip"),
+            redis_url: SecretString::from("redis://localhost"),
+            redis_prefix: "scrip".to_owned(),
+            signing_secret: None,
+            demo: false,
+            database_connections: 16,
+            database_wait_ms: 3_000,
+            journal_lock_wait_ms: 2_000,
+            journal_lanes: 1,
+            journal_batch_max: 512,
+            journal_queue_max: 8_192,
+            redeem_deadline_ms: 5_000,
+            redis_timeout_ms: 500,
+            reservation_stale_ms: 5_000,
+            near_vouchers_max: 200_000,
+            audit_queue_max: 100_000,
+            lock_max_s: 300,
+            guesses_per_device_per_minute: 30,
+            guesses_per_key_per_minute: 60,
+            guesses_per_group_per_minute: 600,
+            logins_per_minute: 10,
+            body_max_bytes: 1 << 20,
+            requests_max: 4_096,
+            drain_s: 10,
+            access_token_s: 900,
+            refresh_token_s: 30 * 24 * 3600,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            argon2_parallel_max: 4,
+            generation_batch: 5_000,
+            job_lease_s: 30,
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file that `SCRIP_CONFIG_FILE` names (or `scrip.toml`, if there is one), then the environment.
+    pub fn load() -> Result<Self, Box<figment::Error>> {
+        let file = std::env::var_os("SCRIP_CONFIG_FILE").map(PathBuf::from);
+        let toml = match &file {
+            Some(path) => Toml::file_exact(path),
+            None => Toml::file("scrip.toml"),
+        };
+        Figment::from(Defaults::default())
+            .merge(toml)
+            .merge(Env::raw().only(&["DATABASE_URL", "REDIS_URL"]))
+            .merge(Env::prefixed("SCRIP_").ignore(CLIENT_NAMES))
+            .extract()
+            .map_err(Box::new)
+    }
+
+    /// The signing secret, if it is fit to sign with.
+    pub fn signing_secret(&self) -> Result<&SecretString, String> {
+        let secret = self.signing_secret.as_ref().ok_or("SCRIP_SIGNING_SECRET is not set: give it at least 32 random bytes (openssl rand -hex 32)")?;
+        let text = secret.expose_secret();
+        if text.len() < SIGNING_SECRET_MIN_BYTES {
+            return Err(format!("SCRIP_SIGNING_SECRET is shorter than {SIGNING_SECRET_MIN_BYTES} bytes"));
+        }
+        if DOCUMENTED_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) {
+            return Err("SCRIP_SIGNING_SECRET is one that stands in documentation: make your own (openssl rand -hex 32)".to_owned());
+        }
+        if text.starts_with(DEMO_SECRET_PREFIX) && !self.demo {
+            return Err("SCRIP_SIGNING_SECRET is the demo's: make your own (openssl rand -hex 32)".to_owned());
+        }
+        Ok(secret)
+    }
+}
+
+/// What the demo's signing secret begins with, so that nobody else can use one.
+pub const DEMO_SECRET_PREFIX: &str = "scrip-demo-";
+
+/// [`Config::default`] as a figment provider, with the secrets in clear (they are defaults).
+#[derive(Default)]
+struct Defaults(Config);
+
+impl figment::Provider for Defaults {
+    fn metadata(&self) -> figment::Metadata {
+        figment::Metadata::named("defaults")
+    }
+
+    fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
+        let mut data = Serialized::defaults(&self.0).data()?;
+        for dict in data.values_mut() {
+            dict.remove("signing_secret");
+            dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());
+            dict.insert("redis_url".to_owned(), self.0.redis_url.expose_secret().into());
+        }
+        Ok(data)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field's own type")]
+fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_some("********"),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A URL without its password.
+fn masked_url<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    let url = url.expose_secret();
+    let masked = match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://********{}", &url[..scheme], &url[at..]),
+        _ => url.to_owned(),
+    };
+    serializer.serialize_str(&masked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_secret(secret: &str) -> Config {
+        Config { signing_secret: Some(SecretString::from(secret)), ..Config::default() }
+    }
+
+    #[test]
+    fn a_weak_or_known_signing_secret_is_refused() {
+        assert!(Config::default().signing_secret().is_err());
+        assert!(with_secret("short").signing_secret().is_err());
+        assert!(with_secret("change-me-change-me-change-me-change-me").signing_secret().is_err());
+        let demo = with_secret("scrip-demo-3f2504e04f8911d39a0c0305e82c3301");
+        assert!(demo.signing_secret().is_err());
+        assert!(Config { demo: true, ..demo }.signing_secret().is_ok());
+        assert!(with_secret("c0ffee5f8f1e4b7f9a7b1d2e3f405162").signing_secret().is_ok());
+    }
+
+    #[test]
+    fn printing_shows_no_secret() {
+        let config = Config {
+            database_url: SecretString::from("postgres://scrip:hunter2@db/scrip"),
+            ..with_secret("c0ffee5f8f1e4b7f9a7b1d2e3f405162")
+        };
+        let shown = serde_json::to_string(&config).unwrap();
+        assert!(!shown.contains("hunter2") && !shown.contains("c0ffee"), "{shown}");
+        assert!(shown.contains("@db/scrip"));
+    }
+}

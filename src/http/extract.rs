@@ -1,0 +1,201 @@
+//! Extractors whose rejections are problems: body, path and query, read strictly.
+
+use crate::error::{Error, Issue, Result};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A JSON body in, read strictly into `T`; or a JSON answer out.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// A JSON body together with its bytes, for those that log what was asked.
+#[derive(Debug)]
+pub struct RawJson<T> {
+    /// The body as it came.
+    pub bytes: Bytes,
+    /// The body as it was read.
+    pub value: T,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
+        RawJson::from_request(request, state).await.map(|raw| Self(raw.value))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
+        if !is_json(request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes())) {
+            return Err(Error::UnsupportedMedia);
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Error::TooLarge { limit_bytes: crate::http::BODY_MAX_BYTES_DEFAULT }
+            } else {
+                Error::malformed("", "the body broke off")
+            }
+        })?;
+        let value = parse(&bytes)?;
+        Ok(Self { bytes, value })
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// `application/json` or `application/…+json`, or no type at all.
+fn is_json(content_type: Option<&[u8]>) -> bool {
+    let Some(content_type) = content_type else { return true };
+    let mime = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
+}
+
+/// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Nearly every body is good, and then the path is not needed.
+    if let Ok(value) = T::deserialize(&mut reader)
+        && reader.end().is_ok()
+    {
+        return Ok(value);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let error = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Ok(_) => return Err(Error::malformed("", "something follows the JSON value")),
+        Err(error) => error,
+    };
+    let pointer = pointer(error.path());
+    let cause = error.into_inner();
+    if !cause.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
+        return Err(Error::malformed("", format!("not JSON: {cause}")));
+    }
+    Err(Error::Invalid(vec![describe(&pointer, &cause.to_string())]))
+}
+
+/// The pointer of a path, without the parts that name enum variants.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+        pointer
+    })
+}
+
+/// serde names a missing or unknown field in its message, not in its path.
+fn describe(pointer: &str, message: &str) -> Issue {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    let field = |prefix: &str| message.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    if let Some(name) = field("missing field `") {
+        return Issue::at(format!("{pointer}/{name}"), "is required");
+    }
+    if let Some(name) = field("unknown field `") {
+        let pointer = if pointer.ends_with(&format!("/{name}")) { pointer.to_owned() } else { format!("{pointer}/{name}") };
+        return Issue::at(pointer, "is not a field of this request");
+    }
+    Issue::at(pointer.to_owned(), message.to_owned())
+}
+
+/// The parameters of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        use axum::extract::path::ErrorKind;
+        let rejection = match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => return Ok(Self(value)),
+            Err(rejection) => rejection,
+        };
+        let axum::extract::rejection::PathRejection::FailedToDeserializePathParams(failed) = rejection else {
+            return Err(Error::fault(rejection));
+        };
+        let (name, detail) = match failed.into_kind() {
+            ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key, format!("is not a {expected_type}")),
+            ErrorKind::DeserializeError { key, message, .. } => (key, message),
+            ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
+            kind => ("path".to_owned(), kind.to_string()),
+        };
+        Err(Error::malformed(format!("/{name}"), detail))
+    }
+}
+
+/// The parameters of the query string; unknown ones are refused if `T` says so.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let detail = rejection.body_text();
+                let cause = detail.rsplit(": ").next().unwrap_or_default().to_owned();
+                let issue = describe("", &cause);
+                let pointer = if issue.pointer.is_empty() {
+                    detail.split(": ").nth(1).map_or_else(String::new, |name| format!("/{name}"))
+                } else {
+                    issue.pointer.to_string()
+                };
+                Err(Error::malformed(pointer, issue.detail))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        id: String,
+        #[serde(default)]
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Item {
+        quantity: u32,
+    }
+
+    fn complaint(body: &str) -> (u16, String) {
+        let error = parse::<Order>(body.as_bytes()).unwrap_err();
+        let problem = error.problem();
+        (problem.status, problem.errors[0].pointer.to_string())
+    }
+
+    #[test]
+    fn a_body_is_refused_where_it_is_wrong() {
+        assert_eq!(complaint("{"), (400, String::new()));
+        assert_eq!(complaint(r#"{"id":"a"} x"#), (400, String::new()));
+        assert_eq!(complaint("{}"), (422, "/id".to_owned()));
+        assert_eq!(complaint(r#"{"id":1}"#), (422, "/id".to_owned()));
+        assert_eq!(complaint(r#"{"id":"a","items":[{"quantity":1},{"quantity":-1}]}"#), (422, "/items/1/quantity".to_owned()));
+        assert_eq!(complaint(r#"{"id":"a","items":[{}]}"#), (422, "/items/0/quantity".to_owned()));
+        assert_eq!(complaint(r#"{"id":"a","colour":1}"#), (422, "/colour".to_owned()));
+        assert_eq!(complaint("{\"id\":\"\u{1}"), (400, String::new()));
+    }
+}

@@ -1,0 +1,16 @@
+//! Scrip: the voucher and campaign server for vending fleets.
+//!
+//! A machine scans a code, validates it with a lock, vends, and redeems it. [`redemption`] is that
+//! story and the centre of this crate; everything else makes vouchers, says who may use them, or
+//! shows what happened. The way down is HTTP → domain → store, never back.
+
+pub mod app;
+pub mod campaigns;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod identity;
+pub mod jobs;
+pub mod notice;
+pub mod redemption;
+pub mod time;

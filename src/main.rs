@@ -1,0 +1,3 @@
+//! `scrip`: one binary, a subcommand a role.
+
+fn main() {}

@@ -1,0 +1,172 @@
+//! Codes: how they are made, and how what a scanner or a person typed finds them again.
+
+use rand::{CryptoRng, RngExt};
+use std::fmt;
+
+/// What generated bodies are made of: no 0/O, no 1/I/L. A prime number of characters, which is
+/// what lets one check character catch every wrong character and every swap of neighbours.
+const ALPHABET: &[u8; 31] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+
+/// Random characters of a body at least, whatever the campaign's size: 31¹¹ ≈ 2.5 · 10¹⁶.
+const BODY_RANDOM_MIN: u32 = 11;
+
+/// One guess in this many may hit a voucher at most.
+const GUESSES_PER_HIT: f64 = 1e9;
+
+/// The longest code that is looked up or stored, in bytes.
+pub const CODE_MAX_BYTES: usize = 80;
+
+/// The prefix of generated codes where none is asked for.
+pub const PREFIX_DEFAULT: &str = "00000";
+
+/// A code as it is looked up: as typed, upper-cased, and with look-alikes folded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Code {
+    upper: String,
+    key: String,
+}
+
+impl Code {
+    /// Reads what was scanned or typed: case and surrounding space do not matter.
+    /// `None` if no code can look like that.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() || text.len() > CODE_MAX_BYTES || text.chars().any(char::is_control) {
+            return None;
+        }
+        let upper = text.to_uppercase();
+        let key = fold(&upper);
+        Some(Self { upper, key })
+    }
+
+    /// What vouchers are indexed by (`voucher.key`): equal for codes that a person could mix up.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether this is the code of a voucher with `stored` code: a generated one forgives
+    /// look-alikes, an own one stands as it is.
+    pub fn names(&self, stored: &str, generated: bool) -> bool {
+        let stored = stored.to_uppercase();
+        if generated { fold(&stored) == self.key } else { stored == self.upper }
+    }
+}
+
+impl fmt::Display for Code {
+    /// For logs: never the whole code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self.upper.chars().take(3).collect();
+        write!(f, "{shown}…")
+    }
+}
+
+/// O reads as 0, I and L as 1.
+fn fold(upper: &str) -> String {
+    upper
+        .chars()
+        .map(|c| match c {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c => c,
+        })
+        .collect()
+}
+
+/// Random characters that a body needs so that one guess hits one of `vouchers` codes with a
+/// probability under 10⁻⁹. The check character is not one of them: a guesser computes it too.
+fn random_chars(vouchers: u64) -> u32 {
+    let needed = (vouchers.max(1) as f64 * GUESSES_PER_HIT).log(ALPHABET.len() as f64).ceil();
+    BODY_RANDOM_MIN.max(needed as u32 + 1)
+}
+
+/// Makes a code `PREFIX-BODY` for a campaign of `vouchers`; the body's last character checks the rest.
+pub fn generate(prefix: &str, vouchers: u64, rng: &mut impl CryptoRng) -> String {
+    let chars = random_chars(vouchers) as usize;
+    let mut code = String::with_capacity(prefix.len() + chars + 2);
+    code.push_str(prefix);
+    code.push('-');
+    for _ in 0..chars {
+        code.push(char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]));
+    }
+    code.push(check_char(&code));
+    code
+}
+
+/// Whether `code` ends in its own check character; look-alikes and case are forgiven first.
+pub fn is_intact(code: &str) -> bool {
+    let folded = fold(&code.trim().to_uppercase());
+    match folded.char_indices().next_back() {
+        Some((at, last)) => check_char(&folded[..at]) == last,
+        None => false,
+    }
+}
+
+/// Weighted sum over all characters before it, modulo 31.
+fn check_char(code: &str) -> char {
+    let upper = fold(&code.to_uppercase());
+    let characters = upper.bytes().filter(u8::is_ascii_alphanumeric);
+    let sum: usize = characters.zip(1..).map(|(byte, place)| weight(place) * value(byte)).sum();
+    char::from(ALPHABET[sum % ALPHABET.len()])
+}
+
+/// Never 0 modulo 31, and never the same for neighbours.
+const fn weight(place: usize) -> usize {
+    place % 30 + 1
+}
+
+fn value(byte: u8) -> usize {
+    ALPHABET.iter().position(|&letter| letter == byte).unwrap_or(usize::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn a_guess_hits_less_than_once_in_a_billion() {
+        for vouchers in [1, 1_000, 1_000_000, 100_000_000, 1_000_000_000_000] {
+            let space = (ALPHABET.len() as f64).powi(random_chars(vouchers) as i32);
+            assert!(vouchers as f64 / space < 1e-9, "{vouchers}");
+        }
+    }
+
+    #[test]
+    fn lookalikes_find_generated_codes_and_only_those() {
+        let code = Code::parse("  oOo0o-abcd ").unwrap();
+        assert!(code.names("00000-ABCD", true));
+        assert!(!code.names("00000-ABCD", false));
+        assert!(code.names("OoO0O-abcd", false));
+        assert_eq!(Code::parse("COLA").unwrap().key(), Code::parse("C01A").unwrap().key());
+        assert_eq!(Code::parse("   "), None);
+        assert_eq!(Code::parse("a\u{0}b"), None);
+    }
+
+    #[test]
+    fn a_log_line_never_holds_the_code() {
+        assert_eq!(Code::parse("00000-23456789ABC").unwrap().to_string(), "000…");
+    }
+
+    proptest! {
+        #[test]
+        fn the_check_character_catches_a_wrong_character_and_a_swap(
+            seed: u64, prefix in "[a-zA-Z0-9]{1,5}", at in 0usize..12, other in 0usize..31,
+        ) {
+            let code = generate(&prefix, 1_000, &mut StdRng::seed_from_u64(seed));
+            prop_assert!(is_intact(&code));
+            prop_assert!(is_intact(&code.to_lowercase()));
+            let body = prefix.len() + 1;
+            let mut wrong = code.clone().into_bytes();
+            wrong[body + at] = ALPHABET[other];
+            let wrong = String::from_utf8(wrong).unwrap();
+            prop_assert_eq!(is_intact(&wrong), wrong == code);
+            if at > 0 {
+                let mut swapped = code.clone().into_bytes();
+                swapped.swap(body + at - 1, body + at);
+                let swapped = String::from_utf8(swapped).unwrap();
+                prop_assert_eq!(is_intact(&swapped), swapped == code);
+            }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The centre: validate, lock, redeem, release, roll back.
+pub mod code;
