@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     error::{Error, Result},
     identity::{access::Access, tokens::Tokens},
+    stores::{self, Stores},
     time::Clock,
 };
 use secrecy::ExposeSecret;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// Which stores answer.
+    pub stores: Stores,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
@@ -50,18 +53,22 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 impl App {
     /// Puts the parts together and starts what runs beside requests.
+    #[expect(clippy::unused_async, reason = "callers are async, and a part that opens slowly may come")]
     pub async fn start(config: Config, clock: Clock) -> Result<Self> {
         let db = database(&config)?;
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
-        Ok(Self(Arc::new(Parts {
+        let app = Self(Arc::new(Parts {
             clock,
             db,
+            stores: Stores::default(),
             access: Access::default(),
             tokens,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,
-        })))
+        }));
+        app.tasks.spawn(stores::probe_postgres(app.clone()));
+        Ok(app)
     }
 }
 

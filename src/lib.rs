@@ -13,4 +13,5 @@ pub mod identity;
 pub mod jobs;
 pub mod notice;
 pub mod redemption;
+pub mod stores;
 pub mod time;
