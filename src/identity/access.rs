@@ -202,3 +202,62 @@ async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
     let permissions = allowed.and(Permissions::named(&scopes));
     Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Store};
+    use std::{cell::Cell, future::ready};
+
+    fn grant(who: Who) -> Grant {
+        Grant { who, group: 1, permissions: Permissions::ALL }
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_a_time_load_once() {
+        let access = Access::default();
+        let loads = Cell::new(0);
+        let ask = || {
+            access.kept(&access.accounts, &7, async {
+                loads.set(loads.get() + 1);
+                tokio::task::yield_now().await;
+                Ok(Some(grant(Who::Account(7))))
+            })
+        };
+        let (one, two, three) = tokio::join!(ask(), ask(), ask());
+        assert!([one, two, three].iter().all(|asked| matches!(asked, Ok(Some(_)))));
+        assert_eq!(loads.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_changed_while_it_was_loaded_is_not_kept() {
+        let who = Who::Key { id: 3, machine: None };
+        for (noun, id, kept) in [("key", 3, false), ("group", 1, false), ("machine", 3, true)] {
+            let access = Access::default();
+            let read_then_changed = async {
+                access.on_notice(noun, id);
+                Ok(Some(grant(who)))
+            };
+            access.kept(&access.keys, &[0; 32], read_then_changed).await.unwrap();
+            assert_eq!(access.keys.get(&[0; 32]).is_some(), kept, "{noun}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notice_drops_what_it_names_and_refusals_are_not_kept() {
+        let access = Access::default();
+        for id in [1, 2] {
+            let found = || ready(Ok(Some(grant(Who::Account(id)))));
+            access.kept(&access.accounts, &id, found()).await.unwrap();
+        }
+        access.on_notice("account", 1);
+        assert!(access.accounts.get(&1).is_none() && access.accounts.get(&2).is_some());
+        assert!(access.kept(&access.accounts, &1, ready(Ok(None))).await.unwrap().is_none());
+        let away = ready(Err(Error::Unavailable { store: Store::Postgres }));
+        assert!(access.kept(&access.accounts, &1, away).await.is_err());
+        let made = ready(Ok(Some(grant(Who::Account(1)))));
+        assert!(access.kept(&access.accounts, &1, made).await.unwrap().is_some());
+        access.clear();
+        assert!(access.accounts.is_empty());
+    }
+}
