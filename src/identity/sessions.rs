@@ -75,7 +75,10 @@ impl Stored {
 pub async fn open(app: &App, account: i64) -> Result<Session> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    sqlx::query("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE").bind(account).execute(&mut *tx).await?;
+    sqlx::query("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(account)
+        .execute(&mut *tx)
+        .await?;
     sqlx::query("DELETE FROM refresh_token WHERE account = $1 AND expires_at <= $2")
         .bind(account)
         .bind(now)

@@ -1,8 +1,9 @@
 //! Refresh tokens: rotation, lost answers, replays, and races between them.
 
-use super::Town;
+use super::{Town, config};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
+use scrip::config::Config;
 use serde_json::json;
 
 #[tokio::test]
@@ -99,4 +100,22 @@ async fn tokens_expire_by_the_clock() {
     // The next log-in takes what has expired away.
     town.log_in("ann").await;
     assert_eq!(town.count("SELECT count(*) FROM refresh_token").await, 1);
+}
+
+#[tokio::test]
+async fn logging_in_refreshing_and_out_at_a_time_get_along() {
+    let town = Town::with(Config { logins_per_minute: 1_000, ..config() }).await;
+    let old = futures_util::future::join_all((0..8).map(|_| town.log_in("ann"))).await;
+    town.app.clock.advance(Duration::days(30));
+    let close = |token: String| {
+        town.send(Method::POST, "/auth/logout", None, Some(json!({ "refresh_token": token })))
+    };
+    let (sessions, refused, closed) = tokio::join!(
+        futures_util::future::join_all((0..8).map(|_| town.log_in("ann"))),
+        futures_util::future::join_all(old.iter().map(|session| town.refresh(&session.refresh))),
+        futures_util::future::join_all(old.iter().map(|session| close(session.refresh.clone()))),
+    );
+    assert!(refused.iter().all(Result::is_err));
+    assert!(closed.iter().all(|answer| answer.status == StatusCode::OK));
+    assert_eq!(town.open_ends().await, sessions.len() as i64);
 }
