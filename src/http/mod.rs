@@ -13,7 +13,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::app::App;
+use crate::{app::App, identity};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -25,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 /// Every endpoint, once, with its documentation.
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
+        .merge(identity::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())

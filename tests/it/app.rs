@@ -60,7 +60,6 @@ impl TestApp {
     }
 
     /// The user of a group, logged in: "root", "a", "a1" or "b".
-    #[expect(dead_code, reason = "for the tests of what needs a log-in")]
     pub async fn user(&self, name: &str) -> Client {
         let credentials = json!({"username": name, "password": world::PASSWORD});
         let tokens = self.anyone().post("/auth/login", credentials).await.expect(201);

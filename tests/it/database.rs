@@ -27,9 +27,18 @@ pub struct Database {
 impl Database {
     /// A fresh one, with [`world`] in it.
     pub async fn new() -> Self {
+        Self::copy_of(|templates| &templates.settled).await
+    }
+
+    /// A fresh one, with nothing in it but the schema.
+    pub async fn empty() -> Self {
+        Self::copy_of(|templates| &templates.empty).await
+    }
+
+    async fn copy_of(template: impl FnOnce(&'static Templates) -> &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let admin_url = url("SCRIP_TEST_DATABASE_URL");
-        let template = template(&admin_url).await;
+        let template = template(templates(&admin_url).await);
         let name = format!("{template}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         execute(&admin_url, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         Self { url: renamed(&admin_url, &name), admin_url, name }
@@ -49,21 +58,33 @@ impl Drop for Database {
     }
 }
 
-/// The database that the others are copies of.
-async fn template(admin_url: &str) -> &'static str {
-    static NAME: OnceCell<String> = OnceCell::const_new();
-    NAME.get_or_init(|| async {
-        sweep(admin_url).await;
-        let name = format!("scrip_test_{}", std::process::id());
-        execute(admin_url, format!("CREATE DATABASE {name}")).await;
-        let db = PgPool::connect(&renamed(admin_url, &name)).await.unwrap();
-        scrip::app::MIGRATIONS.run(&db).await.unwrap();
-        world::settle(&db).await;
-        // Nobody may be connected to a database that is copied.
-        db.close().await;
-        name
-    })
-    .await
+/// The databases that the others are copies of.
+#[derive(Debug)]
+struct Templates {
+    empty: String,
+    settled: String,
+}
+
+async fn templates(admin_url: &str) -> &'static Templates {
+    static TEMPLATES: OnceCell<Templates> = OnceCell::const_new();
+    TEMPLATES
+        .get_or_init(|| async {
+            sweep(admin_url).await;
+            let name = format!("scrip_test_{}", std::process::id());
+            let templates = Templates { empty: format!("{name}_empty"), settled: format!("{name}_settled") };
+            execute(admin_url, format!("CREATE DATABASE {}", templates.empty)).await;
+            // Nobody may be connected to a database that is copied.
+            let db = PgPool::connect(&renamed(admin_url, &templates.empty)).await.unwrap();
+            scrip::app::MIGRATIONS.run(&db).await.unwrap();
+            db.close().await;
+            execute(admin_url, format!("CREATE DATABASE {} TEMPLATE {}", templates.settled, templates.empty))
+                .await;
+            let db = PgPool::connect(&renamed(admin_url, &templates.settled)).await.unwrap();
+            world::settle(&db).await;
+            db.close().await;
+            templates
+        })
+        .await
 }
 
 /// Drops what earlier runs left behind.

@@ -69,12 +69,15 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_device_has_a_key_that_is_stored_as_a_hash() {
+async fn users_log_in_and_devices_have_keys() {
     let test = TestApp::new().await;
-    test.device(world::A, "vm-a-1").await.get("/health/live").await.expect(200);
-    let stored: (i64, i32) =
-        sqlx::query_as("SELECT machine, length(hash) FROM api_key").fetch_one(&test.app.db).await.unwrap();
-    assert_eq!(stored, (21, 32));
+    for (_, name) in world::GROUPS {
+        let me = test.user(name).await.get("/user/me").await.expect(200);
+        assert_eq!(me["username"], name);
+    }
+    let device = test.device(world::A, "vm-a-1").await;
+    device.get("/apikey").await.expect(403);
+    test.anyone().get("/apikey").await.expect(401);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod app;
 mod client;
 mod database;
 mod harness;
+mod identity;
 mod server;
 mod stores;
 mod world;

@@ -39,7 +39,8 @@ fn password_hash() -> String {
 
 /// Makes a key for a machine, or for all of a group's with `machine` absent; returns the key itself.
 pub async fn key(db: &PgPool, group: i64, machine: Option<&str>, scopes: &[&str]) -> String {
-    let key = format!("scrip_{:0>43}", uuid::Uuid::new_v4().simple());
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let key = format!("scrip_{random}{}", &random[..11]);
     sqlx::query(
         "INSERT INTO api_key (user_group, name, machine, scopes, hash)
          VALUES ($1, 'test', (SELECT id FROM machine WHERE hostname = $2), $3, $4)",
