@@ -4,10 +4,10 @@ use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
     config::Config,
-    http,
+    demo, http,
     time::Clock,
 };
-use std::{io::Write as _, process::ExitCode};
+use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode};
 
 mod serve;
 
@@ -31,6 +31,12 @@ enum Role {
     Work,
     /// Bring the schema up to date.
     Migrate,
+    /// Load the demo's data, once, and write what its visitors need.
+    Demo {
+        /// The file to write to.
+        #[arg(long, default_value = ".dev/demo.env")]
+        write: PathBuf,
+    },
     /// Print the `OpenAPI` document.
     Openapi,
     /// Print the configuration in force, secrets masked.
@@ -46,13 +52,26 @@ enum Failure {
 }
 
 impl Failure {
-    fn setup(error: impl std::fmt::Display) -> Self {
-        Self::Setup(error.to_string())
+    fn setup(error: impl Error) -> Self {
+        Self::Setup(with_causes(&error))
     }
 
-    fn run(error: impl std::fmt::Display) -> Self {
-        Self::Run(error.to_string())
+    fn run(error: impl Error) -> Self {
+        Self::Run(with_causes(&error))
     }
+}
+
+/// The error and what led to it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut messages = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        messages.push(error.to_string());
+        cause = error.source();
+    }
+    // Many errors say what their cause says.
+    messages.dedup();
+    messages.join(": ")
 }
 
 fn main() -> ExitCode {
@@ -92,7 +111,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 async fn play(role: Role, config: Config) -> Result<(), Failure> {
     match role {
         Role::Serve { migrate: first } => {
-            config.signing_secret().map_err(Failure::setup)?;
+            config.signing_secret().map_err(Failure::Setup)?;
             if first {
                 migrate(&config).await?;
             }
@@ -100,11 +119,17 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             serve::http(app).await.map_err(Failure::run)
         }
         Role::Work => {
-            config.signing_secret().map_err(Failure::setup)?;
+            config.signing_secret().map_err(Failure::Setup)?;
             let app = App::start(config, Clock::default()).await.map_err(Failure::setup)?;
             serve::work(app).await.map_err(Failure::run)
         }
         Role::Migrate => migrate(&config).await,
+        Role::Demo { write } => {
+            let app = App::start(config, Clock::default()).await.map_err(Failure::setup)?;
+            let loaded = demo::load(&app, &write).await.map_err(Failure::run);
+            app.stop.cancel();
+            loaded
+        }
         Role::Openapi | Role::Config => Ok(()),
     }
 }
