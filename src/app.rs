@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     error::{Error, Result},
-    identity::{access::Access, tokens::Tokens},
+    identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     time::Clock,
 };
 use secrecy::ExposeSecret;
@@ -31,6 +31,10 @@ pub struct Parts {
     pub access: Access,
     /// Makes and reads access tokens.
     pub tokens: Tokens,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// How often one name may try to log in.
+    pub attempts: Attempts,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -58,6 +62,8 @@ impl App {
             db,
             access: Access::default(),
             tokens,
+            passwords: Passwords::new(&config)?,
+            attempts: Attempts::new(config.logins_per_minute),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,
