@@ -14,4 +14,5 @@ pub mod identity;
 pub mod jobs;
 pub mod notice;
 pub mod redemption;
+pub mod stores;
 pub mod time;

@@ -4,7 +4,7 @@ use crate::error::{Error, Issue, Result};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,7 +34,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        if !is_json(request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes())) {
+        if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
             return Err(Error::UnsupportedMedia);
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
@@ -58,7 +58,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// `application/json` or `application/…+json`, or no type at all.
 fn is_json(content_type: Option<&[u8]>) -> bool {
     let Some(content_type) = content_type else { return true };
-    let mime = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let mime =
+        content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
 }
 
@@ -72,9 +73,8 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Ok(value);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => return Err(Error::malformed("", "something follows the JSON value")),
-        Err(error) => error,
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+        return Err(Error::malformed("", "something follows the JSON value"));
     };
     let pointer = pointer(error.path());
     let cause = error.into_inner();
@@ -87,14 +87,13 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// The pointer of a path, without the parts that name enum variants.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |mut pointer, segment| {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-        pointer
-    })
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
 }
 
 /// serde names a missing or unknown field in its message, not in its path.
@@ -105,7 +104,11 @@ fn describe(pointer: &str, message: &str) -> Issue {
         return Issue::at(format!("{pointer}/{name}"), "is required");
     }
     if let Some(name) = field("unknown field `") {
-        let pointer = if pointer.ends_with(&format!("/{name}")) { pointer.to_owned() } else { format!("{pointer}/{name}") };
+        let pointer = if pointer.ends_with(&format!("/{name}")) {
+            pointer.to_owned()
+        } else {
+            format!("{pointer}/{name}")
+        };
         return Issue::at(pointer, "is not a field of this request");
     }
     Issue::at(pointer.to_owned(), message.to_owned())
@@ -128,7 +131,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             return Err(Error::fault(rejection));
         };
         let (name, detail) = match failed.into_kind() {
-            ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key, format!("is not a {expected_type}")),
+            ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+                (key, format!("is not a {expected_type}"))
+            }
             ErrorKind::DeserializeError { key, message, .. } => (key, message),
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
             kind => ("path".to_owned(), kind.to_string()),
@@ -193,7 +198,10 @@ mod tests {
         assert_eq!(complaint(r#"{"id":"a"} x"#), (400, String::new()));
         assert_eq!(complaint("{}"), (422, "/id".to_owned()));
         assert_eq!(complaint(r#"{"id":1}"#), (422, "/id".to_owned()));
-        assert_eq!(complaint(r#"{"id":"a","items":[{"quantity":1},{"quantity":-1}]}"#), (422, "/items/1/quantity".to_owned()));
+        assert_eq!(
+            complaint(r#"{"id":"a","items":[{"quantity":1},{"quantity":-1}]}"#),
+            (422, "/items/1/quantity".to_owned())
+        );
         assert_eq!(complaint(r#"{"id":"a","items":[{}]}"#), (422, "/items/0/quantity".to_owned()));
         assert_eq!(complaint(r#"{"id":"a","colour":1}"#), (422, "/colour".to_owned()));
         assert_eq!(complaint("{\"id\":\"\u{1}"), (400, String::new()));

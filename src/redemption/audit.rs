@@ -72,7 +72,11 @@ pub struct Audit(mpsc::Sender<Logged>);
 
 impl Audit {
     /// The log, and what writes it for the caller to run; that ends after `stop`, when all is written.
-    pub fn new(db: PgPool, queue_max: usize, stop: CancellationToken) -> (Self, impl Future<Output = ()> + use<>) {
+    pub fn new(
+        db: PgPool,
+        queue_max: usize,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, queue) = mpsc::channel(queue_max.max(1));
         (Self(sender), write(db, queue, stop))
     }

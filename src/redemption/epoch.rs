@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    error::{Result, Store, Error},
+    error::{Error, Result, Store},
 };
 use sqlx::PgPool;
 use std::time::Duration;
@@ -62,7 +62,10 @@ async fn compare(app: &App, run_id: &str) -> Result<()> {
     .map_err(|_| Error::Unavailable { store: Store::Postgres })?;
     match raised {
         Some(epoch) => {
-            tracing::warn!(redis.epoch = epoch, "this Redis is new: vouchers are loaded again as they are asked for");
+            tracing::warn!(
+                redis.epoch = epoch,
+                "this Redis is new: vouchers are loaded again as they are asked for"
+            );
             metrics::counter!("scrip_redis_epochs_total").increment(1);
             app.hot.set_epoch(epoch as u32);
             Ok(())

@@ -7,11 +7,7 @@ use super::{
     rules::Device,
     voucher::{Ask, Facts, State, Voucher, choose},
 };
-use crate::{
-    app::App,
-    error::Result,
-    time::from_millis,
-};
+use crate::{app::App, error::Result, time::from_millis};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
@@ -52,10 +48,11 @@ pub(super) async fn meant(
     let mark = app.near.mark();
     match app.hot.read(code.key()).await {
         Ok(copies) if !copies.is_empty() => {
-            let copies = match stale(app, &copies, now) {
+            let copies = if stale(app, &copies, now) {
                 // Reservations that nobody confirms: Postgres knows. With Postgres away, they count.
-                true => load(app, code, true).await.map(|loaded| loaded.1).unwrap_or(copies),
-                false => copies,
+                load(app, code, true).await.map(|loaded| loaded.1).unwrap_or(copies)
+            } else {
+                copies
             };
             let vouchers = assemble(app, code, &copies, mark).await?;
             if let Some(voucher) = choose(&vouchers, device, ask, now) {
@@ -64,7 +61,8 @@ pub(super) async fn meant(
             // Nobody's business, or nobody's: both take the same way and the same time.
             let rows = named(truth::vouchers(&app.db, code.key()).await?, code);
             let vouchers: Vec<Voucher> = rows.into_iter().map(|row| row.voucher).collect();
-            Ok(choose(&vouchers, device, ask, now).map(|voucher| Meant { voucher: voucher.clone(), in_redis: false }))
+            Ok(choose(&vouchers, device, ask, now)
+                .map(|voucher| Meant { voucher: voucher.clone(), in_redis: false }))
         }
         known => {
             let (rows, copies) = match known {
@@ -72,8 +70,10 @@ pub(super) async fn meant(
                 Err(Away) => (truth::vouchers(&app.db, code.key()).await?, Vec::new()),
             };
             let in_redis = !copies.is_empty();
-            let vouchers: Vec<Voucher> = named(rows, code).into_iter().map(|row| with_state(row, &copies)).collect();
-            Ok(choose(&vouchers, device, ask, now).map(|voucher| Meant { voucher: voucher.clone(), in_redis }))
+            let vouchers: Vec<Voucher> =
+                named(rows, code).into_iter().map(|row| with_state(row, &copies)).collect();
+            Ok(choose(&vouchers, device, ask, now)
+                .map(|voucher| Meant { voucher: voucher.clone(), in_redis }))
         }
     }
 }
@@ -130,12 +130,7 @@ fn with_state(row: Row, copies: &[Copy]) -> Voucher {
 }
 
 /// Vouchers from what Redis holds of a code.
-async fn assemble(
-    app: &App,
-    code: &Code,
-    copies: &[Copy],
-    mark: super::facts::Mark,
-) -> Result<Vec<Voucher>> {
+async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::Mark) -> Result<Vec<Voucher>> {
     let at_hand = app.near.vouchers(code.key());
     let mut all_at_hand = at_hand.is_some();
     let mut facts_of_code = Vec::with_capacity(copies.len());
@@ -143,13 +138,12 @@ async fn assemble(
     for copy in copies {
         let known = at_hand.iter().flat_map(|facts| facts.iter());
         let known = known.into_iter().find(|facts| facts.id == copy.id && facts.version == copy.version);
-        let facts = match known {
-            Some(facts) => Arc::clone(facts),
-            None => {
-                all_at_hand = false;
-                let Some(facts) = copy.facts() else { continue };
-                facts
-            }
+        let facts = if let Some(facts) = known {
+            Arc::clone(facts)
+        } else {
+            all_at_hand = false;
+            let Some(facts) = copy.facts() else { continue };
+            facts
         };
         facts_of_code.push(Arc::clone(&facts));
         if code.names(&facts.code, facts.generated)

@@ -143,11 +143,14 @@ mod tests {
 
     #[test]
     fn many_devices_of_one_group_share_its_budget() {
-        let config = Config { guesses_per_group_per_minute: 5, guesses_per_key_per_minute: 1_000, ..Config::default() };
+        let config = Config {
+            guesses_per_group_per_minute: 5,
+            guesses_per_key_per_minute: 1_000,
+            ..Config::default()
+        };
         let guesses = Guesses::new(&config);
-        let failures = (0..10).filter(|&machine| {
-            guesses.failed(Who::Account(1), &Device { machine, ..device() }).is_ok()
-        });
+        let failures = (0..10)
+            .filter(|&machine| guesses.failed(Who::Account(1), &Device { machine, ..device() }).is_ok());
         assert_eq!(failures.count(), 5);
     }
 }

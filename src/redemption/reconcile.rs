@@ -60,7 +60,10 @@ impl Reconcile {
     pub fn new() -> (Self, Backlog) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let overflowed = std::sync::Arc::new(AtomicBool::new(false));
-        (Self { queue: sender, overflowed: std::sync::Arc::clone(&overflowed) }, Backlog { queue, overflowed })
+        (
+            Self { queue: sender, overflowed: std::sync::Arc::clone(&overflowed) },
+            Backlog { queue, overflowed },
+        )
     }
 
     /// Something is about to become different in the two stores: dropped, the code is put right.

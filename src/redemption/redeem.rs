@@ -94,7 +94,13 @@ struct Admitted {
 }
 
 /// Redeems. A fault means that nothing was promised: asking again with the same order tells.
-pub async fn redeem(app: &App, device: &Device, requester: &str, code: &Code, order: &Order) -> Result<Redeemed> {
+pub async fn redeem(
+    app: &App,
+    device: &Device,
+    requester: &str,
+    code: &Code,
+    order: &Order,
+) -> Result<Redeemed> {
     let items = order.items.iter().map(|(product, quantity, price)| (product.as_str(), *quantity, *price));
     let attempt = Attempt {
         app,
@@ -303,7 +309,9 @@ impl Attempt<'_> {
     /// The first answer again, for ever.
     fn repeat(&self, redemption: truth::Redemption) -> Result<Redeemed> {
         if redemption.fingerprint != self.fingerprint {
-            return Err(Error::Conflict("this device has redeemed this code for another order with the same id".into()));
+            return Err(Error::Conflict(
+                "this device has redeemed this code for another order with the same id".into(),
+            ));
         }
         metrics::counter!("scrip_repeated_redemptions_total").increment(1);
         let receipt = Receipt {

@@ -23,8 +23,11 @@ pub struct Released {
 pub async fn release(app: &App, device: &Device, code: &Code) -> Result<Option<Released>> {
     let now = app.clock.now();
     let rows = find::named(truth::vouchers(&app.db, code.key()).await?, code);
-    let vouchers: Vec<Voucher> =
-        rows.into_iter().map(|row| row.voucher).filter(|voucher| device.belongs_below(voucher.campaign.group)).collect();
+    let vouchers: Vec<Voucher> = rows
+        .into_iter()
+        .map(|row| row.voucher)
+        .filter(|voucher| device.belongs_below(voucher.campaign.group))
+        .collect();
     for voucher in &vouchers {
         let id = voucher.facts.id;
         // The lock is in one of the two, or in both after an outage.

@@ -79,7 +79,9 @@ impl Device {
 /// Whether a set of rules holds for a device: rules on one field are alternatives, fields must all hold.
 pub fn hold(rules: &[Rule], device: &Device) -> bool {
     let fields: BTreeSet<RuleField> = rules.iter().map(|rule| rule.field).collect();
-    fields.into_iter().all(|field| rules.iter().filter(|rule| rule.field == field).any(|rule| device.meets(rule)))
+    fields
+        .into_iter()
+        .all(|field| rules.iter().filter(|rule| rule.field == field).any(|rule| device.meets(rule)))
 }
 
 /// The products that rules leave.
@@ -94,8 +96,11 @@ pub enum Products {
 impl Products {
     /// What one set of rules allows.
     pub fn of(rules: &[Rule]) -> Self {
-        let named: BTreeSet<String> =
-            rules.iter().filter(|rule| rule.field == RuleField::Product).map(|rule| rule.value.clone()).collect();
+        let named: BTreeSet<String> = rules
+            .iter()
+            .filter(|rule| rule.field == RuleField::Product)
+            .map(|rule| rule.value.clone())
+            .collect();
         if named.is_empty() { Self::Any } else { Self::Only(named) }
     }
 

@@ -49,7 +49,7 @@ pub async fn validate(
             return Ok(None);
         };
         let verdict = voucher.verdict(device, ask, at);
-        let validated = Validated { verdict, at, voucher };
+        let validated = Validated { voucher, verdict, at };
         let Some(lock) = lock.filter(|_| verdict.is_ok() && validated.voucher.terms().can_run_out()) else {
             return Ok(Some(validated));
         };

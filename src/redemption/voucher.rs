@@ -320,7 +320,9 @@ pub fn amount_off(terms: &Terms, state: &State, ask: Ask<'_>) -> i64 {
     match (terms.kind, ask) {
         (Kind::Discount, Ask::Validate { .. }) => terms.value,
         (Kind::Discount, Ask::Redeem { order_amount, .. }) => terms.value.min(order_amount),
-        (Kind::Gift, Ask::Validate { demand }) => demand.map_or(state.balance, |demand| demand.min(state.balance)),
+        (Kind::Gift, Ask::Validate { demand }) => {
+            demand.map_or(state.balance, |demand| demand.min(state.balance))
+        }
         (Kind::Gift, Ask::Redeem { demand, .. }) => demand,
     }
 }
@@ -333,9 +335,11 @@ pub fn choose<'a>(
     ask: Ask<'_>,
     now: DateTime<Utc>,
 ) -> Option<&'a Voucher> {
-    vouchers.into_iter().filter(|voucher| device.belongs_below(voucher.campaign.group)).min_by_key(|voucher| {
-        let usable = voucher.verdict(device, ask, now).is_ok();
-        let expires_at = voucher.terms().expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        (Reverse(usable), expires_at, voucher.facts.created_at, voucher.facts.id)
-    })
+    vouchers.into_iter().filter(|voucher| device.belongs_below(voucher.campaign.group)).min_by_key(
+        |voucher| {
+            let usable = voucher.verdict(device, ask, now).is_ok();
+            let expires_at = voucher.terms().expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            (Reverse(usable), expires_at, voucher.facts.created_at, voucher.facts.id)
+        },
+    )
 }

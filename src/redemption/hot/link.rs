@@ -59,7 +59,11 @@ impl Link {
         }
     }
 
-    pub(super) async fn supervise<F: Future<Output = ()>>(&self, arrived: impl Fn(String) -> F, gone: impl Fn()) {
+    pub(super) async fn supervise<F: Future<Output = ()>>(
+        &self,
+        arrived: impl Fn(String) -> F,
+        gone: impl Fn(),
+    ) {
         loop {
             match self.connect().await {
                 Ok((connection, run_id)) => {

@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use deadpool_redis::redis::{AsyncCommands, RedisError, Value, aio::MultiplexedConnection};
 use link::Link;
 pub use record::Copy;
-pub use scripts::all as scripts;
 use scripts::Invocation;
+pub use scripts::all as scripts;
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -76,7 +76,8 @@ impl Hot {
     /// Connects later: see [`Hot::supervise`].
     pub fn new(config: &Config) -> Result<Self, String> {
         let link = Link::new(config).map_err(|error| format!("REDIS_URL: {error}"))?;
-        let manager = deadpool_redis::Manager::new(link.info()).map_err(|error| format!("REDIS_URL: {error}"))?;
+        let manager =
+            deadpool_redis::Manager::new(link.info()).map_err(|error| format!("REDIS_URL: {error}"))?;
         let timeout = Some(Duration::from_millis(config.redis_timeout_ms));
         let pool = deadpool_redis::Pool::builder(manager)
             .max_size(2)
@@ -122,7 +123,9 @@ impl Hot {
     fn failed(&self, error: &RedisError) -> Away {
         tracing::warn!(error = %error, "redis failed");
         metrics::counter!("scrip_redis_failures_total").increment(1);
-        if !matches!(error.kind(), deadpool_redis::redis::ErrorKind::Server(_)) || error.to_string().contains("READONLY") {
+        if !matches!(error.kind(), deadpool_redis::redis::ErrorKind::Server(_))
+            || error.to_string().contains("READONLY")
+        {
             self.link.suspect();
         }
         Away
@@ -174,7 +177,14 @@ impl Hot {
     }
 
     /// Takes away the marks of `count` reservations that were made in `copy` and are now committed.
-    pub async fn settle(&self, code: &str, copy: &Copy, count: u32, revision: i64, now: DateTime<Utc>) -> Result<(), Away> {
+    pub async fn settle(
+        &self,
+        code: &str,
+        copy: &Copy,
+        count: u32,
+        revision: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Away> {
         let invocation = scripts::settle()
             .key(self.key(code))
             .arg(copy.id.as_bytes())
@@ -186,8 +196,18 @@ impl Hot {
     }
 
     /// Gives a lock back; whether there was one.
-    pub async fn release(&self, code: &str, id: Uuid, machine: i64, now: DateTime<Utc>) -> Result<bool, Away> {
-        let invocation = scripts::release().key(self.key(code)).arg(id.as_bytes()).arg(machine).arg(now.timestamp_millis());
+    pub async fn release(
+        &self,
+        code: &str,
+        id: Uuid,
+        machine: i64,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Away> {
+        let invocation = scripts::release()
+            .key(self.key(code))
+            .arg(id.as_bytes())
+            .arg(machine)
+            .arg(now.timestamp_millis());
         let reply = self.run(invocation).await?;
         Ok(word(&reply) == Some("released"))
     }

@@ -1,6 +1,8 @@
 //! The scripts of `lua/`, joined with what they share, and how one is called.
 
-use deadpool_redis::redis::{Cmd, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike, cmd};
+use deadpool_redis::redis::{
+    Cmd, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike, cmd,
+};
 use std::sync::LazyLock;
 
 /// A script and the digest that Redis knows it by.

@@ -246,14 +246,20 @@ async fn write_apart(pool: PgPool, submission: Submission) {
     let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
     let written = async { batch::write(&mut *pool.acquire().await?, &group).await }.await;
     let outcome = match &written {
-        Ok(spent) => Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| Outcome::Entered {
-            voucher_value: spent.value_after(&submission.entry, 0),
-            revision: spent.revision,
-        })),
-        Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => Err(Lost::NotWritten),
+        Ok(spent) => {
+            Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| Outcome::Entered {
+                voucher_value: spent.value_after(&submission.entry, 0),
+                revision: spent.revision,
+            }))
+        }
+        Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => {
+            Err(Lost::NotWritten)
+        }
         Err(error) if postgres_is_away(error) => Err(Lost::Unknown),
         // The same order entered by someone else meanwhile, say: look again.
-        Err(error) if error.as_database_error().is_some_and(|error| error.constraint().is_some()) => Ok(Outcome::Refused),
+        Err(error) if error.as_database_error().is_some_and(|error| error.constraint().is_some()) => {
+            Ok(Outcome::Refused)
+        }
         Err(error) => {
             tracing::error!(error = %error, "a redemption cannot be written");
             Err(Lost::NotWritten)

@@ -22,7 +22,12 @@ pub async fn hold(db: &PgPool, facts: &Facts, lock: Lock, now: DateTime<Utc>) ->
 }
 
 /// Gives a lock back; whether there was one in force.
-pub async fn release(db: &PgPool, voucher: Uuid, machine: i64, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+pub async fn release(
+    db: &PgPool,
+    voucher: Uuid,
+    machine: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "UPDATE voucher v SET lock_owner = NULL, locked_till = NULL, revision = v.revision + 1 \
          FROM (SELECT id, locked_till FROM voucher WHERE id = $1 FOR UPDATE) was \

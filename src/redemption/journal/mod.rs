@@ -149,7 +149,8 @@ impl Journal {
     pub async fn submit(&self, entry: Entry) -> Result<Outcome, Lost> {
         let lane = self.lane(entry.voucher);
         let (answer, outcome) = oneshot::channel();
-        let submission = Submission { entry, answer, give_up_at: Instant::now() + self.deadline, alone: false };
+        let submission =
+            Submission { entry, answer, give_up_at: Instant::now() + self.deadline, alone: false };
         // A full queue is overload: better a quick "try again" than a late answer.
         self.lanes[lane].try_send(submission).map_err(|_| {
             metrics::counter!("scrip_journal_rejected_total").increment(1);

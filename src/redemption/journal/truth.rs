@@ -74,18 +74,19 @@ fn campaign_of(row: &PgRow) -> Result<Campaign, sqlx::Error> {
 
 fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
     let columns = VoucherColumns::from_row(row)?;
-    let own = match (columns.inherits, columns.r#type, columns.value, columns.reset_frequency, columns.time_zone) {
-        (false, Some(kind), Some(value), Some(reset), Some(name)) => Some(Terms {
-            kind,
-            value,
-            limit: columns.redemption_limit,
-            reset,
-            zone: zone(&name)?,
-            starts_at: columns.starts_at.map(to_millis),
-            expires_at: columns.expires_at.map(to_millis),
-        }),
-        _ => None,
-    };
+    let own =
+        match (columns.inherits, columns.r#type, columns.value, columns.reset_frequency, columns.time_zone) {
+            (false, Some(kind), Some(value), Some(reset), Some(name)) => Some(Terms {
+                kind,
+                value,
+                limit: columns.redemption_limit,
+                reset,
+                zone: zone(&name)?,
+                starts_at: columns.starts_at.map(to_millis),
+                expires_at: columns.expires_at.map(to_millis),
+            }),
+            _ => None,
+        };
     let campaign = Arc::new(campaign_of(row)?);
     let facts = Facts {
         id: columns.id,
@@ -121,6 +122,7 @@ fn zone(name: &str) -> Result<Tz, sqlx::Error> {
 }
 
 #[derive(FromRow)]
+#[expect(clippy::struct_field_names, reason = "a voucher's columns stand beside these in one row")]
 struct CampaignColumns {
     c_id: i64,
     c_group: i64,
