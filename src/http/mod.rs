@@ -13,7 +13,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::app::App;
+use crate::{app::App, identity, redemption};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -25,8 +25,8 @@ use utoipa_axum::router::OpenApiRouter;
 /// Every endpoint, once, with its documentation.
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
-        .merge(crate::identity::routes())
-        .merge(crate::redemption::http::routes())
+        .merge(identity::routes())
+        .merge(redemption::http::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())

@@ -71,15 +71,18 @@ struct Common {
 }
 
 /// What decides which problems an operation can answer with.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 struct Endpoint<'a> {
     path: &'a str,
     open: bool,
+    /// Has parameters or a body.
+    reads: bool,
     has_body: bool,
     changes: bool,
 }
 
 const COMMON: &[Common] = &[
-    Common { status: "400", name: "Malformed", description: "The request can't be read.", when: |_| true },
+    Common { status: "400", name: "Malformed", description: "The request can't be read.", when: |e| e.reads },
     Common {
         status: "401",
         name: "Unauthorized",
@@ -121,7 +124,7 @@ const COMMON: &[Common] = &[
         status: "429",
         name: "TooManyRequests",
         description: "A budget is used up: see `Retry-After`.",
-        when: |_| true,
+        when: |e| !e.open || e.path.starts_with("/auth/"),
     },
     Common {
         status: "503",
@@ -165,7 +168,9 @@ fn add_common(path: &str, changes: bool, operation: &mut Operation) {
     if open {
         operation.security = Some(Vec::new());
     }
-    let endpoint = Endpoint { path, open, has_body: operation.request_body.is_some(), changes };
+    let has_body = operation.request_body.is_some();
+    let reads = has_body || operation.parameters.is_some();
+    let endpoint = Endpoint { path, open, reads, has_body, changes };
     for common in COMMON.iter().filter(|common| (common.when)(&endpoint)) {
         operation
             .responses

@@ -5,6 +5,7 @@
 
 use crate::config::LogFormat;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where `RUST_LOG` does not say: sqlx would log statements that it finds slow.
@@ -19,7 +20,10 @@ const REQUEST_ID_MAX_BYTES: usize = 64;
 /// Starts logging to standard error; a second start changes nothing.
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => subscriber.with_target(false).try_init(),
         LogFormat::Json => {

@@ -67,7 +67,7 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
     if !within_reach(app, caller, draft.machine).await? {
         return Err(unknown_machine());
     }
-    let key = format!("{KEY_PREFIX}{}", secrets::fresh());
+    let (key, digest) = fresh();
     let id = sqlx::query_scalar(
         "INSERT INTO api_key (user_group, name, machine, scopes, hash, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
@@ -76,7 +76,7 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
     .bind(name)
     .bind(draft.machine)
     .bind(scopes.iter().map(Permission::to_string).collect::<Vec<_>>())
-    .bind(&secrets::digest(&key)[..])
+    .bind(&digest[..])
     .bind(caller.account())
     .bind(app.clock.now())
     .fetch_one(&app.db)
@@ -85,6 +85,13 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
         |error| if violates(&error, "api_key_machine_fkey") { unknown_machine() } else { error.into() },
     )?;
     Ok(CreatedKey { id, key })
+}
+
+/// A new key, and what is stored of it.
+pub fn fresh() -> (String, [u8; 32]) {
+    let key = format!("{KEY_PREFIX}{}", secrets::fresh());
+    let digest = secrets::digest(&key);
+    (key, digest)
 }
 
 /// The keys of the caller's group and those below, by id.

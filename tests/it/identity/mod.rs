@@ -5,21 +5,21 @@ mod keys;
 mod login;
 mod sessions;
 
+use crate::database::Database;
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
 use scrip::{
-    app::{App, MIGRATIONS},
+    app::App,
     config::Config,
-    http::Caller,
+    http::{self, Caller, Surface},
     time::Clock,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgListener};
+use sqlx::postgres::PgListener;
 use tower::ServiceExt;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -37,9 +37,9 @@ const STRANGERS: i64 = 9;
 /// A server in this process on a database of its own, with two customers' groups, users and machines.
 struct Town {
     app: App,
-    router: Router,
-    server: String,
-    database: String,
+    surface: Surface,
+    // Dropped last: the others hold connections to it.
+    _database: Database,
 }
 
 /// What logging in answers.
@@ -72,18 +72,11 @@ impl Town {
     }
 
     async fn with(config: Config) -> Self {
-        let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a Postgres to test on");
-        let database = format!("identity_{}", uuid::Uuid::new_v4().simple());
-        let admin = PgPool::connect(&server).await.expect("connected");
-        let mut create = sqlx::QueryBuilder::new("CREATE DATABASE ");
-        create.push(&database).build().execute(&admin).await.expect("created");
-        let (base, _) = server.rsplit_once('/').expect("a database in the URL");
-        let config = Config { database_url: SecretString::from(format!("{base}/{database}")), ..config };
+        let database = Database::empty().await;
+        let config = Config { database_url: SecretString::from(database.url.clone()), ..config };
         let clock = Clock::stopped_at("2026-06-01T12:00:00Z".parse().expect("a time"));
-        let app = App::start(config, clock).await.expect("started");
-        MIGRATIONS.run(&app.db).await.expect("migrated");
-        let (router, _) = scrip::identity::routes().split_for_parts();
-        let town = Self { router: router.with_state(app.clone()), app, server, database };
+        let app = App::start(config, clock).expect("started");
+        let town = Self { surface: http::surface(app.clone()), app, _database: database };
         town.settle().await;
         town
     }
@@ -156,7 +149,7 @@ impl Town {
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let request = request.body(body).expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let response = self.surface.clone().oneshot(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
         Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
@@ -211,28 +204,5 @@ impl From<&Value> for Session {
     fn from(body: &Value) -> Self {
         let text = |field: &str| body[field].as_str().expect("a token").to_owned();
         Self { access: text("access_token"), refresh: text("refresh_token") }
-    }
-}
-
-impl Drop for Town {
-    /// Takes the database away, on a runtime of its own: dropping can't wait for the test's.
-    fn drop(&mut self) {
-        let (server, database) = (std::mem::take(&mut self.server), std::mem::take(&mut self.database));
-        let gone = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let mut admin = PgConnection::connect(&server).await.map_err(std::io::Error::other)?;
-                let mut drop = sqlx::QueryBuilder::new("DROP DATABASE ");
-                drop.push(&database)
-                    .push(" WITH (FORCE)")
-                    .build()
-                    .execute(&mut admin)
-                    .await
-                    .map_err(std::io::Error::other)
-            })
-        });
-        if !matches!(gone.join(), Ok(Ok(_))) {
-            tracing::warn!("a test's database is left over");
-        }
     }
 }

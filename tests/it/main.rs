@@ -1,0 +1,13 @@
+//! Everything that needs real stores, in one binary. Run by `make test`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't set itself up is to fail")]
+#![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
+
+mod app;
+mod client;
+mod database;
+mod harness;
+mod identity;
+mod server;
+mod stores;
+mod world;

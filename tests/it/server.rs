@@ -1,0 +1,151 @@
+//! The real binary as real processes: for races between servers, and for killing them.
+
+use crate::database::{self, Database};
+use reqwest::Method;
+use serde_json::Value;
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A server that is not ready after this long never will be.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// One server process; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Child>,
+    address: SocketAddr,
+    environment: Vec<(String, String)>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// Starts a server on a database of the tests' own stores, and waits until it is ready.
+    pub async fn start(database: &Database) -> Self {
+        Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name).start_with(&[]).await
+    }
+
+    /// A server that is not started yet, on any stores.
+    pub fn on(database_url: &str, redis_url: &str, prefix: &str) -> Self {
+        let address = free_address();
+        let environment = [
+            ("DATABASE_URL", database_url),
+            ("REDIS_URL", redis_url),
+            ("SCRIP_REDIS_PREFIX", prefix),
+            ("SCRIP_LISTEN", &address.to_string()),
+            ("SCRIP_SIGNING_SECRET", "of the tests alone, 5f8f1e4b7f9a7b1d"),
+            ("SCRIP_ARGON2_MEMORY_KIB", "64"),
+            ("SCRIP_ARGON2_PASSES", "1"),
+            ("SCRIP_LOG_FORMAT", "text"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { process: None, address, environment: environment.to_vec(), client: reqwest::Client::new() }
+    }
+
+    /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
+    pub async fn start_with(mut self, more: &[(&str, &str)]) -> Self {
+        self.environment.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        self.restart().await;
+        self
+    }
+
+    /// Starts it again, with the environment of the first time.
+    pub async fn restart(&mut self) {
+        self.restart_without(&[]).await;
+    }
+
+    /// Starts it again without some of its environment: the fail points that have done their work.
+    pub async fn restart_without(&mut self, names: &[&str]) {
+        self.kill();
+        let environment = self.environment.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        let process = Command::new(env!("CARGO_BIN_EXE_scrip"))
+            .arg("serve")
+            // What configures the tests is none of the server's business.
+            .env_clear()
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("warn".to_owned()))
+            .envs(environment.map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        self.wait_ready().await;
+    }
+
+    /// Waits until it answers.
+    pub async fn wait_ready(&mut self) {
+        let started = Instant::now();
+        while started.elapsed() < READY_WITHIN {
+            assert!(!self.has_ended(), "the server has ended before it was ready");
+            if self.client.get(self.url("/health/live")).send().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the server is not ready after {READY_WITHIN:?}");
+    }
+
+    /// As `kill -9`: it gets no chance to finish anything.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended itself, at a fail point.
+            let _already_gone = process.kill();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Asks it to stop, and waits; whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        let Some(mut process) = self.process.take() else { return false };
+        let told = Command::new("kill").arg("-TERM").arg(process.id().to_string()).status().unwrap();
+        told.success() && process.wait().unwrap().success()
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some())
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends a request; `None` if no whole answer came.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let request = self.client.request(method, self.url(path)).bearer_auth(token);
+        let request = body.map_or(request.try_clone(), |body| Some(request.json(body)))?;
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    /// `POST`.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Option<(u16, Value)> {
+        self.send(Method::POST, path, token, Some(body)).await
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str, token: &str) -> Option<(u16, Value)> {
+        self.send(Method::GET, path, token, None).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}

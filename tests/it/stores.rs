@@ -1,0 +1,92 @@
+//! A Postgres and a Redis of one test's own, to be stopped, killed and started again.
+
+use crate::{database::renamed, world};
+use sqlx::PgPool;
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+};
+use tempfile::TempDir;
+
+/// The two stores; wiped when dropped.
+#[derive(Debug)]
+pub struct Stores {
+    directory: TempDir,
+    /// Of a database that is migrated and settled.
+    pub database_url: String,
+    /// Of Redis.
+    pub redis_url: String,
+}
+
+/// What can be stopped.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// Postgres.
+    Postgres,
+    /// Redis.
+    Redis,
+}
+
+impl Stores {
+    /// Starts them.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        run("up", directory.path(), None);
+        let environment = read(&directory.path().join("env"));
+        let database_url = renamed(&environment["DATABASE_URL"], "scrip");
+        let db = PgPool::connect(&database_url).await.unwrap();
+        scrip::app::MIGRATIONS.run(&db).await.unwrap();
+        world::settle(&db).await;
+        db.close().await;
+        Self { directory, database_url, redis_url: environment["REDIS_URL"].clone() }
+    }
+
+    /// Stops one in an orderly way.
+    pub fn stop(&self, which: Which) {
+        run("down", self.directory.path(), Some(which));
+    }
+
+    /// Ends one as a power cut would.
+    pub fn kill(&self, which: Which) {
+        run("kill", self.directory.path(), Some(which));
+    }
+
+    /// Starts what is not running, where it was before.
+    pub fn restart(&self) {
+        run("up", self.directory.path(), None);
+    }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The test's own failure is the one to show.
+            let _may_stay_behind = call("wipe", self.directory.path(), None);
+        } else {
+            run("wipe", self.directory.path(), None);
+        }
+    }
+}
+
+fn run(verb: &str, directory: &Path, which: Option<Which>) {
+    let status = call(verb, directory, which).unwrap();
+    assert!(status.success(), "dev/services.sh {verb}: {status}");
+}
+
+fn call(verb: &str, directory: &Path, which: Option<Which>) -> io::Result<ExitStatus> {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("dev/services.sh");
+    let which = which.map(|which| match which {
+        Which::Postgres => "postgres",
+        Which::Redis => "redis",
+    });
+    Command::new(script).arg(verb).arg(directory).args(which).stdin(Stdio::null()).status()
+}
+
+/// `NAME='value'` lines.
+fn read(path: &Path) -> HashMap<String, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
+}
