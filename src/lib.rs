@@ -7,6 +7,7 @@
 pub mod app;
 pub mod campaigns;
 pub mod config;
+pub mod crash;
 pub mod demo;
 pub mod error;
 pub mod http;

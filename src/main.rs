@@ -5,11 +5,15 @@ use scrip::{
     app::{self, App, MIGRATIONS},
     config::Config,
     demo, http,
+    redemption::{self, epoch},
     time::Clock,
 };
-use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 mod serve;
+
+/// How long a tool waits for both stores.
+const STORES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Voucher and campaign server for vending fleets.
 #[derive(Parser)]
@@ -31,6 +35,10 @@ enum Role {
     Work,
     /// Bring the schema up to date.
     Migrate,
+    /// Recompute balances and counters from the journal and say what differs (exit code 1 if anything does).
+    Verify,
+    /// Declare everything in Redis worthless: it is loaded again from Postgres as it is asked for.
+    Rebuild,
     /// Load the demo's data, once, and write what its visitors need.
     Demo {
         /// The file to write to.
@@ -115,19 +123,26 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             if first {
                 migrate(&config).await?;
             }
-            let app = App::start(config, Clock::default()).await.map_err(Failure::setup)?;
+            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
             serve::http(app).await.map_err(Failure::run)
         }
         Role::Work => {
             config.signing_secret().map_err(Failure::Setup)?;
-            let app = App::start(config, Clock::default()).await.map_err(Failure::setup)?;
+            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
             serve::work(app).await.map_err(Failure::run)
         }
         Role::Migrate => migrate(&config).await,
+        Role::Verify => verify(config).await,
+        Role::Rebuild => {
+            let db = app::database(&config).map_err(Failure::setup)?;
+            let epoch = epoch::raise_in(&db).await.map_err(Failure::run)?;
+            tracing::info!(epoch, "everything in Redis is loaded again as it is asked for");
+            Ok(())
+        }
         Role::Demo { write } => {
-            let app = App::start(config, Clock::default()).await.map_err(Failure::setup)?;
+            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
             let loaded = demo::load(&app, &write).await.map_err(Failure::run);
-            app.stop.cancel();
+            serve::finish(&app).await;
             loaded
         }
         Role::Openapi | Role::Config => Ok(()),
@@ -139,6 +154,21 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
+}
+
+async fn verify(config: Config) -> Result<(), Failure> {
+    let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+    if !app.ready(STORES_WITHIN).await {
+        tracing::warn!("a store does not answer; verifying what there is");
+    }
+    let report = redemption::verify::verify(&app).await.map_err(Failure::run);
+    serve::finish(&app).await;
+    let report = report?;
+    print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
+    match report.differences.len() {
+        0 => Ok(()),
+        differences => Err(Failure::Run(format!("{differences} differences"))),
+    }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -171,12 +171,11 @@ fn every_script_states_its_contract_and_is_decoded_in_full() {
 
 #[test]
 fn migrations_are_numbered_without_a_gap_in_their_order() {
-    let mut names: Vec<String> = sources("migrations", &["sql"]).into_iter().map(|source| source.path).collect();
+    let mut names: Vec<String> =
+        sources("migrations", &["sql"]).into_iter().map(|source| source.path).collect();
     names.sort();
-    let numbers: Vec<Option<u32>> = names
-        .iter()
-        .map(|name| name.strip_prefix("migrations/")?.split_once('_')?.0.parse().ok())
-        .collect();
+    let numbers: Vec<Option<u32>> =
+        names.iter().map(|name| name.strip_prefix("migrations/")?.split_once('_')?.0.parse().ok()).collect();
     assert!(numbers.iter().all(Option::is_some), "{names:?}");
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "two of one number: {names:?}");
 }

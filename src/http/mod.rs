@@ -13,7 +13,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, identity};
+use crate::{app::App, identity, redemption};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -26,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
+        .merge(redemption::http::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())

@@ -101,7 +101,7 @@ impl Builder {
             redis_prefix: database.name.clone(),
             ..self.config
         };
-        let app = App::start(config, self.clock).await.unwrap();
+        let app = App::start(config, self.clock).unwrap();
         TestApp { surface: http::surface(app.clone()), app, _database: database }
     }
 }

@@ -10,4 +10,5 @@ mod harness;
 mod identity;
 mod server;
 mod stores;
+mod surface;
 mod world;

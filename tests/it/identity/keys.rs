@@ -75,7 +75,7 @@ async fn a_machines_key_makes_keys_for_that_machine_alone() {
 #[tokio::test]
 async fn a_revoked_key_is_dead_on_every_server() {
     let town = Town::new().await;
-    let other = App::start(town.app.config.clone(), town.app.clock.clone()).await.unwrap();
+    let other = App::start(town.app.config.clone(), town.app.clock.clone()).unwrap();
     let ann = town.log_in("ann").await.access;
     let body = json!({"name": "till", "scopes": ["apikey.read"]});
     let created = town.send(Method::POST, "/apikey", Some(&ann), Some(body)).await.body;

@@ -75,7 +75,7 @@ impl Town {
         let database = Database::empty().await;
         let config = Config { database_url: SecretString::from(database.url.clone()), ..config };
         let clock = Clock::stopped_at("2026-06-01T12:00:00Z".parse().expect("a time"));
-        let app = App::start(config, clock).await.expect("started");
+        let app = App::start(config, clock).expect("started");
         let town = Self { surface: http::surface(app.clone()), app, _database: database };
         town.settle().await;
         town
