@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     error::{Error, Result},
     identity::{access::Access, tokens::Tokens},
+    jobs::Bell,
     time::Clock,
 };
 use secrecy::ExposeSecret;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub access: Access,
     /// Makes and reads access tokens.
     pub tokens: Tokens,
+    /// Wakes the worker when a job was enqueued.
+    pub jobs: Bell,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -58,6 +61,7 @@ impl App {
             db,
             access: Access::default(),
             tokens,
+            jobs: Bell::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,

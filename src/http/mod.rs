@@ -1,6 +1,7 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
 pub mod caller;
+pub mod csv;
 pub mod extract;
 pub mod list;
 
