@@ -4,7 +4,6 @@ use crate::{
     config::Config,
     error::{Error, Result},
     identity::{access::Access, tokens::Tokens},
-    jobs::Bell,
     time::Clock,
 };
 use secrecy::ExposeSecret;
@@ -13,6 +12,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A running Scrip; cheap to clone.
@@ -33,7 +33,7 @@ pub struct Parts {
     /// Makes and reads access tokens.
     pub tokens: Tokens,
     /// Wakes the worker when a job was enqueued.
-    pub jobs: Bell,
+    pub jobs_due: Notify,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -61,7 +61,7 @@ impl App {
             db,
             access: Access::default(),
             tokens,
-            jobs: Bell::default(),
+            jobs_due: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,

@@ -21,7 +21,7 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-pub use worker::{Bell, work};
+pub use worker::work;
 
 /// Attempts in a row that get nothing done before a job counts as failed.
 const ATTEMPTS_MAX: i32 = 8;

@@ -6,23 +6,11 @@ use crate::{
     error::{Error, Result},
 };
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// How long a job waits at most where no notice wakes the worker.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Rung when Postgres says that a job was enqueued.
-#[derive(Debug, Default)]
-pub struct Bell(Notify);
-
-impl Bell {
-    /// Wakes the worker, or keeps it from falling asleep.
-    pub fn ring(&self) {
-        self.0.notify_one();
-    }
-}
-
-/// Works until the server stops: whenever the bell rings, and once a second in any case.
+/// Works until the server stops: whenever Postgres says that a job is due, and once a second in any case.
 pub async fn work(app: App) {
     while !app.stop.is_cancelled() {
         match work_one(&app).await {
@@ -31,7 +19,7 @@ pub async fn work(app: App) {
             Err(error) => tracing::warn!(error = %error, "the job queue did not answer"),
         }
         tokio::select! {
-            () = app.jobs.0.notified() => {}
+            () = app.jobs_due.notified() => {}
             () = tokio::time::sleep(POLL) => {}
             () = app.stop.cancelled() => {}
         }
