@@ -47,7 +47,7 @@ async fn hear(app: &App) -> Result<(), sqlx::Error> {
 fn forget_everything(app: &App) {
     app.near.clear();
     app.access.clear();
-    app.jobs_due.notify_waiters();
+    app.jobs_due.notify_one();
 }
 
 async fn heed(app: &App, noun: &str, id: &str) {
@@ -58,7 +58,7 @@ async fn heed(app: &App, noun: &str, id: &str) {
         "code" => {
             let _ = app.hot.evict(&[id.to_owned()], app.clock.now()).await;
         }
-        "job" => app.jobs_due.notify_waiters(),
+        "job" => app.jobs_due.notify_one(),
         _ => {}
     }
 }

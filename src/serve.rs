@@ -3,7 +3,7 @@
 use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
     app::{App, MIGRATIONS},
-    http,
+    http, jobs,
 };
 use std::{
     io,
@@ -32,6 +32,7 @@ pub(crate) async fn http(app: App) -> io::Result<()> {
         }
     });
     app.tasks.spawn(watch_schema(app.clone()));
+    app.tasks.spawn(jobs::work(app.clone()));
     tracing::info!(%address, "serving");
 
     let closing = on_signal(&app)?;
@@ -53,6 +54,7 @@ pub(crate) async fn http(app: App) -> io::Result<()> {
 /// Does background work until told to stop.
 pub(crate) async fn work(app: App) -> io::Result<()> {
     let closing = on_signal(&app)?;
+    app.tasks.spawn(jobs::work(app.clone()));
     tracing::info!("working");
     closing.cancelled().await;
     closing.cancel();

@@ -1,6 +1,7 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
 pub mod caller;
+pub mod csv;
 mod edge;
 pub mod extract;
 pub mod health;
@@ -13,7 +14,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, identity, redemption};
+use crate::{app::App, campaigns, identity, redemption};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -26,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
+        .merge(campaigns::routes())
         .merge(redemption::http::routes())
         .merge(health::routes())
         .merge(metrics::routes())

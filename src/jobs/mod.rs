@@ -1,1 +1,277 @@
 //! Background work on Postgres.
+//!
+//! A job is a row, enqueued in the transaction that wants it. A worker claims it, and commits that
+//! claim before it starts; the claim holds for a lease, which the worker keeps extending. A job whose
+//! worker has died is therefore claimed again, and its work goes on from where it was last committed.
+//!
+//! What keeps two workers apart is not the lease but [`Claim::lock`]: every transaction that does a
+//! part of the work first locks the job's row and checks that it still belongs to this claim. A
+//! worker that was only slow, or whose job was cancelled, finds out there and commits nothing.
+//!
+//! Whoever locks both locks the job's row before the row of what the job is about.
+
+pub mod worker;
+
+use crate::{
+    app::App,
+    campaigns::generation,
+    error::{Error, Result},
+};
+use chrono::{DateTime, Duration, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+pub use worker::work;
+
+/// Attempts in a row that get nothing done before a job counts as failed.
+const ATTEMPTS_MAX: i32 = 8;
+
+/// The longest wait before another attempt, in seconds.
+const BACKOFF_MAX_S: i64 = 300;
+
+/// What there is to do in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Kind {
+    /// Generates the vouchers of a campaign, which is the job's subject.
+    GenerateVouchers,
+}
+
+impl Kind {
+    async fn run(self, app: &App, claim: &Claim) -> Result<Ran> {
+        match self {
+            Self::GenerateVouchers => generation::run(app, claim).await,
+        }
+    }
+
+    /// What else becomes true when a job of this kind is given up.
+    async fn abandoned(self, connection: &mut PgConnection, subject: i64) -> Result<()> {
+        match self {
+            Self::GenerateVouchers => generation::stop(connection, subject).await,
+        }
+    }
+}
+
+/// How a run ended, if not by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// Everything is done, and the job says so.
+    Done,
+    /// The server stops; another one is to go on.
+    Paused,
+    /// The job is no longer this worker's.
+    Lost,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = JobState)]
+pub enum State {
+    /// Waits for a worker.
+    Queued,
+    /// Under way.
+    Running,
+    /// All done.
+    Done,
+    /// Given up after several attempts.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Progress {
+    /// Its id.
+    pub id: i64,
+    /// Where it stands.
+    pub state: State,
+    /// How much there is to do.
+    pub total: i64,
+    /// How much of it is done.
+    pub done: i64,
+}
+
+/// Puts a job in the queue, within the caller's transaction.
+pub async fn enqueue(
+    connection: &mut PgConnection,
+    kind: Kind,
+    subject: i64,
+    group: i64,
+    total: i64,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO job (kind, subject, user_group, total, run_at, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $5, $5) RETURNING id";
+    let job = sqlx::query_scalar(SQL).bind(kind).bind(subject).bind(group).bind(total).bind(now);
+    Ok(job.fetch_one(connection).await?)
+}
+
+/// The latest job of this kind about `subject`.
+pub async fn latest(db: &PgPool, kind: Kind, subject: i64) -> Result<Option<Progress>> {
+    const SQL: &str =
+        "SELECT id, state, total, done FROM job WHERE kind = $1 AND subject = $2 ORDER BY id DESC LIMIT 1";
+    Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(db).await?)
+}
+
+/// The same, locked for the caller's transaction.
+pub async fn lock_latest(
+    connection: &mut PgConnection,
+    kind: Kind,
+    subject: i64,
+) -> Result<Option<Progress>> {
+    const SQL: &str = "
+        SELECT id, state, total, done FROM job WHERE kind = $1 AND subject = $2
+        ORDER BY id DESC LIMIT 1 FOR UPDATE";
+    Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(connection).await?)
+}
+
+/// Stops a job that the caller has locked: once this is committed, no more of it will be.
+pub async fn cancel(connection: &mut PgConnection, job: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "
+        UPDATE job SET state = 'cancelled', worker = NULL, leased_until = NULL, updated_at = $2 WHERE id = $1";
+    sqlx::query(SQL).bind(job).bind(now).execute(connection).await?;
+    Ok(())
+}
+
+/// Puts a job that has ended, and that the caller has locked, back in the queue.
+pub async fn requeue(connection: &mut PgConnection, job: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "
+        WITH queued AS (
+            UPDATE job SET state = 'queued', attempts = 0, error = NULL, run_at = $2, updated_at = $2
+            WHERE id = $1 RETURNING id
+        )
+        SELECT pg_notify('scrip', 'job:' || id) FROM queued";
+    sqlx::query(SQL).bind(job).bind(now).execute(connection).await?;
+    Ok(())
+}
+
+/// A job in the hands of one worker.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Claim {
+    /// The job.
+    pub id: i64,
+    /// What is to be done.
+    pub kind: Kind,
+    /// To what.
+    pub subject: i64,
+    /// How much there is to do.
+    pub total: i64,
+    /// Attempts so far that got nothing done, this one included.
+    attempts: i32,
+    /// Names this claim, and no other of the same job.
+    worker: Uuid,
+}
+
+impl Claim {
+    /// Locks the job for a transaction and says how much is done; `None` if it is no longer ours.
+    pub async fn lock(&self, connection: &mut PgConnection) -> Result<Option<i64>> {
+        const SQL: &str =
+            "SELECT done FROM job WHERE id = $1 AND worker = $2 AND state = 'running' FOR UPDATE";
+        Ok(sqlx::query_scalar(SQL).bind(self.id).bind(self.worker).fetch_optional(connection).await?)
+    }
+
+    /// Notes how much is done, in the transaction that has done it, and extends the lease.
+    pub async fn advance(&self, connection: &mut PgConnection, done: i64, app: &App) -> Result<()> {
+        const SQL: &str = "
+            UPDATE job SET done = $3, attempts = 0, leased_until = $4, updated_at = $5,
+                state = CASE WHEN $3 >= total THEN 'done' ELSE state END
+            WHERE id = $1 AND worker = $2";
+        let now = app.clock.now();
+        let update =
+            sqlx::query(SQL).bind(self.id).bind(self.worker).bind(done).bind(now + lease(app)).bind(now);
+        update.execute(connection).await?;
+        Ok(())
+    }
+
+    /// Extends the lease; false if the job is no longer ours.
+    async fn extend(&self, app: &App) -> Result<bool> {
+        const SQL: &str =
+            "UPDATE job SET leased_until = $3 WHERE id = $1 AND worker = $2 AND state = 'running'";
+        let until = app.clock.now() + lease(app);
+        let update = sqlx::query(SQL).bind(self.id).bind(self.worker).bind(until);
+        Ok(update.execute(&app.db).await?.rows_affected() == 1)
+    }
+
+    /// Hands the job back unfinished, to be claimed by the next.
+    async fn give_back(&self, app: &App) -> Result<()> {
+        const SQL: &str = "
+            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, attempts = GREATEST(attempts - 1, 0)
+            WHERE id = $1 AND worker = $2 AND state = 'running'";
+        sqlx::query(SQL).bind(self.id).bind(self.worker).execute(&app.db).await?;
+        Ok(())
+    }
+
+    /// Notes a fault: another attempt later, or the end.
+    async fn failed(&self, app: &App, fault: &Error) -> Result<()> {
+        const RETRY: &str = "
+            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, error = $3, run_at = $4
+            WHERE id = $1 AND worker = $2 AND state = 'running'";
+        const GIVE_UP: &str = "
+            UPDATE job SET state = 'failed', worker = NULL, leased_until = NULL, error = $3, updated_at = $4
+            WHERE id = $1 AND worker = $2 AND state = 'running'";
+        let text = reason(fault);
+        let now = app.clock.now();
+        if self.attempts < ATTEMPTS_MAX {
+            let retry = sqlx::query(RETRY).bind(self.id).bind(self.worker).bind(text);
+            retry.bind(now + backoff(self.attempts)).execute(&app.db).await?;
+            return Ok(());
+        }
+        let mut transaction = app.db.begin().await?;
+        let give_up = sqlx::query(GIVE_UP).bind(self.id).bind(self.worker).bind(text).bind(now);
+        if give_up.execute(&mut *transaction).await?.rows_affected() == 1 {
+            self.kind.abandoned(&mut transaction, self.subject).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Claims the job that is due first: a queued one, or one whose worker is silent.
+async fn claim(app: &App) -> Result<Option<Claim>> {
+    const SQL: &str = "
+        UPDATE job SET state = 'running', worker = $1, leased_until = $2, attempts = attempts + 1, updated_at = $3
+        WHERE id = (
+            SELECT id FROM job
+            WHERE (state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until <= $3)
+            ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, kind, subject, total, attempts, worker";
+    let now = app.clock.now();
+    let claim = sqlx::query_as(SQL).bind(Uuid::now_v7()).bind(now + lease(app)).bind(now);
+    Ok(claim.fetch_optional(&app.db).await?)
+}
+
+fn lease(app: &App) -> Duration {
+    Duration::seconds(app.config.job_lease_s as i64)
+}
+
+fn backoff(attempts: i32) -> Duration {
+    Duration::seconds(2i64.pow(attempts.clamp(0, 16) as u32).min(BACKOFF_MAX_S))
+}
+
+/// A fault with its causes, for the job's row: nobody outside is shown it.
+fn reason(fault: &Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_further_and_further_apart_up_to_a_limit() {
+        let waits: Vec<_> = (1..=ATTEMPTS_MAX + 2).map(|attempts| backoff(attempts).num_seconds()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+}

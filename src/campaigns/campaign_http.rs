@@ -1,0 +1,237 @@
+//! Campaigns over HTTP.
+
+use super::{
+    campaign::{Campaign, CampaignDraft, CampaignPatch},
+    campaign_store::{self as store, CAMPAIGNS},
+    generation, rules,
+    rules::CampaignRule,
+    stats::{self, Stats, StatsRange},
+    terms::Checks,
+    voucher::Voucher,
+    voucher_store,
+};
+use crate::{
+    app::App,
+    error::Result,
+    http::{
+        Caller, Created, Json, Message, Path, Query,
+        caller::Permission,
+        list::{ListParams, Page, belongs_to},
+    },
+    jobs::{self, State as JobState},
+};
+use axum::{extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(fetch, update, delete))
+        .routes(routes!(read_rules, replace_rules))
+        .routes(routes!(list_vouchers))
+        .routes(routes!(fetch_stats))
+        .routes(routes!(fetch_progress))
+        .routes(routes!(cancel))
+        .routes(routes!(resume))
+}
+
+/// Create a campaign
+///
+/// Its vouchers, if it is to have any at once, are generated in the background while its status is
+/// `creating`.
+#[utoipa::path(post, path = "/campaign", tag = "campaign", operation_id = "create_campaign",
+    request_body = CampaignDraft,
+    responses((status = 201, description = "The campaign was created", body = Created)))]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(draft): Json<CampaignDraft>,
+) -> Result<(StatusCode, Json<Created>)> {
+    caller.may(Permission::CampaignWrite)?;
+    let now = app.clock.now();
+    let id = store::create(&app.db, caller.group(), draft.check(now)?, now).await?;
+    Ok((StatusCode::CREATED, Json(Created { id })))
+}
+
+/// List campaigns
+#[utoipa::path(get, path = "/campaign", tag = "campaign", operation_id = "list_campaigns", params(ListParams),
+    responses((status = 200, description = "A page of campaigns", body = Vec<Campaign>)))]
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
+    caller.may(Permission::CampaignRead)?;
+    let now = app.clock.now();
+    let query = params.over(&CAMPAIGNS)?;
+    let page = query.page(&app.db, |sql| belongs_to(sql, "c.user_group", caller.group())).await?;
+    Ok(page.map(|campaign: Campaign| campaign.as_of(now)))
+}
+
+/// Read a campaign
+#[utoipa::path(get, path = "/campaign/{id}", tag = "campaign", operation_id = "fetch_campaign",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = Campaign)))]
+async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Campaign>> {
+    caller.may(Permission::CampaignRead)?;
+    let campaign = store::fetch(&app.db, caller.group(), id).await?;
+    Ok(Json(campaign.as_of(app.clock.now())))
+}
+
+/// Change a campaign
+///
+/// What is absent stays; `null` takes away. Generated vouchers follow. Setting `status` to
+/// `inactive` refuses every redemption from then on; `active` allows them again.
+#[utoipa::path(put, path = "/campaign/{id}", tag = "campaign", operation_id = "update_campaign",
+    params(("id" = i64, Path, description = "The campaign")), request_body = CampaignPatch,
+    responses((status = 200, description = "The campaign was changed", body = Message)))]
+async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Json(patch): Json<CampaignPatch>,
+) -> Result<Json<Message>> {
+    caller.may(Permission::CampaignWrite)?;
+    store::update(&app.db, caller.group(), id, patch, app.clock.now()).await?;
+    Ok(Message::json("campaign updated"))
+}
+
+/// Delete a campaign
+///
+/// With its vouchers. Refused once any of them was redeemed: deactivate it then.
+#[utoipa::path(delete, path = "/campaign/{id}", tag = "campaign", operation_id = "delete_campaign",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign was deleted", body = Message)))]
+async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+    caller.may(Permission::CampaignWrite)?;
+    store::delete(&app.db, caller.group(), id, app.clock.now()).await?;
+    Ok(Message::json("campaign deleted"))
+}
+
+/// Read a campaign's validation rules
+#[utoipa::path(get, path = "/campaign/{id}/validationrules", tag = "campaign",
+    operation_id = "list_campaign_validation_rules",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "The rules", body = Vec<CampaignRule>)))]
+async fn read_rules(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<Json<Vec<CampaignRule>>> {
+    caller.may(Permission::CampaignRead)?;
+    store::fetch(&app.db, caller.group(), id).await?;
+    Ok(Json(store::rules(&app.db, id).await?))
+}
+
+/// Replace a campaign's validation rules
+///
+/// Rules on one field are alternatives; rules on different fields must all hold.
+#[utoipa::path(put, path = "/campaign/{id}/validationrules", tag = "campaign",
+    operation_id = "replace_campaign_validation_rules",
+    params(("id" = i64, Path, description = "The campaign")), request_body = Vec<CampaignRule>,
+    responses((status = 200, description = "The rules were replaced", body = Message)))]
+async fn replace_rules(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Json(rules): Json<Vec<CampaignRule>>,
+) -> Result<Json<Message>> {
+    caller.may(Permission::CampaignWrite)?;
+    store::fetch(&app.db, caller.group(), id).await?;
+    let mut checks = Checks::default();
+    for (index, rule) in rules.iter().enumerate().take(rules::RULES_MAX) {
+        if rule.campaign.is_some_and(|campaign| campaign != id) {
+            checks.wrong(format!("/{index}/campaign"), "is not the campaign of the path");
+        }
+    }
+    rules::check(&mut checks, "", rules.iter().map(|rule| (rule.field, rule.value.as_str())));
+    checks.done()?;
+    store::replace_rules(&app.db, caller.group(), id, &rules).await?;
+    Ok(Message::json("validation rules replaced"))
+}
+
+/// List a campaign's vouchers
+#[utoipa::path(get, path = "/campaign/{id}/vouchers", tag = "campaign", operation_id = "list_campaign_vouchers",
+    params(("id" = i64, Path, description = "The campaign"), ListParams),
+    responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
+async fn list_vouchers(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    params: ListParams,
+) -> Result<Page<Voucher>> {
+    caller.may(Permission::CampaignRead)?;
+    caller.may(Permission::VoucherRead)?;
+    store::fetch(&app.db, caller.group(), id).await?;
+    voucher_store::page(&app, params, |sql| {
+        sql.push("v.campaign = ").push_bind(id);
+    })
+    .await
+}
+
+/// Read a campaign's statistics
+///
+/// Counts and amounts in all, and for each day of a range in the campaign's time zone.
+#[utoipa::path(get, path = "/campaign/{id}/stats", tag = "campaign", operation_id = "fetch_campaign_stats",
+    params(("id" = i64, Path, description = "The campaign"), StatsRange),
+    responses((status = 200, description = "The statistics", body = Stats)))]
+async fn fetch_stats(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(range): Query<StatsRange>,
+) -> Result<Json<Stats>> {
+    caller.may(Permission::CampaignRead)?;
+    let campaign = store::fetch(&app.db, caller.group(), id).await?;
+    Ok(Json(stats::of(&app.db, &campaign, range, app.clock.now()).await?))
+}
+
+/// How far background work on a campaign is.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignProgress {
+    /// Where the work stands; `done` also where there was none.
+    status: JobState,
+    /// Vouchers to generate.
+    total: i64,
+    /// Vouchers generated.
+    done: i64,
+    /// The same in percent, rounded down.
+    percent: i64,
+}
+
+/// Read the progress of a campaign's generation
+#[utoipa::path(get, path = "/campaign/{id}/progress", tag = "campaign", operation_id = "fetch_campaign_progress",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "The progress", body = CampaignProgress)))]
+async fn fetch_progress(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<Json<CampaignProgress>> {
+    caller.may(Permission::CampaignRead)?;
+    store::fetch(&app.db, caller.group(), id).await?;
+    let job = jobs::latest(&app.db, generation::KIND, id).await?;
+    let (status, total, done) = job.map_or((JobState::Done, 0, 0), |job| (job.state, job.total, job.done));
+    let percent = (done * 100).checked_div(total).unwrap_or(100);
+    Ok(Json(CampaignProgress { status, total, done, percent }))
+}
+
+/// Stop generating a campaign's vouchers
+///
+/// What exists stays; the campaign becomes `inactive`.
+#[utoipa::path(post, path = "/campaign/{id}/cancel", tag = "campaign", operation_id = "cancel_campaign",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "Nothing more is generated", body = Message)))]
+async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+    caller.may(Permission::CampaignWrite)?;
+    store::cancel(&app.db, caller.group(), id, app.clock.now()).await?;
+    Ok(Message::json("generation cancelled"))
+}
+
+/// Go on generating a campaign's vouchers
+#[utoipa::path(post, path = "/campaign/{id}/resume", tag = "campaign", operation_id = "resume_campaign",
+    params(("id" = i64, Path, description = "The campaign")),
+    responses((status = 200, description = "Generation goes on", body = Message)))]
+async fn resume(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+    caller.may(Permission::CampaignWrite)?;
+    store::resume(&app.db, caller.group(), id, app.clock.now()).await?;
+    Ok(Message::json("generation resumed"))
+}

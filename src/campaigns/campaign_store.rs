@@ -1,0 +1,260 @@
+//! Campaigns in Postgres.
+
+use super::{
+    campaign::{Campaign, CampaignPatch, NewCampaign},
+    generation,
+    rules::CampaignRule,
+};
+use crate::{
+    error::{Error, Result},
+    http::list::{Column, Kind, Listing},
+    jobs::{self, State},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+/// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
+pub(super) static CAMPAIGNS: Listing = Listing { select: COLUMNS, from: "campaign c", columns: FILTERS };
+
+/// The columns of [`Campaign`]; a macro, so that constant statements can be put together from it.
+macro_rules! columns {
+    () => {
+        "c.id, c.name, c.total_vouchers, c.type, c.value_type, c.voucher_value, c.redemption_limit,
+         c.reset_frequency, c.starts_on, c.expires_on, c.currency, c.time_zone, c.status, c.created_at,
+         c.updated_at, c.prefix, c.user_group AS owner_id, c.owner_data, c.voucher_text1, c.voucher_text2,
+         c.voucher_text3, c.voucher_text4, c.voucher_style, c.id AS campaignstats, c.vouchers_pdf_status,
+         NULL::text AS vouchers_pdf_url, c.voucher_logo_img"
+    };
+}
+
+const COLUMNS: &str = columns!();
+
+const FILTERS: &[Column] = &[
+    Column::new("id", "c.id", Kind::Int),
+    Column::new("name", "c.name", Kind::Text),
+    Column::new("totalVouchers", "c.total_vouchers", Kind::Int),
+    Column::new("type", "c.type", Kind::Word(&["discount", "gift", "dynamic"])),
+    Column::new("valueType", "c.value_type", Kind::Word(&["cents"])),
+    Column::new("voucherValue", "c.voucher_value", Kind::Int),
+    Column::new("redemptionLimit", "c.redemption_limit", Kind::Int),
+    Column::new("resetFrequency", "c.reset_frequency", Kind::Word(&["day", "week", "month", "never"])),
+    Column::new("startsOn", "c.starts_on", Kind::Text),
+    Column::new("expiresOn", "c.expires_on", Kind::Text),
+    Column::new("currency", "c.currency", Kind::Text),
+    Column::new("timeZone", "c.time_zone", Kind::Text),
+    Column::new("status", "c.status", Kind::Word(&["creating", "active", "inactive"])),
+    Column::new("createdAt", "c.created_at", Kind::Time),
+    Column::new("updatedAt", "c.updated_at", Kind::Time),
+    Column::new("prefix", "c.prefix", Kind::Text),
+    Column::new("ownerId", "c.user_group", Kind::Int),
+    Column::new("ownerData", "c.owner_data", Kind::Text),
+    Column::new("voucherText1", "c.voucher_text1", Kind::Text),
+    Column::new("voucherText2", "c.voucher_text2", Kind::Text),
+    Column::new("voucherText3", "c.voucher_text3", Kind::Text),
+    Column::new("voucherText4", "c.voucher_text4", Kind::Text),
+    Column::new(
+        "vouchersPdfStatus",
+        "c.vouchers_pdf_status",
+        Kind::Word(&["empty", "creating", "ready", "failed"]),
+    ),
+    Column::new("voucherLogoImg", "c.voucher_logo_img", Kind::Int),
+];
+
+const NOT_FOUND: Error = Error::NotFound("campaign");
+
+/// The campaign, if it belongs to `group` or a group below it.
+pub(super) async fn fetch(db: &PgPool, group: i64, id: i64) -> Result<Campaign> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM campaign c WHERE c.id = $1
+          AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)"
+    );
+    sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(db).await?.ok_or(NOT_FOUND)
+}
+
+/// The same, locked for the caller's transaction: redemptions of its vouchers wait meanwhile.
+async fn lock(connection: &mut PgConnection, group: i64, id: i64) -> Result<Campaign> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM campaign c WHERE c.id = $1
+          AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)
+          FOR UPDATE OF c"
+    );
+    sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(connection).await?.ok_or(NOT_FOUND)
+}
+
+/// Creates a campaign and, where it has vouchers to generate, the job that does so.
+pub(super) async fn create(db: &PgPool, group: i64, new: NewCampaign, now: DateTime<Utc>) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO campaign (user_group, name, total_vouchers, type, value_type, voucher_value, redemption_limit,
+            reset_frequency, starts_on, starts_at, expires_on, expires_at, currency, time_zone, status,
+            status_wanted, prefix, voucher_text1, voucher_text2, voucher_text3, voucher_text4, voucher_style,
+            created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+            $22, $23, $23)
+        RETURNING id";
+    let NewCampaign { draft, span, zone, prefix, status, wanted } = new;
+    let mut transaction = db.begin().await?;
+    let id = sqlx::query_scalar(SQL)
+        .bind(group)
+        .bind(draft.name)
+        .bind(draft.total_vouchers)
+        .bind(draft.r#type.unwrap_or_default())
+        .bind(draft.value_type.unwrap_or_default())
+        .bind(draft.voucher_value)
+        .bind(draft.redemption_limit)
+        .bind(draft.reset_frequency.unwrap_or_default())
+        .bind(span.starts_on)
+        .bind(span.starts_at)
+        .bind(span.expires_on)
+        .bind(span.expires_at)
+        .bind(draft.currency.unwrap_or_default())
+        .bind(zone.name())
+        .bind(status)
+        .bind(wanted)
+        .bind(prefix)
+        .bind(draft.voucher_text1)
+        .bind(draft.voucher_text2)
+        .bind(draft.voucher_text3)
+        .bind(draft.voucher_text4)
+        .bind(draft.voucher_style)
+        .bind(now)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if draft.total_vouchers > 0 {
+        jobs::enqueue(&mut transaction, generation::KIND, id, group, draft.total_vouchers, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(id)
+}
+
+/// Changes a campaign. Switching it off waits for redemptions under way, and none follows.
+pub(super) async fn update(
+    db: &PgPool,
+    group: i64,
+    id: i64,
+    patch: CampaignPatch,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE campaign SET name = $2, value_type = $3, redemption_limit = $4, reset_frequency = $5,
+            starts_on = $6, starts_at = $7, expires_on = $8, expires_at = $9, currency = $10, time_zone = $11,
+            voucher_text1 = $12, voucher_text2 = $13, voucher_text3 = $14, voucher_text4 = $15,
+            voucher_style = $16, status_wanted = COALESCE($17, status_wanted),
+            status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END
+        WHERE id = $1";
+    let mut transaction = db.begin().await?;
+    let mut campaign = lock(&mut transaction, group, id).await?;
+    let status = patch.status;
+    let span = patch.apply(&mut campaign, now)?;
+    sqlx::query(SQL)
+        .bind(id)
+        .bind(campaign.name)
+        .bind(campaign.value_type)
+        .bind(campaign.redemption_limit)
+        .bind(campaign.reset_frequency)
+        .bind(span.starts_on)
+        .bind(span.starts_at)
+        .bind(span.expires_on)
+        .bind(span.expires_at)
+        .bind(campaign.currency)
+        .bind(campaign.time_zone)
+        .bind(campaign.voucher_text1)
+        .bind(campaign.voucher_text2)
+        .bind(campaign.voucher_text3)
+        .bind(campaign.voucher_text4)
+        .bind(campaign.voucher_style)
+        .bind(status)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Deletes a campaign that was never redeemed, with its vouchers, its rules and what was still to be generated.
+pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
+    const REDEEMED: &str = "SELECT EXISTS (SELECT FROM redemption WHERE campaign = $1)";
+    const VOUCHERS: &str = "DELETE FROM voucher WHERE campaign = $1";
+    const RULES: &str = "DELETE FROM campaign_rule WHERE campaign = $1";
+    const CAMPAIGN: &str = "DELETE FROM campaign WHERE id = $1";
+    fetch(db, group, id).await?;
+    let mut transaction = db.begin().await?;
+    let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
+    lock(&mut transaction, group, id).await?;
+    if sqlx::query_scalar(REDEEMED).bind(id).fetch_one(&mut *transaction).await? {
+        return Err(Error::Conflict("the campaign was redeemed: deactivate it instead".into()));
+    }
+    if let Some(job) = job
+        && matches!(job.state, State::Queued | State::Running)
+    {
+        jobs::cancel(&mut transaction, job.id, now).await?;
+    }
+    for statement in [VOUCHERS, RULES, CAMPAIGN] {
+        sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Stops generation: what exists stays, and may not be used until the campaign is switched on.
+pub(super) async fn cancel(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
+    fetch(db, group, id).await?;
+    let mut transaction = db.begin().await?;
+    let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
+    let Some(job) = job.filter(|job| matches!(job.state, State::Queued | State::Running)) else {
+        return Err(Error::Conflict("nothing is being generated".into()));
+    };
+    jobs::cancel(&mut transaction, job.id, now).await?;
+    generation::stop(&mut transaction, id).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Goes on with a generation that was cancelled or has failed.
+pub(super) async fn resume(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "
+        UPDATE campaign SET status = 'creating',
+            status_wanted = CASE WHEN status = 'active' THEN status ELSE status_wanted END
+        WHERE id = $1";
+    fetch(db, group, id).await?;
+    let mut transaction = db.begin().await?;
+    let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
+    let Some(job) = job.filter(|job| matches!(job.state, State::Cancelled | State::Failed)) else {
+        return Err(Error::Conflict("there is nothing to resume".into()));
+    };
+    jobs::requeue(&mut transaction, job.id, now).await?;
+    if sqlx::query(SQL).bind(id).execute(&mut *transaction).await?.rows_affected() == 0 {
+        return Err(NOT_FOUND);
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The rules of a campaign that the caller is known to see.
+pub(super) async fn rules(db: &PgPool, id: i64) -> Result<Vec<CampaignRule>> {
+    const SQL: &str = "SELECT id, campaign, field, value FROM campaign_rule WHERE campaign = $1 ORDER BY id";
+    Ok(sqlx::query_as(SQL).bind(id).fetch_all(db).await?)
+}
+
+/// Replaces the rules of a campaign; those that stay keep their ids.
+pub(super) async fn replace_rules(db: &PgPool, group: i64, id: i64, rules: &[CampaignRule]) -> Result<()> {
+    const DROP: &str = "
+        DELETE FROM campaign_rule WHERE campaign = $1
+        AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS kept (field, value)
+            WHERE kept.field = campaign_rule.field AND kept.value = campaign_rule.value)";
+    const ADD: &str = "
+        INSERT INTO campaign_rule (campaign, field, value)
+        SELECT $1, field, value FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS new (field, value, place)
+        ORDER BY place ON CONFLICT DO NOTHING";
+    let fields: Vec<_> = rules.iter().map(|rule| rule.field.name()).collect();
+    let values: Vec<_> = rules.iter().map(|rule| rule.value.as_str()).collect();
+    let mut transaction = db.begin().await?;
+    lock(&mut transaction, group, id).await?;
+    for statement in [DROP, ADD] {
+        sqlx::query(statement).bind(id).bind(&fields).bind(&values).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}

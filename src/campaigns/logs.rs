@@ -1,0 +1,88 @@
+//! Who asked what of a voucher, and what the answer was.
+//!
+//! Redemptions stand in the journal, everything else in the voucher log; here they are one list in
+//! the order of time.
+
+use crate::{
+    error::Result,
+    http::list::{Column, Kind, ListParams, Listing, Page},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgPool;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One entry of a voucher's log.
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = VoucherLogEntry)]
+pub struct LogEntry {
+    /// Its id, which grows with time.
+    pub id: i64,
+    /// The voucher.
+    pub voucher: String,
+    /// Who asked: a device's hostname.
+    pub requester: String,
+    /// Where it stood: the location's id.
+    pub requester_location: String,
+    /// What was asked.
+    #[schema(examples("validate", "redeem", "release", "rollback"))]
+    pub action: String,
+    /// 1 if the answer was yes.
+    pub success: i64,
+    /// The request as it came.
+    pub request: String,
+    /// The response as it went.
+    pub response: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// The same: entries do not change.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The clock counts in milliseconds, so the microseconds of an id are free to tell entries of one
+/// millisecond apart: by number in the log, by the first bytes of the key in the journal.
+static ENTRIES: Listing = Listing {
+    select: "id, voucher::text AS voucher, requester, location::text AS requester_location, action, success,
+        request, response, currency, created_at, created_at AS updated_at",
+    from: "(
+        SELECT (extract(epoch FROM date_trunc('milliseconds', l.created_at)) * 1000000)::bigint + l.id % 1000 AS id,
+            l.voucher, l.requester, l.location, l.action, l.success::int::bigint AS success, l.request, l.response,
+            l.currency, l.created_at
+        FROM voucher_log l
+        UNION ALL
+        SELECT (extract(epoch FROM date_trunc('milliseconds', r.occurred_at)) * 1000000)::bigint
+                + (get_byte(uuid_send(r.key), 0) * 256 + get_byte(uuid_send(r.key), 1)) % 1000,
+            r.voucher, r.requester, r.location, 'redeem', 1::bigint, r.request,
+            json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
+                'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
+                'voucherValue', r.voucher_value)::text,
+            r.currency, r.occurred_at
+        FROM redemption r JOIN voucher v ON v.id = r.voucher
+    ) entry",
+    columns: &[
+        Column::new("id", "id", Kind::Int),
+        Column::new("voucher", "voucher", Kind::Uuid),
+        Column::new("requester", "requester", Kind::Text),
+        Column::new("requesterLocation", "location::text", Kind::Text),
+        Column::new("action", "action", Kind::Word(&["validate", "redeem", "release", "rollback"])),
+        Column::new("success", "success", Kind::Int),
+        Column::new("request", "request", Kind::Text),
+        Column::new("response", "response", Kind::Text),
+        Column::new("currency", "currency", Kind::Text),
+        Column::new("createdAt", "created_at", Kind::Time),
+        Column::new("updatedAt", "created_at", Kind::Time),
+    ],
+};
+
+/// One page of the log of a voucher that the caller is known to see.
+pub(super) async fn page(db: &PgPool, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
+    let query = params.over(&ENTRIES)?;
+    let of_voucher = query.page(db, |sql| {
+        sql.push("voucher = ").push_bind(voucher);
+    });
+    of_voucher.await
+}

@@ -1,0 +1,326 @@
+//! Words and values that campaigns and vouchers share, and how input of them is checked: pure.
+
+use crate::{
+    error::{Error, Issue, Result},
+    time::Moment,
+};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// The most that a voucher can be worth, in minor units: sums of millions of them still fit.
+pub const VALUE_MAX: i64 = 1_000_000_000_000;
+
+/// The most redemptions that a limit can name.
+pub const LIMIT_MAX: i64 = 1_000_000_000;
+
+/// The longest name, in characters.
+pub const NAME_MAX: usize = 200;
+
+/// The longest text on a coupon, in characters.
+pub const TEXT_MAX: usize = 500;
+
+/// The longest style, in bytes.
+const STYLE_MAX_BYTES: usize = 4096;
+
+/// The zone where none is asked for.
+pub const ZONE_DEFAULT: Tz = Tz::Europe__Amsterdam;
+
+/// What kind of vouchers a campaign has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum CampaignType {
+    /// An amount off one purchase.
+    #[default]
+    Discount,
+    /// A balance that is spent down.
+    Gift,
+    /// Each voucher brings its own terms.
+    Dynamic,
+}
+
+/// What a voucher is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum VoucherType {
+    /// An amount off one purchase.
+    Discount,
+    /// A balance that is spent down.
+    Gift,
+}
+
+/// The unit of a value: minor units of the currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ValueType {
+    /// Hundredths, as a rule.
+    #[default]
+    Cents,
+}
+
+/// Whether something may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = ActiveStatus)]
+pub enum Switch {
+    /// It may.
+    #[default]
+    Active,
+    /// It may not.
+    Inactive,
+}
+
+/// Where a campaign stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = CampaignStatus)]
+pub enum Status {
+    /// Its vouchers are being generated.
+    Creating,
+    /// Its vouchers may be used.
+    Active,
+    /// They may not.
+    Inactive,
+}
+
+impl From<Switch> for Status {
+    fn from(switch: Switch) -> Self {
+        match switch {
+            Switch::Active => Self::Active,
+            Switch::Inactive => Self::Inactive,
+        }
+    }
+}
+
+/// Whether a PDF of coupons was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum PdfStatus {
+    /// Nobody has asked for one.
+    Empty,
+    /// It is being made.
+    Creating,
+    /// It can be downloaded.
+    Ready,
+    /// It could not be made.
+    Failed,
+}
+
+/// The zone that a stored name means; UTC for a name that this build's tables no longer have.
+pub fn zone(name: &str) -> Tz {
+    name.parse().unwrap_or(Tz::UTC)
+}
+
+/// A currency by its ISO 4217 code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+#[schema(pattern = "^[A-Z]{3}$", examples("EUR"))]
+pub struct Currency(String);
+
+impl Default for Currency {
+    fn default() -> Self {
+        Self("EUR".to_owned())
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.0
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = &'static str;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            Ok(Self(code))
+        } else {
+            Err("must be an ISO 4217 code, like EUR")
+        }
+    }
+}
+
+/// Reads a field that is there, so that `Option` tells an absent one from `null`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Collects what is wrong with a body, so that a client learns all of it at once.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<Issue>);
+
+impl Checks {
+    /// Notes that the field at `pointer` is wrong.
+    pub fn wrong(&mut self, pointer: impl Into<std::borrow::Cow<'static, str>>, detail: &'static str) {
+        self.0.push(Issue::at(pointer, detail));
+    }
+
+    /// A whole number from `min` to `max`.
+    pub fn number(&mut self, pointer: &'static str, number: i64, min: i64, max: i64) {
+        if !(min..=max).contains(&number) {
+            self.0.push(Issue::at(pointer, format!("must be from {min} to {max}")));
+        }
+    }
+
+    /// A limit of redemptions, if there is one.
+    pub fn limit(&mut self, limit: Option<i64>) {
+        self.number("/redemptionLimit", limit.unwrap_or(1), 1, LIMIT_MAX);
+    }
+
+    /// Text of a line: no control characters, at most `max` characters.
+    pub fn text(&mut self, pointer: &'static str, text: Option<&str>, max: usize) {
+        let Some(text) = text else { return };
+        if text.chars().any(char::is_control) {
+            self.wrong(pointer, "must not contain control characters");
+        }
+        if text.chars().count() > max {
+            self.0.push(Issue::at(pointer, format!("must have at most {max} characters")));
+        }
+    }
+
+    /// A name: text that says something.
+    pub fn name(&mut self, pointer: &'static str, name: &str) {
+        if name.trim().is_empty() {
+            self.wrong(pointer, "must not be empty");
+        }
+        self.text(pointer, Some(name), NAME_MAX);
+    }
+
+    /// Several lines: as [`Checks::text`], but they may break.
+    pub fn lines(&mut self, pointer: &'static str, text: Option<&str>, max: usize) {
+        let flat = text.map(|text| text.replace(['\n', '\r', '\t'], " "));
+        self.text(pointer, flat.as_deref(), max);
+    }
+
+    /// The style of a coupon: a JSON object as text.
+    pub fn style(&mut self, pointer: &'static str, style: Option<&str>) {
+        let Some(style) = style else { return };
+        if style.len() > STYLE_MAX_BYTES {
+            self.wrong(pointer, "must have at most 4096 bytes");
+        } else if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(style).is_err() {
+            self.wrong(pointer, "must be a JSON object as text");
+        }
+    }
+
+    /// A prefix of codes.
+    pub fn prefix(&mut self, prefix: Option<&str>) {
+        let fits = |prefix: &str| {
+            (1..=5).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        if !prefix.is_none_or(fits) {
+            self.wrong("/prefix", "must be 1 to 5 of a-z, A-Z and 0-9");
+        }
+    }
+
+    /// Whether everything was right.
+    pub fn done(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+}
+
+/// From when until when something is good: as asked for, and as instants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment, in the client's words.
+    pub starts_on: Option<String>,
+    /// The last moment, in the client's words.
+    pub expires_on: Option<String>,
+    /// The first instant at which it has started.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// The first instant at which it has expired.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Span {
+    /// Reads both ends in `zone`. An end that was in force before may lie in the past; a new one may not.
+    pub fn read(
+        checks: &mut Checks,
+        starts_on: Option<String>,
+        expires_on: Option<String>,
+        zone: Tz,
+        before: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut read = |pointer, text: Option<&str>| {
+            let moment = Moment::parse(text?, zone);
+            if moment.is_none() {
+                checks.wrong(pointer, "must be a date (2027-12-31) or an instant (2027-12-31T12:00:00Z)");
+            }
+            moment
+        };
+        let starts_at = read("/startsOn", starts_on.as_deref()).map(|moment| moment.starts_at(zone));
+        let expires_at = read("/expiresOn", expires_on.as_deref()).map(|moment| moment.expires_at(zone));
+        let changed = expires_on.as_deref() != before;
+        if changed && expires_at.is_some_and(|at| at <= now) {
+            checks.wrong("/expiresOn", "is in the past");
+        }
+        if let (Some(starts_at), Some(expires_at)) = (starts_at, expires_at)
+            && expires_at <= starts_at
+        {
+            checks.wrong("/expiresOn", "is before startsOn");
+        }
+        Self { starts_on, expires_on, starts_at, expires_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(check: impl FnOnce(&mut Checks)) -> Vec<String> {
+        let mut checks = Checks::default();
+        check(&mut checks);
+        checks.0.into_iter().map(|issue| issue.pointer.into_owned()).collect()
+    }
+
+    #[test]
+    fn a_span_ends_after_it_starts_and_not_in_the_past() {
+        let now = DateTime::parse_from_rfc3339("2026-11-24T12:00:00Z").unwrap().to_utc();
+        let read = |starts: Option<&str>, expires: Option<&str>, before: Option<&str>| {
+            pointers(|checks| {
+                Span::read(
+                    checks,
+                    starts.map(Into::into),
+                    expires.map(Into::into),
+                    ZONE_DEFAULT,
+                    before,
+                    now,
+                );
+            })
+        };
+        assert!(read(None, Some("2026-11-24"), None).is_empty(), "a date is inclusive");
+        assert!(read(Some("2026-12-01"), Some("2026-12-01"), None).is_empty(), "one day is a span");
+        assert_eq!(read(None, Some("2026-11-23"), None), ["/expiresOn"]);
+        assert!(read(None, Some("2026-11-23"), Some("2026-11-23")).is_empty(), "it has not changed");
+        assert_eq!(read(Some("2026-12-02"), Some("2026-12-01"), None), ["/expiresOn"]);
+        assert_eq!(read(Some("x"), Some("y"), None), ["/startsOn", "/expiresOn"]);
+    }
+
+    #[test]
+    fn text_prefix_and_style_are_checked() {
+        assert_eq!(pointers(|checks| checks.name("/name", " ")), ["/name"]);
+        assert_eq!(pointers(|checks| checks.name("/name", "a\u{0}b")), ["/name"]);
+        assert!(pointers(|checks| checks.name("/name", &"ü".repeat(NAME_MAX))).is_empty());
+        assert_eq!(pointers(|checks| checks.name("/name", &"ü".repeat(NAME_MAX + 1))), ["/name"]);
+        for prefix in ["", "ABCDEF", "a-b", "é"] {
+            assert_eq!(pointers(|checks| checks.prefix(Some(prefix))), ["/prefix"], "{prefix}");
+        }
+        assert!(pointers(|checks| checks.prefix(Some("aB9"))).is_empty());
+        assert!(
+            pointers(|checks| checks.style("/style", Some(r#"{"voucherText1Lbl":{"fontSize":"28px"}}"#)))
+                .is_empty()
+        );
+        assert_eq!(pointers(|checks| checks.style("/style", Some("[]"))), ["/style"]);
+    }
+}

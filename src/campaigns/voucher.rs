@@ -1,0 +1,312 @@
+//! A voucher as clients see it, and what one is created from: pure.
+
+use super::{
+    rules::{self, Rule},
+    terms::{
+        Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, VoucherType, ZONE_DEFAULT, zone,
+    },
+};
+use crate::{
+    error::{Error, Result},
+    redemption::code::Code,
+    time::Frequency,
+};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Vouchers that one request can create.
+pub const COUNT_MAX: i64 = 5_000;
+
+/// The longest own code, in characters.
+const CODE_MAX: usize = 64;
+
+/// A voucher. One that follows its campaign shows the campaign's terms.
+#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct Voucher {
+    /// Its id.
+    pub id: Uuid,
+    /// What is scanned.
+    pub code: String,
+    /// Its campaign.
+    pub campaign: i64,
+    /// What it is.
+    #[sqlx(rename = "type")]
+    pub r#type: VoucherType,
+    /// What it is worth, in minor units.
+    pub value: i64,
+    /// The unit of all its amounts.
+    pub value_type: ValueType,
+    /// ISO 4217.
+    pub currency: String,
+    /// What a gift's balance is at the start of each period.
+    pub initial_value: i64,
+    /// How often it may be redeemed in a period; no limit without one.
+    pub redemption_limit: Option<i64>,
+    /// How often it was redeemed in this period.
+    pub redemption_count: i64,
+    /// How often it was ever redeemed.
+    pub total_redemption_count: i64,
+    /// When it was last redeemed.
+    pub last_redemption_at: Option<DateTime<Utc>>,
+    /// Where it was last redeemed: the location's id.
+    pub last_redemption_location: Option<String>,
+    /// What its code begins with.
+    pub prefix: Option<String>,
+    /// How often counters and balance start again.
+    pub reset_frequency: Frequency,
+    /// When they last did.
+    pub last_reset_at: Option<DateTime<Utc>>,
+    /// The first day or instant on which it may be used.
+    pub starts_on: Option<String>,
+    /// The last day, or the instant from which it may no longer be used.
+    pub expires_on: Option<String>,
+    /// The zone of its dates and resets.
+    pub time_zone: String,
+    /// The device that holds it locked, by hostname.
+    pub lock_owner: Option<String>,
+    /// Until when that device does.
+    pub locked_till: Option<DateTime<Utc>>,
+    /// Whether it may be used.
+    pub status: Switch,
+    /// What it gave in this period.
+    pub amount_redeemed: i64,
+    /// What it ever gave.
+    pub total_amount_redeemed: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What is left of a gift; 0 for a discount.
+    pub balance: i64,
+    /// First line on the coupon.
+    pub text1: Option<String>,
+    /// Second line on the coupon.
+    pub text2: Option<String>,
+    /// Third line on the coupon.
+    pub text3: Option<String>,
+    /// Fourth line on the coupon.
+    pub text4: Option<String>,
+    /// The image on the coupon: the campaign's.
+    pub logo_img: Option<String>,
+    /// Whether there is a PDF of the coupon.
+    pub pdf_status: PdfStatus,
+    /// How the lines look: a JSON object as text.
+    pub style: Option<String>,
+    /// Where the PDF can be downloaded.
+    pub pdf_url: Option<String>,
+    /// A note about it.
+    pub voucher_comments: Option<String>,
+    /// Start of the period that the counters are about.
+    #[serde(skip)]
+    pub period_start: DateTime<Utc>,
+}
+
+impl Voucher {
+    /// The voucher as it is at `now`: a reset that is due shows as done, a lock that ran out as gone.
+    #[must_use]
+    pub fn as_of(mut self, now: DateTime<Utc>) -> Self {
+        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
+        if self.period_start < start {
+            self.period_start = start;
+            self.last_reset_at = Some(start);
+            self.redemption_count = 0;
+            self.amount_redeemed = 0;
+            if self.r#type == VoucherType::Gift {
+                self.balance = self.value;
+            }
+        }
+        if self.locked_till.is_none_or(|till| till <= now) {
+            self.locked_till = None;
+            self.lock_owner = None;
+        }
+        self
+    }
+}
+
+/// What vouchers are created from.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct VoucherDraft {
+    /// The campaign that they are for.
+    pub campaign: i64,
+    /// What they are.
+    pub r#type: VoucherType,
+    /// What each is worth, in minor units.
+    #[schema(minimum = 0)]
+    pub value: i64,
+    /// The unit of `value`.
+    #[serde(default)]
+    pub value_type: Option<ValueType>,
+    /// An own code, for one voucher; a code is generated without it.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub code: Option<String>,
+    /// What the code begins with, before a dash: for generated codes the campaign's without it.
+    #[serde(default)]
+    #[schema(pattern = "^[a-zA-Z0-9]{1,5}$")]
+    pub prefix: Option<String>,
+    /// How often each may be redeemed in a period.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    pub redemption_limit: Option<i64>,
+    /// How often counters and balances start again: `never` without it.
+    #[serde(default)]
+    pub reset_frequency: Option<Frequency>,
+    /// The first day or instant on which they may be used.
+    #[serde(default)]
+    pub starts_on: Option<String>,
+    /// The last day, or the instant from which they may no longer be used.
+    #[serde(default)]
+    pub expires_on: Option<String>,
+    /// The zone of their dates and resets: Europe/Amsterdam without it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("Europe/Amsterdam"))]
+    pub time_zone: Option<Tz>,
+    /// Rules that apply besides the campaign's.
+    #[serde(default)]
+    pub validation_rules: Option<Vec<Rule>>,
+    /// How many to create: 1 without it. Either all of them are created or none.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 5_000)]
+    pub count: Option<i64>,
+    /// First line on the coupon.
+    #[serde(default)]
+    pub text1: Option<String>,
+    /// Second line on the coupon.
+    #[serde(default)]
+    pub text2: Option<String>,
+    /// Third line on the coupon.
+    #[serde(default)]
+    pub text3: Option<String>,
+    /// Fourth line on the coupon.
+    #[serde(default)]
+    pub text4: Option<String>,
+    /// How the lines look: a JSON object as text.
+    #[serde(default)]
+    pub style: Option<String>,
+}
+
+/// A draft that was found good.
+#[derive(Clone, Debug)]
+pub struct NewVouchers {
+    /// What was asked for.
+    pub draft: VoucherDraft,
+    /// How many.
+    pub count: usize,
+    /// The own code, behind its prefix, if there is one.
+    pub own_code: Option<(String, Code)>,
+    /// From when until when.
+    pub span: Span,
+    /// The zone of dates and resets.
+    pub zone: Tz,
+}
+
+impl VoucherDraft {
+    /// Checks the draft as of `now`.
+    pub fn check(mut self, now: DateTime<Utc>) -> Result<NewVouchers> {
+        let mut checks = Checks::default();
+        let count = self.count.unwrap_or(1);
+        checks.number("/value", self.value, 0, VALUE_MAX);
+        checks.number("/count", count, 1, COUNT_MAX);
+        checks.limit(self.redemption_limit);
+        checks.prefix(self.prefix.as_deref());
+        check_look(&mut checks, [&self.text1, &self.text2, &self.text3, &self.text4], self.style.as_deref());
+        let rules = self.validation_rules.iter().flatten();
+        rules::check(&mut checks, "/validationRules", rules.map(|rule| (rule.field, rule.value.as_str())));
+        let own_code = match &self.code {
+            Some(_) if count > 1 => {
+                checks.wrong("/code", "goes with a count of 1 only");
+                None
+            }
+            Some(code) => own_code(&mut checks, code, self.prefix.as_deref()),
+            None => None,
+        };
+        let zone = self.time_zone.unwrap_or(ZONE_DEFAULT);
+        let span = Span::read(&mut checks, self.starts_on.take(), self.expires_on.take(), zone, None, now);
+        checks.done()?;
+        Ok(NewVouchers { draft: self, count: count as usize, own_code, span, zone })
+    }
+}
+
+fn own_code(checks: &mut Checks, code: &str, prefix: Option<&str>) -> Option<(String, Code)> {
+    let full = match prefix {
+        Some(prefix) => format!("{prefix}-{code}"),
+        None => code.to_owned(),
+    };
+    let parsed = Code::parse(&full).filter(|_| !code.is_empty() && code.trim() == code);
+    if parsed.is_none() || code.chars().count() > CODE_MAX {
+        checks.wrong(
+            "/code",
+            "must be 1 to 64 characters, without space around them and without control characters",
+        );
+    }
+    parsed.map(|parsed| (full, parsed))
+}
+
+/// Checks the lines of a coupon and how they look.
+pub(super) fn check_look(checks: &mut Checks, texts: [&Option<String>; 4], style: Option<&str>) {
+    for (pointer, text) in ["/text1", "/text2", "/text3", "/text4"].into_iter().zip(texts) {
+        checks.text(pointer, text.as_deref(), TEXT_MAX);
+    }
+    checks.style("/style", style);
+}
+
+/// The answer where a voucher's code is in its campaign already.
+pub(super) fn code_taken() -> Error {
+    Error::Conflict("the campaign has a voucher with this code".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::extract::parse;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339("2026-11-24T12:00:00Z").unwrap().to_utc()
+    }
+
+    fn check(rest: &str) -> Result<NewVouchers, String> {
+        let body = format!(r#"{{"campaign":1,"type":"gift","value":100{rest}}}"#);
+        let draft = parse::<VoucherDraft>(body.as_bytes()).and_then(|draft| draft.check(now()));
+        draft.map_err(|error| error.problem().errors[0].pointer.to_string())
+    }
+
+    #[test]
+    fn an_own_code_stands_as_it_is_behind_its_prefix() {
+        let code = |rest: &str| check(rest).map(|new| new.own_code.map(|(code, _)| code));
+        assert_eq!(code(r#","code":"Spring-10""#).unwrap().as_deref(), Some("Spring-10"));
+        assert_eq!(code(r#","code":"spring","prefix":"Abc""#).unwrap().as_deref(), Some("Abc-spring"));
+        assert_eq!(code(r#","prefix":"Abc""#).unwrap(), None);
+        for bad in [
+            r#""""#,
+            r#"" a""#,
+            r#""a\u0007""#,
+            &format!(r#""{}""#, "x".repeat(65)),
+            &format!(r#""{}""#, "é".repeat(60)),
+        ] {
+            assert_eq!(code(&format!(r#","code":{bad}"#)).unwrap_err(), "/code", "{bad}");
+        }
+        assert_eq!(code(r#","code":"a","count":2"#).unwrap_err(), "/code");
+    }
+
+    #[test]
+    fn a_draft_is_refused_where_it_is_wrong() {
+        let cases = [
+            (r#","count":0"#, "/count"),
+            (r#","count":5001"#, "/count"),
+            (r#","prefix":"a b""#, "/prefix"),
+            (r#","redemptionLimit":-1"#, "/redemptionLimit"),
+            (r#","expiresOn":"2020-01-01""#, "/expiresOn"),
+            (r#","validationRules":[{"field":"colour","value":"1"}]"#, "/validationRules/0/field"),
+            (r#","validationRules":[{"field":"machine","value":"x"}]"#, "/validationRules/0/value"),
+            (r#","style":"x""#, "/style"),
+        ];
+        for (rest, pointer) in cases {
+            assert_eq!(check(rest).unwrap_err(), pointer, "{rest}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Changes of one voucher, and what they do to its balance: pure.
+
+use super::{
+    rules::{self, Rule},
+    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, VoucherType, ZONE_DEFAULT, present, zone},
+    voucher::check_look,
+};
+use crate::{
+    error::{Error, Result},
+    time::Frequency,
+};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+use sqlx::types::Json;
+use utoipa::ToSchema;
+
+/// What a voucher is replaced by; what is absent falls back to its default.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct VoucherReplacement {
+    /// Its campaign, which stays the same.
+    pub campaign: i64,
+    /// What it is.
+    pub r#type: VoucherType,
+    /// What it is worth, in minor units. A gift's balance moves by the difference.
+    #[schema(minimum = 0)]
+    pub value: i64,
+    /// Rules that apply besides the campaign's.
+    pub validation_rules: Vec<Rule>,
+    /// The unit of `value`.
+    #[serde(default)]
+    pub value_type: Option<ValueType>,
+    /// How often it may be redeemed in a period.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    pub redemption_limit: Option<i64>,
+    /// How often counters and balance start again: `never` without it.
+    #[serde(default)]
+    pub reset_frequency: Option<Frequency>,
+    /// The first day or instant on which it may be used.
+    #[serde(default)]
+    pub starts_on: Option<String>,
+    /// The last day, or the instant from which it may no longer be used.
+    #[serde(default)]
+    pub expires_on: Option<String>,
+    /// The zone of its dates and resets: Europe/Amsterdam without it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub time_zone: Option<Tz>,
+    /// First line on the coupon.
+    #[serde(default)]
+    pub text1: Option<String>,
+    /// Second line on the coupon.
+    #[serde(default)]
+    pub text2: Option<String>,
+    /// Third line on the coupon.
+    #[serde(default)]
+    pub text3: Option<String>,
+    /// Fourth line on the coupon.
+    #[serde(default)]
+    pub text4: Option<String>,
+    /// A note about it.
+    #[serde(default)]
+    pub voucher_comments: Option<String>,
+    /// How the lines look: a JSON object as text.
+    #[serde(default)]
+    pub style: Option<String>,
+    /// Whether it may be used; stays as it is without it.
+    #[serde(default)]
+    pub status: Option<Switch>,
+}
+
+/// What can change about a voucher by itself: what is absent stays.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct VoucherPatch {
+    /// Its campaign, which stays the same.
+    pub campaign: i64,
+    /// What it is worth, in minor units. A gift's balance moves by the difference.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(minimum = 0)]
+    pub value: Option<i64>,
+    /// The last day, or the instant from which it may no longer be used; `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub expires_on: Option<Option<String>>,
+    /// Whether it may be used.
+    #[serde(default, deserialize_with = "present")]
+    pub status: Option<Switch>,
+}
+
+/// A voucher's terms, its own or its campaign's, and the state that a change of them touches.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[cfg_attr(test, derive(PartialEq))]
+pub struct Standing {
+    /// Its campaign.
+    pub campaign: i64,
+    /// What it is.
+    #[sqlx(rename = "type")]
+    pub r#type: VoucherType,
+    /// What it is worth.
+    pub value: i64,
+    /// How often it may be redeemed in a period.
+    pub redemption_limit: Option<i64>,
+    /// How often counters and balance start again.
+    pub reset_frequency: Frequency,
+    /// The first moment, in the client's words.
+    pub starts_on: Option<String>,
+    /// The last moment, in the client's words.
+    pub expires_on: Option<String>,
+    /// The zone of dates and resets.
+    pub time_zone: String,
+    /// Whether it may be used.
+    pub status: Switch,
+    /// Rules of its own.
+    pub rules: Option<Json<Vec<Rule>>>,
+    /// Start of the period that the counters are about.
+    pub period_start: DateTime<Utc>,
+    /// Redemptions of the period.
+    pub redemption_count: i64,
+    /// What they gave.
+    pub amount_redeemed: i64,
+    /// Redemptions ever.
+    pub total_redemption_count: i64,
+    /// What is left of a gift.
+    pub balance: Option<i64>,
+    /// When counters and balance last started again.
+    pub last_reset_at: Option<DateTime<Utc>>,
+    /// First line on the coupon.
+    pub text1: Option<String>,
+    /// Second line on the coupon.
+    pub text2: Option<String>,
+    /// Third line on the coupon.
+    pub text3: Option<String>,
+    /// Fourth line on the coupon.
+    pub text4: Option<String>,
+    /// How they look.
+    pub style: Option<String>,
+    /// A note about it.
+    pub comments: Option<String>,
+}
+
+impl VoucherPatch {
+    /// Whether it touches the terms, so that the voucher no longer follows its campaign.
+    pub fn changes_terms(&self) -> bool {
+        self.value.is_some() || self.expires_on.is_some()
+    }
+}
+
+impl Standing {
+    /// Refuses a body that names another campaign than the voucher's.
+    pub fn in_campaign(&self, campaign: i64) -> Result<()> {
+        if self.campaign == campaign {
+            Ok(())
+        } else {
+            Err(Error::invalid("/campaign", "is not the voucher's campaign"))
+        }
+    }
+
+    /// Carries out a reset that is due, by the terms so far.
+    pub fn reset_if_due(&mut self, now: DateTime<Utc>) {
+        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
+        if self.period_start < start {
+            self.period_start = start;
+            self.last_reset_at = Some(start);
+            self.redemption_count = 0;
+            self.amount_redeemed = 0;
+            if self.r#type == VoucherType::Gift {
+                self.balance = Some(self.value);
+            }
+        }
+    }
+
+    /// Puts `new` in the place of all terms. Says from when until when the voucher is then good.
+    pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
+        self.in_campaign(new.campaign)?;
+        let mut checks = Checks::default();
+        checks.number("/value", new.value, 0, VALUE_MAX);
+        checks.limit(new.redemption_limit);
+        check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
+        checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
+        let named = new.validation_rules.iter().map(|rule| (rule.field, rule.value.as_str()));
+        rules::check(&mut checks, "/validationRules", named);
+        let zone = new.time_zone.unwrap_or(ZONE_DEFAULT);
+        let before = self.expires_on.as_deref();
+        let span = Span::read(&mut checks, new.starts_on, new.expires_on, zone, before, now);
+        checks.done()?;
+        if new.r#type != self.r#type && self.total_redemption_count > 0 {
+            return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
+        }
+        self.reset_if_due(now);
+        self.revalue(new.r#type, new.value)?;
+        self.redemption_limit = new.redemption_limit;
+        self.reset_frequency = new.reset_frequency.unwrap_or_default();
+        zone.name().clone_into(&mut self.time_zone);
+        // What was counted since stays counted in the period that the new terms are in.
+        self.period_start = self.reset_frequency.period_start(zone, now);
+        self.status = new.status.unwrap_or(self.status);
+        self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
+        (self.text1, self.text2, self.text3, self.text4) = (new.text1, new.text2, new.text3, new.text4);
+        self.style = new.style;
+        self.comments = new.voucher_comments;
+        Ok(span)
+    }
+
+    /// Changes what the patch names. Says from when until when the voucher is then good.
+    pub fn amend(&mut self, patch: VoucherPatch, now: DateTime<Utc>) -> Result<Span> {
+        self.in_campaign(patch.campaign)?;
+        let mut checks = Checks::default();
+        checks.number("/value", patch.value.unwrap_or(0), 0, VALUE_MAX);
+        let before = self.expires_on.clone();
+        let expires_on = patch.expires_on.unwrap_or_else(|| before.clone());
+        let zone = zone(&self.time_zone);
+        let span = Span::read(&mut checks, self.starts_on.clone(), expires_on, zone, before.as_deref(), now);
+        checks.done()?;
+        self.reset_if_due(now);
+        self.revalue(self.r#type, patch.value.unwrap_or(self.value))?;
+        self.status = patch.status.unwrap_or(self.status);
+        Ok(span)
+    }
+
+    /// Moves a gift's balance along with its value: what was spent in this period stays spent.
+    fn revalue(&mut self, r#type: VoucherType, value: i64) -> Result<()> {
+        let kept = if self.r#type == r#type { self.balance } else { None };
+        self.balance = match (r#type, kept) {
+            (VoucherType::Discount, _) => None,
+            (VoucherType::Gift, None) => Some(value),
+            (VoucherType::Gift, Some(balance)) => {
+                let moved = balance + (value - self.value);
+                if moved < 0 {
+                    return Err(Error::invalid("/value", "is less than what was spent in this period"));
+                }
+                Some(moved)
+            }
+        };
+        (self.r#type, self.value) = (r#type, value);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    fn gift(value: i64, balance: i64, frequency: Frequency) -> Standing {
+        Standing {
+            campaign: 1,
+            r#type: VoucherType::Gift,
+            value,
+            redemption_limit: None,
+            reset_frequency: frequency,
+            starts_on: None,
+            expires_on: None,
+            time_zone: "Europe/Amsterdam".to_owned(),
+            status: Switch::Active,
+            rules: None,
+            period_start: frequency.period_start(ZONE_DEFAULT, at("2026-11-24T12:00:00Z")),
+            redemption_count: 1,
+            amount_redeemed: value - balance,
+            total_redemption_count: 1,
+            balance: Some(balance),
+            last_reset_at: None,
+            text1: None,
+            text2: None,
+            text3: None,
+            text4: None,
+            style: None,
+            comments: None,
+        }
+    }
+
+    fn value(value: i64) -> VoucherPatch {
+        VoucherPatch { campaign: 1, value: Some(value), expires_on: None, status: None }
+    }
+
+    #[test]
+    fn a_balance_moves_with_the_value_but_not_below_what_was_spent() {
+        let now = at("2026-11-24T12:00:00Z");
+        let mut voucher = gift(1_000, 300, Frequency::Never);
+        voucher.amend(value(1_500), now).unwrap();
+        assert_eq!((voucher.value, voucher.balance), (1_500, Some(800)));
+        assert!(voucher.amend(value(699), now).is_err());
+        voucher.amend(value(700), now).unwrap();
+        assert_eq!(voucher.balance, Some(0));
+    }
+
+    #[test]
+    fn a_reset_that_is_due_comes_before_the_change() {
+        let mut voucher = gift(1_000, 0, Frequency::Day);
+        voucher.amend(value(400), at("2026-11-24T23:00:00Z")).unwrap();
+        assert_eq!((voucher.balance, voucher.redemption_count), (Some(400), 0));
+        assert_eq!(voucher.last_reset_at, Some(at("2026-11-24T23:00:00Z")));
+    }
+
+    #[test]
+    fn a_type_stays_once_redeemed() {
+        let replacement: VoucherReplacement = serde_json::from_value(serde_json::json!({
+            "campaign": 1, "type": "discount", "value": 5, "validationRules": []
+        }))
+        .unwrap();
+        let now = at("2026-11-24T12:00:00Z");
+        let mut voucher = gift(1_000, 1_000, Frequency::Never);
+        let error = voucher.replace(replacement.clone(), now).unwrap_err();
+        assert_eq!(error.face().0, 409);
+        voucher.total_redemption_count = 0;
+        voucher.replace(replacement, now).unwrap();
+        assert_eq!((voucher.r#type, voucher.balance), (VoucherType::Discount, None));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_spent_stays_spent(old in 0i64..VALUE_MAX, spent in 0i64..VALUE_MAX, new in 0i64..VALUE_MAX) {
+            let spent = spent.min(old);
+            let mut voucher = gift(old, old - spent, Frequency::Never);
+            let changed = voucher.amend(value(new), at("2026-11-24T12:00:00Z"));
+            prop_assert_eq!(changed.is_ok(), new >= spent);
+            if changed.is_ok() {
+                prop_assert_eq!(voucher.balance, Some(new - spent));
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Vouchers over HTTP, as their owners see them. What machines do with them is
+//! [`crate::redemption`]'s.
+
+use super::{
+    export,
+    logs::{self, LogEntry},
+    voucher::{Voucher, VoucherDraft},
+    voucher_change::{VoucherPatch, VoucherReplacement},
+    voucher_store as store,
+};
+use crate::{
+    app::App,
+    error::Result,
+    http::{
+        Caller, Json, Message, Path,
+        caller::Permission,
+        list::{ListParams, Page, belongs_to},
+    },
+};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(export_csv))
+        .routes(routes!(fetch, replace, amend))
+        .routes(routes!(list_logs))
+}
+
+/// Create vouchers
+///
+/// One, which is returned, or up to 5,000 alike, with an empty body: all of them or none. They keep
+/// the terms that they are posted with, whatever becomes of their campaign's.
+#[utoipa::path(post, path = "/voucher", tag = "voucher", operation_id = "create_voucher",
+    request_body = VoucherDraft,
+    responses((status = 201, description = "The vouchers were created; the voucher, if it is one", body = Voucher)))]
+async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
+    caller.may(Permission::VoucherWrite)?;
+    let new = draft.check(app.clock.now())?;
+    Ok(match store::create(&app, caller.group(), &new).await? {
+        Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
+        None => StatusCode::CREATED.into_response(),
+    })
+}
+
+/// List vouchers
+#[utoipa::path(get, path = "/voucher", tag = "voucher", operation_id = "list_vouchers", params(ListParams),
+    responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
+    caller.may(Permission::VoucherRead)?;
+    store::page(&app, params, |sql| belongs_to(sql, "c.user_group", caller.group())).await
+}
+
+/// Read a voucher
+#[utoipa::path(get, path = "/voucher/{id}", tag = "voucher", operation_id = "fetch_voucher",
+    params(("id" = Uuid, Path, description = "The voucher")),
+    responses((status = 200, description = "The voucher", body = Voucher)))]
+async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Voucher>> {
+    caller.may(Permission::VoucherRead)?;
+    Ok(Json(store::fetch(&app, caller.group(), id).await?))
+}
+
+/// Replace a voucher's terms
+///
+/// It no longer follows its campaign. A gift's balance moves by the difference to the value before;
+/// what was spent in this period stays spent. The type can change until the first redemption.
+#[utoipa::path(put, path = "/voucher/{id}", tag = "voucher", operation_id = "replace_voucher",
+    params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherReplacement,
+    responses((status = 200, description = "The voucher was replaced", body = Message)))]
+async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Json(new): Json<VoucherReplacement>,
+) -> Result<Json<Message>> {
+    caller.may(Permission::VoucherWrite)?;
+    store::replace(&app.db, caller.group(), id, new, app.clock.now()).await?;
+    Ok(Message::json("voucher replaced"))
+}
+
+/// Change a voucher's value, expiry or status
+///
+/// What is absent stays. A voucher that follows its campaign keeps its own copy of the campaign's
+/// terms from a change of value or expiry on.
+#[utoipa::path(patch, path = "/voucher/{id}", tag = "voucher", operation_id = "amend_voucher",
+    params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherPatch,
+    responses((status = 200, description = "The voucher was changed", body = Message)))]
+async fn amend(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Json(patch): Json<VoucherPatch>,
+) -> Result<Json<Message>> {
+    caller.may(Permission::VoucherWrite)?;
+    store::amend(&app.db, caller.group(), id, patch, app.clock.now()).await?;
+    Ok(Message::json("voucher updated"))
+}
+
+/// List a voucher's log
+///
+/// Who validated, redeemed, released and rolled it back, from where, and what the answer was.
+#[utoipa::path(get, path = "/voucher/{id}/logs", tag = "voucher", operation_id = "list_voucher_logs",
+    params(("id" = Uuid, Path, description = "The voucher"), ListParams),
+    responses((status = 200, description = "A page of log entries", body = Vec<LogEntry>)))]
+async fn list_logs(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    params: ListParams,
+) -> Result<Page<LogEntry>> {
+    caller.may(Permission::VoucherRead)?;
+    store::fetch(&app, caller.group(), id).await?;
+    logs::page(&app.db, id, params).await
+}
+
+/// Export vouchers as CSV
+///
+/// Takes `where` and `sort` as the list does. Text that a spreadsheet would take for a formula has an
+/// apostrophe in front.
+#[utoipa::path(get, path = "/voucher/export", tag = "voucher", operation_id = "export_vouchers",
+    params(("columns" = String, Query, description = "Fields of vouchers, separated by commas"), ListParams),
+    responses((status = 200, description = "The vouchers", body = String, content_type = "text/csv")))]
+async fn export_csv(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
+    caller.may(Permission::VoucherRead)?;
+    export::vouchers(app, caller.group(), params).await
+}

@@ -1,1 +1,0 @@
-//! The list query: `limit`, `skip`, `after`, `sort`, `where[<col>][<op>]`, over the columns that a list declares.

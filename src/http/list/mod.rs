@@ -1,0 +1,80 @@
+//! The list query: `limit`, `skip`, `after`, `sort` and `where[<col>][<op>]`, one mechanism for every list.
+//!
+//! A list declares its columns in a [`Listing`]. [`params`] reads what the client asked against that
+//! declaration, without I/O; [`sql`] turns the result into one statement in which every value is bound.
+//!
+//! ```ignore
+//! async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
+//!     let query = params.over(&CAMPAIGNS)?;
+//!     query.page(&app.db, |sql| { belongs_to(sql, "c.user_group", caller.group()); }).await
+//! }
+//! ```
+
+mod page;
+pub mod params;
+pub mod sql;
+
+pub use page::Page;
+pub use params::{ListParams, ListQuery};
+pub use sql::belongs_to;
+
+/// What a list is made of.
+#[derive(Debug)]
+pub struct Listing {
+    /// The columns of the `SELECT`, one of which is called `id`.
+    pub select: &'static str,
+    /// What stands behind `FROM`.
+    pub from: &'static str,
+    /// What clients can filter and sort by; the first is the id, which is the default order.
+    pub columns: &'static [Column],
+}
+
+/// A column that clients can filter and sort by.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name in the API.
+    pub name: &'static str,
+    /// Its expression in SQL.
+    pub sql: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+}
+
+impl Column {
+    /// `name` in the API is `sql` in the database, and holds values of `kind`.
+    pub const fn new(name: &'static str, sql: &'static str, kind: Kind) -> Self {
+        Self { name, sql, kind }
+    }
+}
+
+/// What the values of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number (`bigint`).
+    Int,
+    /// Any text.
+    Text,
+    /// A UUID.
+    Uuid,
+    /// An instant; a date means its midnight in UTC.
+    Time,
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// Rows of a page where the client does not say, and at most.
+pub const LIMIT_MAX: i64 = 100;
+
+impl Listing {
+    /// The column that clients call `name`.
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column that a page is continued by.
+    pub(crate) fn id(&self) -> &'static Column {
+        &self.columns[0]
+    }
+}

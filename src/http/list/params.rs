@@ -1,0 +1,337 @@
+//! Reads a list query against the columns of a list: pure, and total over any query string.
+
+use super::{Column, Kind, LIMIT_MAX, Listing};
+use crate::{
+    error::{Error, Result},
+    time::Moment,
+};
+use axum::{
+    extract::{FromRequestParts, OriginalUri},
+    http::request::Parts,
+};
+use chrono::{DateTime, Utc};
+use std::{convert::Infallible, fmt};
+use uuid::Uuid;
+
+/// The parameters of a list as they came, in order.
+#[derive(Clone, Debug, Default)]
+pub struct ListParams {
+    /// The path as the client wrote it, for links.
+    path: String,
+    pairs: Vec<(String, String)>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListParams {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        Ok(Self::parse(uri.path(), uri.query().unwrap_or_default()))
+    }
+}
+
+/// How a column is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Equal to the value, or to one of them.
+    Is,
+    /// Not equal; a row without a value is not equal to any.
+    Not,
+    /// Before, below.
+    Less,
+    /// Up to.
+    AtMost,
+    /// After, above.
+    More,
+    /// From.
+    AtLeast,
+    /// Has it anywhere in it, whatever its case.
+    Contains,
+    /// Begins with it, whatever its case.
+    StartsWith,
+    /// Ends with it, whatever its case.
+    EndsWith,
+}
+
+/// A value in the type of its column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// None at all.
+    Null,
+    /// Of an [`Kind::Int`] column.
+    Int(i64),
+    /// Of a [`Kind::Text`] or [`Kind::Word`] column.
+    Text(String),
+    /// Of a [`Kind::Uuid`] column.
+    Uuid(Uuid),
+    /// Of a [`Kind::Time`] column.
+    Time(DateTime<Utc>),
+    /// Of a [`Kind::Bool`] column.
+    Bool(bool),
+}
+
+/// One thing that rows must meet.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What is compared.
+    pub column: &'static Column,
+    /// How.
+    pub op: Op,
+    /// With what; several only for [`Op::Is`].
+    pub values: Vec<Value>,
+}
+
+/// A list query that fits its list.
+#[derive(Debug)]
+pub struct ListQuery {
+    /// What is listed.
+    pub listing: &'static Listing,
+    /// All of these hold.
+    pub conditions: Vec<Condition>,
+    /// The column to sort by and whether downwards; by id without one.
+    pub sort: Option<(&'static Column, bool)>,
+    /// Rows to return at most.
+    pub limit: i64,
+    /// Rows to leave out first.
+    pub skip: i64,
+    /// Only rows behind the one with this id.
+    pub after: Option<Value>,
+    pub(super) params: ListParams,
+}
+
+impl ListParams {
+    /// Takes a query string apart. A `=` in brackets belongs to the name: `where[name][=]=Cola`.
+    pub fn parse(path: &str, query: &str) -> Self {
+        let pairs = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = split(pair);
+                (decode(name), decode(value))
+            })
+            .collect();
+        Self { path: path.to_owned(), pairs }
+    }
+
+    /// Takes out a parameter that is not the list's own.
+    pub fn take(&mut self, name: &'static str) -> Result<Option<String>> {
+        let taken: Vec<_> = self.pairs.extract_if(.., |(other, _)| other == name).collect();
+        match taken.len() {
+            0 | 1 => Ok(taken.into_iter().next().map(|(_, value)| value)),
+            _ => Err(twice(name)),
+        }
+    }
+
+    /// Reads the parameters against the columns of `listing`.
+    pub fn over(self, listing: &'static Listing) -> Result<ListQuery> {
+        let mut query = ListQuery {
+            listing,
+            conditions: Vec::new(),
+            sort: None,
+            limit: LIMIT_MAX,
+            skip: 0,
+            after: None,
+            params: self.clone(),
+        };
+        let mut seen = Vec::new();
+        for (name, value) in &self.pairs {
+            if let Some(filter) = name.strip_prefix("where[") {
+                query.narrow(name, filter, value)?;
+                continue;
+            }
+            if seen.contains(&name) {
+                return Err(twice(name));
+            }
+            seen.push(name);
+            match name.as_str() {
+                "limit" => query.limit = number(name, value, 1, LIMIT_MAX)?,
+                "skip" => query.skip = number(name, value, 0, i64::from(i32::MAX))?,
+                "sort" => query.sort = Some(sort(listing, value)?),
+                "after" => query.after = Some(read(name, listing.id(), value)?),
+                _ => return Err(Error::malformed(pointer(name), "is not a parameter of this list")),
+            }
+        }
+        if query.after.is_some() && query.sort.is_some() {
+            return Err(Error::malformed(
+                "/after",
+                "goes with the default order: leave out sort, or use skip",
+            ));
+        }
+        Ok(query)
+    }
+
+    /// Reads the parameters of an export, which has all rows and so no pages.
+    pub fn over_all(self, listing: &'static Listing) -> Result<ListQuery> {
+        for name in ["limit", "skip", "after"] {
+            if self.pairs.iter().any(|(other, _)| other == name) {
+                return Err(Error::malformed(
+                    pointer(name),
+                    "does not go with an export, which has all rows",
+                ));
+            }
+        }
+        self.over(listing)
+    }
+
+    /// The same list with some parameters left out and others put in, as a path and query.
+    pub(super) fn link(&self, without: &[&str], with: &[(&str, &str)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let kept = self.pairs.iter().filter(|(name, _)| !without.contains(&name.as_str()));
+        query.extend_pairs(kept);
+        query.extend_pairs(with);
+        format!("{}?{}", self.path, query.finish())
+    }
+}
+
+impl ListQuery {
+    /// Adds `where[<filter>=value`; a repeated equality widens the one before.
+    fn narrow(&mut self, name: &str, filter: &str, value: &str) -> Result<()> {
+        let malformed = |detail: &'static str| Error::malformed(pointer(name), detail);
+        let (column, op) =
+            filter.split_once(']').ok_or_else(|| malformed("is not of the form where[column][op]"))?;
+        let column = self.listing.column(column).ok_or_else(|| malformed("is not a column of this list"))?;
+        let op = match op {
+            "" => "=",
+            _ => op
+                .strip_prefix('[')
+                .and_then(|op| op.strip_suffix(']'))
+                .ok_or_else(|| malformed("is not of the form where[column][op]"))?,
+        };
+        let (op, several) = match op {
+            "=" => (Op::Is, false),
+            "in" => (Op::Is, true),
+            "!" => (Op::Not, false),
+            "<" => (Op::Less, false),
+            "<=" => (Op::AtMost, false),
+            ">" => (Op::More, false),
+            ">=" => (Op::AtLeast, false),
+            "contains" => (Op::Contains, false),
+            "startsWith" => (Op::StartsWith, false),
+            "endsWith" => (Op::EndsWith, false),
+            _ => return Err(malformed("has an unknown op: = ! < <= > >= in contains startsWith endsWith")),
+        };
+        if !column.kind.knows(op) {
+            return Err(malformed("does not go with a column of this type"));
+        }
+        let mut values = Vec::new();
+        for part in value.split(',').filter(|_| several) {
+            values.push(read(name, column, part)?);
+        }
+        if !several {
+            let null = value == "null" && matches!(op, Op::Is | Op::Not);
+            let searched = matches!(op, Op::Contains | Op::StartsWith | Op::EndsWith);
+            values.push(match column.kind {
+                _ if null => Value::Null,
+                Kind::Word(_) if searched => Value::Text(text(name, value)?),
+                _ => read(name, column, value)?,
+            });
+        }
+        let same = |known: &&mut Condition| known.op == Op::Is && known.column.name == column.name;
+        match self.conditions.iter_mut().find(same) {
+            Some(known) if op == Op::Is => known.values.append(&mut values),
+            _ => self.conditions.push(Condition { column, op, values }),
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    fn knows(self, op: Op) -> bool {
+        match op {
+            Op::Is | Op::Not => true,
+            Op::Less | Op::AtMost | Op::More | Op::AtLeast => !matches!(self, Self::Bool | Self::Word(_)),
+            Op::Contains | Op::StartsWith | Op::EndsWith => matches!(self, Self::Text | Self::Word(_)),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int => f.write_str("a whole number"),
+            Self::Text => f.write_str("text"),
+            Self::Uuid => f.write_str("a UUID"),
+            Self::Time => f.write_str("a time (RFC 3339) or a date"),
+            Self::Bool => f.write_str("true or false"),
+            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// Splits `name=value` at the first `=` outside brackets.
+fn split(pair: &str) -> (&str, &str) {
+    let bytes = pair.as_bytes();
+    let mut open = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let encoded =
+            |code: &[u8]| bytes[at..].get(..3).is_some_and(|three| three.eq_ignore_ascii_case(code));
+        match byte {
+            b'[' => open = true,
+            b']' => open = false,
+            b'%' if encoded(b"%5B") => open = true,
+            b'%' if encoded(b"%5D") => open = false,
+            b'=' if !open => return (&pair[..at], &pair[at + 1..]),
+            _ => {}
+        }
+    }
+    pair.split_once('=').unwrap_or((pair, ""))
+}
+
+/// Percent and plus decoding; what is not UTF-8 becomes U+FFFD, which [`text`] refuses.
+fn decode(text: &str) -> String {
+    // A text without separators is one pair: its name.
+    let one = text.replace('=', "%3D");
+    form_urlencoded::parse(one.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+fn pointer(name: &str) -> String {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    format!("/{}", shown.replace('~', "~0").replace('/', "~1"))
+}
+
+fn twice(name: &str) -> Error {
+    Error::malformed(pointer(name), "is given twice")
+}
+
+fn number(name: &str, value: &str, min: i64, max: i64) -> Result<i64> {
+    value
+        .parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| Error::malformed(pointer(name), format!("must be a whole number from {min} to {max}")))
+}
+
+fn sort(listing: &'static Listing, value: &str) -> Result<(&'static Column, bool)> {
+    let (name, direction) = value.trim().split_once(' ').unwrap_or((value.trim(), "asc"));
+    let column = listing
+        .column(name)
+        .ok_or_else(|| Error::malformed("/sort", "does not name a column of this list"))?;
+    match direction.trim().to_ascii_lowercase().as_str() {
+        "asc" => Ok((column, false)),
+        "desc" => Ok((column, true)),
+        _ => Err(Error::malformed("/sort", "must be a column, then asc or desc")),
+    }
+}
+
+/// Text that Postgres can hold.
+fn text(name: &str, value: &str) -> Result<String> {
+    if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+        return Err(Error::malformed(pointer(name), "must be UTF-8 without NUL"));
+    }
+    Ok(value.to_owned())
+}
+
+fn read(name: &str, column: &Column, value: &str) -> Result<Value> {
+    let value = text(name, value)?;
+    let read = match column.kind {
+        Kind::Int => value.parse().ok().map(Value::Int),
+        Kind::Text => Some(Value::Text(value)),
+        Kind::Uuid => value.parse().ok().map(Value::Uuid),
+        Kind::Time => {
+            Moment::parse(&value, chrono_tz::UTC).map(|moment| Value::Time(moment.starts_at(chrono_tz::UTC)))
+        }
+        Kind::Bool => value.parse().ok().map(Value::Bool),
+        Kind::Word(words) => words.contains(&value.as_str()).then_some(Value::Text(value)),
+    };
+    read.ok_or_else(|| Error::malformed(pointer(name), format!("must be {}", column.kind)))
+}
