@@ -57,7 +57,8 @@ fn without_names(endpoint: &str) -> String {
 
 #[test]
 fn every_promised_endpoint_is_documented() {
-    let documented: HashSet<String> = operations().iter().map(|operation| without_names(&operation.name)).collect();
+    let documented: HashSet<String> =
+        operations().iter().map(|operation| without_names(&operation.name)).collect();
     let rows = ENDPOINTS.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>());
     let missing: Vec<String> = rows
         .filter(|row| AREAS.contains(&row[0]))
@@ -73,7 +74,7 @@ fn every_operation_is_named_tagged_and_described() {
     let mut ids = HashSet::new();
     for Operation { name, value } in operations() {
         let id = value["operationId"].as_str().unwrap_or_default();
-        assert!(id.contains('_') && ids.insert(id.to_owned()), "{name}: operation id {id:?}");
+        assert!(!id.is_empty() && ids.insert(id.to_owned()), "{name}: operation id {id:?}");
         assert!(value["tags"][0].is_string(), "{name}: no tag");
         assert!(value["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{name}: no summary");
         let statuses = value["responses"].as_object().unwrap();
@@ -85,7 +86,9 @@ fn every_operation_is_named_tagged_and_described() {
 fn the_list_of_operations_is_what_it_was() {
     let mut names: Vec<String> = operations()
         .into_iter()
-        .map(|Operation { name, value }| format!("{name}  {}", value["operationId"].as_str().unwrap_or_default()))
+        .map(|Operation { name, value }| {
+            format!("{name}  {}", value["operationId"].as_str().unwrap_or_default())
+        })
         .collect();
     names.sort();
     insta::assert_snapshot!(names.join("\n"));
