@@ -161,7 +161,11 @@ fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(config.database_url.expose_secret())
         .map_err(Error::fault)?
         .application_name("scrip")
-        .options([("TimeZone", "UTC"), ("idle_in_transaction_session_timeout", "30000")]))
+        .options([
+            ("TimeZone", "UTC"),
+            ("idle_in_transaction_session_timeout", "30000"),
+            ("lock_timeout", "2000"),
+        ]))
 }
 
 /// The pool, which connects when it is first asked to: a server starts while Postgres is away.
