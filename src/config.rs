@@ -11,14 +11,23 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Signing secrets that stand in documents and examples, and so are nobody's secret.
-const DOCUMENTED_SECRETS: &[&str] = &["change-me", "changeme", "secret", "your-secret-here", "0123456789abcdef0123456789abcdef"];
+const DOCUMENTED_SECRETS: &[&str] =
+    &["change-me", "changeme", "secret", "your-secret-here", "0123456789abcdef0123456789abcdef"];
 
 /// The shortest signing secret that HS256 is safe with (RFC 7518, 3.2).
 const SIGNING_SECRET_MIN_BYTES: usize = 32;
 
 /// Names that `.dev/demo.env` uses for clients; they may stand in a server's environment too.
 const CLIENT_NAMES: &[&str] = &[
-    "config_file", "url", "user", "password", "device_key", "device_id", "device_ids", "code_discount", "code_gift",
+    "config_file",
+    "url",
+    "user",
+    "password",
+    "device_key",
+    "device_id",
+    "device_ids",
+    "code_discount",
+    "code_gift",
 ];
 
 /// Everything that can be set, with its default.
@@ -171,7 +180,9 @@ impl Config {
 
     /// The signing secret, if it is fit to sign with.
     pub fn signing_secret(&self) -> Result<&SecretString, String> {
-        let secret = self.signing_secret.as_ref().ok_or("SCRIP_SIGNING_SECRET is not set: give it at least 32 random bytes (openssl rand -hex 32)")?;
+        let secret = self.signing_secret.as_ref().ok_or(
+            "SCRIP_SIGNING_SECRET is not set: give it at least 32 random bytes (openssl rand -hex 32)",
+        )?;
         let text = secret.expose_secret();
         if text.len() < SIGNING_SECRET_MIN_BYTES {
             return Err(format!("SCRIP_SIGNING_SECRET is shorter than {SIGNING_SECRET_MIN_BYTES} bytes"));

@@ -104,7 +104,9 @@ fn earliest(civil: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     // The longest gap is the day that Samoa left out. To the minute, then back to the second.
     let past_gap = (1..=25 * 60).map(|minutes| civil + Duration::minutes(minutes)).find(|&c| at(c).is_some());
     past_gap
-        .and_then(|end| (0..60).map(|seconds| end - Duration::seconds(seconds)).take_while(|&c| at(c).is_some()).last())
+        .and_then(|end| {
+            (0..60).map(|seconds| end - Duration::seconds(seconds)).take_while(|&c| at(c).is_some()).last()
+        })
         .and_then(at)
         .map_or(civil.and_utc(), |instant| instant.with_timezone(&Utc))
 }

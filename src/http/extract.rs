@@ -58,7 +58,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// `application/json` or `application/…+json`, or no type at all.
 fn is_json(content_type: Option<&[u8]>) -> bool {
     let Some(content_type) = content_type else { return true };
-    let mime = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let mime =
+        content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
 }
 
@@ -90,7 +91,9 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => {
+                pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+            }
             Segment::Enum { .. } | Segment::Unknown => {}
         }
         pointer
@@ -105,7 +108,11 @@ fn describe(pointer: &str, message: &str) -> Issue {
         return Issue::at(format!("{pointer}/{name}"), "is required");
     }
     if let Some(name) = field("unknown field `") {
-        let pointer = if pointer.ends_with(&format!("/{name}")) { pointer.to_owned() } else { format!("{pointer}/{name}") };
+        let pointer = if pointer.ends_with(&format!("/{name}")) {
+            pointer.to_owned()
+        } else {
+            format!("{pointer}/{name}")
+        };
         return Issue::at(pointer, "is not a field of this request");
     }
     Issue::at(pointer.to_owned(), message.to_owned())
@@ -128,7 +135,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             return Err(Error::fault(rejection));
         };
         let (name, detail) = match failed.into_kind() {
-            ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key, format!("is not a {expected_type}")),
+            ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+                (key, format!("is not a {expected_type}"))
+            }
             ErrorKind::DeserializeError { key, message, .. } => (key, message),
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
             kind => ("path".to_owned(), kind.to_string()),
@@ -193,7 +202,10 @@ mod tests {
         assert_eq!(complaint(r#"{"id":"a"} x"#), (400, String::new()));
         assert_eq!(complaint("{}"), (422, "/id".to_owned()));
         assert_eq!(complaint(r#"{"id":1}"#), (422, "/id".to_owned()));
-        assert_eq!(complaint(r#"{"id":"a","items":[{"quantity":1},{"quantity":-1}]}"#), (422, "/items/1/quantity".to_owned()));
+        assert_eq!(
+            complaint(r#"{"id":"a","items":[{"quantity":1},{"quantity":-1}]}"#),
+            (422, "/items/1/quantity".to_owned())
+        );
         assert_eq!(complaint(r#"{"id":"a","items":[{}]}"#), (422, "/items/0/quantity".to_owned()));
         assert_eq!(complaint(r#"{"id":"a","colour":1}"#), (422, "/colour".to_owned()));
         assert_eq!(complaint("{\"id\":\"\u{1}"), (400, String::new()));
