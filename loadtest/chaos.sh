@@ -18,7 +18,6 @@ record() {
     "$load" run --record "$dir/$1.ledger" --seconds "$seconds" --warmup 0 --connections 32 --codes "$dir/codes" \
         --hot-code "$(<"$dir/hot")" --poor-code "$(<"$dir/poor")" --scenario "$1" --rate "$2" >"$dir/$1.json" &
     loads+=("$!")
-    started+=("$!")
 }
 loads=()
 record mixed 1000
@@ -52,7 +51,7 @@ while ((SECONDS < end)); do
     say "ready again after $((SECONDS - back)) s"
 done
 
-wait "${loads[@]}"
+for pid in "${loads[@]}"; do wait "$pid"; done
 cat "$dir/mixed.json" "$dir/redeem-hot.json"
 say "$count faults; checking"
 "$scrip" verify

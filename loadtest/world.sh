@@ -6,7 +6,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=${LOAD_DIR:-$root/.dev/load}
 load=$root/target/release/examples/load
 scrip=$root/target/release/scrip
-started=()
 
 say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -32,8 +31,11 @@ free_port() {
 
 services() { "$root/dev/services.sh" "$1" "$dir" "${@:2}"; }
 
-# Postgres may have its data elsewhere, where its own user can get at it; its settings lead there.
-postgres_pid() { pgrep -o -f -- "-p $(<"$dir/postgres.port") .*listen_addresses" || die 'no Postgres'; }
+# Its data lie beside its socket, which is not always in $dir.
+postgres_pid() {
+    local sockets=${DATABASE_URL#*host=}
+    head -n 1 "$(dirname "${sockets%%&*}")/postgres/postmaster.pid"
+}
 redis_pid() { redis-cli -u "$REDIS_TCP_URL" info server | tr -d '\r' | sed -n 's/^process_id://p'; }
 
 # Starts a program in the background; its pid is in $pid, its output in <dir>/<name>.log.
@@ -42,7 +44,6 @@ start() {
     shift
     "$@" >>"$dir/$name.log" 2>&1 </dev/null &
     pid=$!
-    started+=("$pid")
 }
 
 start_server() {
@@ -64,8 +65,9 @@ wait_ready() {
 stop_world() {
     local status=$?
     trap - EXIT
-    # Those that were killed on purpose are gone already.
-    if ((${#started[@]})); then kill "${started[@]}" 2>/dev/null || true; fi
+    local pids
+    mapfile -t pids < <(jobs -p)
+    if ((${#pids[@]})); then kill "${pids[@]}" 2>/dev/null || true; fi
     wait || true
     services down || true
     exit "$status"
