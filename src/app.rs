@@ -2,8 +2,13 @@
 
 use crate::{
     config::Config,
-    error::{Error, Result},
-    identity::{access::Access, tokens::Tokens},
+    error::{Error, Result, Store},
+    identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
+    notice,
+    redemption::{
+        audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
+    },
+    stores::{self, Stores},
     time::Clock,
 };
 use secrecy::ExposeSecret;
@@ -12,6 +17,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A running Scrip; cheap to clone.
@@ -27,10 +33,30 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// Which stores answer.
+    pub stores: Stores,
+    /// Redis: what changes with every vend, and can be lost.
+    pub hot: Hot,
+    /// Where redemptions become true.
+    pub journal: Journal,
+    /// What rarely changes, kept in memory.
+    pub near: Near,
+    /// Codes to be put right in Redis.
+    pub reconcile: Reconcile,
+    /// The log of what devices asked.
+    pub audit: Audit,
+    /// Budgets of failed look-ups.
+    pub guesses: Guesses,
+    /// Rung when there may be a job to do.
+    pub jobs_due: Notify,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
     pub tokens: Tokens,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// How often one name may try to log in.
+    pub attempts: Attempts,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -50,30 +76,99 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 impl App {
     /// Puts the parts together and starts what runs beside requests.
-    pub async fn start(config: Config, clock: Clock) -> Result<Self> {
+    pub fn start(config: Config, clock: Clock) -> Result<Self> {
+        let options = connect_options(&config)?;
         let db = database(&config)?;
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
-        Ok(Self(Arc::new(Parts {
+        let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
+        let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
+        let (reconcile, backlog) = Reconcile::new();
+        for lane in lanes {
+            tasks.spawn(lane);
+        }
+        tasks.spawn(audit_writer);
+        let app = Self(Arc::new(Parts {
             clock,
+            hot: Hot::new(&config).map_err(Error::fault)?,
+            journal,
+            near: Near::new(config.near_vouchers_max),
+            reconcile,
+            audit,
+            guesses: Guesses::new(&config),
+            jobs_due: Notify::new(),
             db,
+            stores: Stores::default(),
             access: Access::default(),
             tokens,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            passwords: Passwords::new(&config)?,
+            attempts: Attempts::new(config.logins_per_minute),
+            stop,
+            tasks,
             config,
-        })))
+        }));
+        app.tasks.spawn(stores::probe_postgres(app.clone()));
+        app.tasks.spawn(watch_redis(app.clone()));
+        app.tasks.spawn(notice::listen(app.clone()));
+        app.tasks.spawn(notice::sweep(app.clone()));
+        app.tasks.spawn(backlog.run(app.clone()));
+        app.tasks.spawn(remember_keys(app.clone()));
+        Ok(app)
     }
+
+    /// Waits until both stores are connected to, for tests and tools; `false` if that takes too long.
+    pub async fn ready(&self, within: Duration) -> bool {
+        let both = async {
+            while !(self.hot.is_up() && self.journal.is_ready()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(within, both).await.is_ok()
+    }
+}
+
+async fn watch_redis(app: App) {
+    let arrived = |run_id| {
+        let app = app.clone();
+        async move {
+            epoch::arrived(&app, run_id).await;
+            app.stores.back(Store::Redis);
+        }
+    };
+    let gone = || app.stores.away(Store::Redis, app.clock.now());
+    tokio::select! {
+        () = app.hot.supervise(arrived, gone) => {}
+        () = app.stop.cancelled() => {}
+    }
+}
+
+/// Writes down now and then when API keys were last used.
+async fn remember_keys(app: App) {
+    let mut stopping = false;
+    while !stopping {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            () = app.stop.cancelled() => stopping = true,
+        }
+        if let Err(error) = app.access.flush_last_used(&app.db).await {
+            tracing::debug!(error = %error, "the last use of keys is written later");
+        }
+    }
+}
+
+fn connect_options(config: &Config) -> Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(config.database_url.expose_secret())
+        .map_err(Error::fault)?
+        .application_name("scrip")
+        .options([("TimeZone", "UTC"), ("idle_in_transaction_session_timeout", "30000")]))
 }
 
 /// The pool, which connects when it is first asked to: a server starts while Postgres is away.
 pub fn database(config: &Config) -> Result<PgPool> {
-    let options = PgConnectOptions::from_str(config.database_url.expose_secret())
-        .map_err(Error::fault)?
-        .application_name("scrip")
-        .options([("TimeZone", "UTC"), ("idle_in_transaction_session_timeout", "30000")]);
     Ok(PgPoolOptions::new()
         .max_connections(config.database_connections)
         .acquire_timeout(Duration::from_millis(config.database_wait_ms))
         .test_before_acquire(false)
-        .connect_lazy_with(options))
+        .connect_lazy_with(connect_options(config)?))
 }

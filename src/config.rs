@@ -133,7 +133,7 @@ impl Default for Config {
             demo: false,
             database_connections: 16,
             database_wait_ms: 3_000,
-            journal_lock_wait_ms: 2_000,
+            journal_lock_wait_ms: 500,
             journal_lanes: 1,
             journal_batch_max: 512,
             journal_queue_max: 8_192,

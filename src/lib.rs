@@ -7,10 +7,12 @@
 pub mod app;
 pub mod campaigns;
 pub mod config;
+pub mod crash;
 pub mod error;
 pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod notice;
 pub mod redemption;
+pub mod stores;
 pub mod time;

@@ -1,1 +1,94 @@
 //! What Postgres tells every server: that something which it keeps in memory has changed.
+//!
+//! Triggers send `noun:id` on the channel `scrip`. A server that has not been listening for a while
+//! forgets everything, since it cannot know what it missed.
+
+use crate::{app::App, error::Result, redemption::epoch};
+use sqlx::postgres::PgListener;
+use std::time::Duration;
+
+/// Between two attempts to listen, and between two looks for codes that nobody took out of Redis.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Codes taken out of Redis in one go.
+const SWEEP: i64 = 500;
+
+/// Listens until the server stops.
+pub async fn listen(app: App) {
+    loop {
+        tokio::select! {
+            ended = hear(&app) => if let Err(error) = ended {
+                tracing::warn!(error = %error, "cannot listen to postgres");
+            },
+            () = app.stop.cancelled() => return,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn hear(app: &App) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(&app.db).await?;
+    listener.listen("scrip").await?;
+    forget_everything(app);
+    let _ = epoch::read(app).await;
+    loop {
+        match listener.try_recv().await? {
+            Some(notification) => {
+                if let Some((noun, id)) = notification.payload().split_once(':') {
+                    heed(app, noun, id).await;
+                }
+            }
+            // The connection broke and was made again: what was said meanwhile is lost.
+            None => forget_everything(app),
+        }
+    }
+}
+
+fn forget_everything(app: &App) {
+    app.near.clear();
+    app.access.clear();
+    app.jobs_due.notify_waiters();
+}
+
+async fn heed(app: &App, noun: &str, id: &str) {
+    app.near.on_notice(noun, id);
+    app.access.on_notice(noun, id.parse().unwrap_or_default());
+    match noun {
+        "epoch" => app.hot.set_epoch(id.parse().unwrap_or_default()),
+        "code" => {
+            let _ = app.hot.evict(&[id.to_owned()], app.clock.now()).await;
+        }
+        "job" => app.jobs_due.notify_waiters(),
+        _ => {}
+    }
+}
+
+/// Takes out of Redis what changed in Postgres while nobody was there to do it. Any server may.
+pub async fn sweep(app: App) {
+    loop {
+        let swept = sweep_once(&app).await.unwrap_or(0);
+        let pause = if swept == SWEEP { Duration::ZERO } else { PAUSE };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+async fn sweep_once(app: &App) -> Result<i64> {
+    if !app.hot.is_up() {
+        return Ok(0);
+    }
+    let mut tx = app.db.begin().await?;
+    let codes: Vec<String> = sqlx::query_scalar(
+        "DELETE FROM stale_code WHERE id IN (SELECT id FROM stale_code ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) \
+         RETURNING key",
+    )
+    .bind(SWEEP)
+    .fetch_all(&mut *tx)
+    .await?;
+    if !codes.is_empty() && app.hot.evict(&codes, app.clock.now()).await.is_ok() {
+        tx.commit().await?;
+    }
+    Ok(codes.len() as i64)
+}

@@ -1,55 +1,19 @@
 //! Who calls, for which user group, allowed what.
 
+pub use crate::identity::{
+    access::{Grant, Who},
+    permission::{Permission, Permissions},
+};
 use crate::{
     app::App,
     error::{Error, Result},
+    identity::access::KEY_PREFIX,
 };
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
 use std::sync::Arc;
-
-/// Something that a group's members can be allowed, as `area.action`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// See campaigns, their statistics and progress.
-    CampaignRead,
-    /// Create, change and delete campaigns.
-    CampaignWrite,
-    /// See vouchers and their logs.
-    VoucherRead,
-    /// Create and change vouchers.
-    VoucherWrite,
-    /// Validate, redeem, release and roll back for machines.
-    VoucherRedeem,
-    /// See API keys.
-    ApiKeyRead,
-    /// Create and revoke API keys.
-    ApiKeyWrite,
-}
-
-/// Which kind of caller it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
-    /// A person.
-    Account(i64),
-    /// A device or an integration, by its key's id.
-    Key {
-        /// The key's id.
-        id: i64,
-        /// The one machine that it speaks for; any machine of its group or below without one.
-        machine: Option<i64>,
-    },
-}
-
-/// What one account or key may do: what [`Caller`] is made from, kept in memory.
-#[derive(Debug)]
-pub struct Grant {
-    /// Whose it is.
-    pub who: Who,
-    /// The user group that it acts for.
-    pub group: i64,
-    /// What its group (and, for a key, its scopes) allows.
-    pub permissions: Vec<Permission>,
-}
 
 /// The caller of a request: its extractor refuses those without a good token.
 #[derive(Clone, Debug)]
@@ -61,12 +25,28 @@ impl Caller {
         self.0.group
     }
 
+    /// The account, if a person calls.
+    pub fn account(&self) -> Option<i64> {
+        match self.0.who {
+            Who::Account(id) => Some(id),
+            Who::Key { .. } => None,
+        }
+    }
+
+    /// The one machine that the caller speaks for, if it is bound to one.
+    pub fn machine(&self) -> Option<i64> {
+        match self.0.who {
+            Who::Account(_) => None,
+            Who::Key { machine, .. } => machine,
+        }
+    }
+
     /// Refuses (403) a caller who lacks `permission`.
     pub fn may(&self, permission: Permission) -> Result<()> {
-        if self.0.permissions.contains(&permission) {
+        if self.0.allows(permission) {
             Ok(())
         } else {
-            Err(Error::Forbidden("your group does not allow this".into()))
+            Err(Error::Forbidden(format!("this needs the permission {permission}").into()))
         }
     }
 }
@@ -74,7 +54,46 @@ impl Caller {
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
-    async fn from_request_parts(_parts: &mut Parts, _app: &App) -> Result<Self> {
-        Err(Error::Unauthorized("send a token: Authorization: Bearer …"))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let token =
+            bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
+        let now = app.clock.now();
+        let grant = if token.starts_with(KEY_PREFIX) {
+            app.access.of_key(&app.db, token, now).await?
+        } else if let Some(claims) = app.tokens.read(token, now) {
+            app.access.of_account(&app.db, claims.account).await?
+        } else {
+            None
+        };
+        grant.map(Self).ok_or(Error::Unauthorized("the token is not good, or no longer"))
+    }
+}
+
+/// The token that was sent, if exactly one was.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, token) = sent.next()?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && sent.next().is_none()).then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_token_is_read_from_a_single_bearer_header() {
+        let sent = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(sent(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(sent(&["bearer  abc "]).as_deref(), Some("abc"));
+        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer"], &["Bearer abc", "Bearer def"]] {
+            assert_eq!(sent(bad), None, "{bad:?}");
+        }
     }
 }

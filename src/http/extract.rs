@@ -4,7 +4,7 @@ use crate::error::{Error, Issue, Result};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,7 +34,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        if !is_json(request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes())) {
+        if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
             return Err(Error::UnsupportedMedia);
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
@@ -73,9 +73,8 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Ok(value);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => return Err(Error::malformed("", "something follows the JSON value")),
-        Err(error) => error,
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+        return Err(Error::malformed("", "something follows the JSON value"));
     };
     let pointer = pointer(error.path());
     let cause = error.into_inner();
@@ -88,16 +87,13 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// The pointer of a path, without the parts that name enum variants.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |mut pointer, segment| {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => {
-                pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")))
-            }
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-        pointer
-    })
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
 }
 
 /// serde names a missing or unknown field in its message, not in its path.

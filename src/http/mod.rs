@@ -1,11 +1,61 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
 pub mod caller;
+mod edge;
 pub mod extract;
+pub mod health;
 pub mod list;
+pub mod metrics;
+mod openapi;
+mod problems;
+pub mod trace;
 
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
+
+use crate::app::App;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware,
+};
+use tower::util::MapRequest;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Every endpoint, once, with its documentation.
+fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(crate::identity::routes())
+        .merge(crate::redemption::http::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(openapi::routes())
+        .merge(problems::routes())
+}
+
+/// What is served: the endpoints, and what happens to a request before it is routed.
+pub type Surface = MapRequest<Router, fn(Request) -> Request>;
+
+/// Serves every endpoint under `/` and again under `/v1`.
+pub fn surface(app: App) -> Surface {
+    metrics::start(&app);
+    let endpoints = Router::from(endpoints()).merge(openapi::pages());
+    let router = Router::new()
+        .nest("/v1", endpoints.clone())
+        .merge(endpoints)
+        .fallback(edge::nothing_here)
+        .layer(DefaultBodyLimit::max(app.config.body_max_bytes))
+        .layer(middleware::from_fn_with_state((app.clone(), edge::Room::default()), edge::pass))
+        .with_state(app);
+    MapRequest::new(router, edge::patch_as_put)
+}
+
+/// The `OpenAPI` document of all endpoints.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = endpoints().into_openapi();
+    openapi::complete(&mut document);
+    document
+}
 
 /// What a body may weigh where nothing else is configured, in bytes.
 pub const BODY_MAX_BYTES_DEFAULT: usize = 1 << 20;

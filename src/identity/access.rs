@@ -1,5 +1,263 @@
 //! What each account and key may do, kept in memory and dropped when Postgres says it changed.
+//!
+//! Every request asks here, so a known caller costs one look-up (and a key one SHA-256). While
+//! Postgres is away those who are known go on; nobody else gets in. Unknown keys are not remembered:
+//! one that is made a moment later must work, and guesses must not push out those that are good.
 
-/// The caches.
-#[derive(Debug, Default)]
-pub struct Access {}
+use super::{
+    groups,
+    permission::{Permission, Permissions},
+    secrets,
+};
+use crate::error::Result;
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+use sqlx::PgPool;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Accounts and keys that are kept, each.
+const KEPT_MAX: usize = 100_000;
+
+/// What every API key begins with, so that people and secret scanners recognise one.
+pub const KEY_PREFIX: &str = "scrip_";
+
+/// Which kind of caller it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A person.
+    Account(i64),
+    /// A device or an integration, by its key's id.
+    Key {
+        /// The key's id.
+        id: i64,
+        /// The one machine that it speaks for; any machine of its group or below without one.
+        machine: Option<i64>,
+    },
+}
+
+/// What one account or key may do.
+#[derive(Debug)]
+pub struct Grant {
+    /// Whose it is.
+    pub who: Who,
+    /// The user group that it acts for.
+    pub group: i64,
+    /// What its group (and, for a key, its scopes) allows.
+    pub permissions: Permissions,
+}
+
+impl Grant {
+    /// Whether it allows `permission`.
+    pub fn allows(&self, permission: Permission) -> bool {
+        self.permissions.contains(permission)
+    }
+}
+
+/// The grants in memory.
+#[derive(Debug)]
+pub struct Access {
+    accounts: Cache<i64, Arc<Grant>>,
+    /// By the key's SHA-256.
+    keys: Cache<[u8; 32], Arc<Grant>>,
+    /// Counts what was dropped, so that a grant that was being loaded meanwhile is not kept.
+    drops: AtomicU64,
+    /// When each key was last used, as far as it is not yet written down.
+    used: Mutex<HashMap<i64, DateTime<Utc>>>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            accounts: Cache::new(KEPT_MAX),
+            keys: Cache::new(KEPT_MAX),
+            drops: AtomicU64::new(0),
+            used: Mutex::default(),
+        }
+    }
+}
+
+impl Access {
+    /// What `account` may do; None if it may do nothing (any more).
+    pub async fn of_account(&self, db: &PgPool, account: i64) -> Result<Option<Arc<Grant>>> {
+        self.kept(&self.accounts, &account, load_account(db, account)).await
+    }
+
+    /// What the bearer of `key` may do at `now`; None if it is not (or no longer) a key.
+    pub async fn of_key(&self, db: &PgPool, key: &str, now: DateTime<Utc>) -> Result<Option<Arc<Grant>>> {
+        if key.len() != KEY_PREFIX.len() + secrets::LENGTH {
+            return Ok(None);
+        }
+        let digest = secrets::digest(key);
+        let grant = self.kept(&self.keys, &digest, load_key(db, digest)).await?;
+        if let Some(Who::Key { id, .. }) = grant.as_deref().map(|grant| grant.who) {
+            self.used().insert(id, now);
+        }
+        Ok(grant)
+    }
+
+    /// The grant under `key`, loaded once however many ask for it at a time.
+    async fn kept<K: Clone + Eq + Hash>(
+        &self,
+        cache: &Cache<K, Arc<Grant>>,
+        key: &K,
+        load: impl Future<Output = Result<Option<Grant>>>,
+    ) -> Result<Option<Arc<Grant>>> {
+        let place = match cache.get_value_or_guard_async(key).await {
+            Ok(grant) => return Ok(Some(grant)),
+            Err(place) => place,
+        };
+        let drops = self.drops.load(Ordering::SeqCst);
+        let Some(grant) = load.await?.map(Arc::new) else { return Ok(None) };
+        let kept = place.insert(grant.clone()).is_ok();
+        // It may have been read before the change that a notice has told of since.
+        if kept && self.drops.load(Ordering::SeqCst) != drops {
+            cache.remove(key);
+        }
+        Ok(Some(grant))
+    }
+
+    /// Drops what a notice from Postgres is about: `account`, `key` or `group`.
+    pub fn on_notice(&self, noun: &str, id: i64) {
+        match noun {
+            "account" => {
+                self.drops.fetch_add(1, Ordering::SeqCst);
+                self.accounts.remove(&id);
+            }
+            "key" => {
+                self.drops.fetch_add(1, Ordering::SeqCst);
+                self.keys.retain(|_, grant| !matches!(grant.who, Who::Key { id: key, .. } if key == id));
+            }
+            // A group's permissions bear on all below it, and groups change rarely.
+            "group" => self.clear(),
+            _ => {}
+        }
+    }
+
+    /// Drops everything: notices may have been missed.
+    pub fn clear(&self) {
+        self.drops.fetch_add(1, Ordering::SeqCst);
+        self.accounts.clear();
+        self.keys.clear();
+    }
+
+    /// Writes down when keys were last used; what can't be written now is left for the next time.
+    pub async fn flush_last_used(&self, db: &PgPool) -> Result<()> {
+        let used = std::mem::take(&mut *self.used());
+        if used.is_empty() {
+            return Ok(());
+        }
+        let (ids, instants): (Vec<_>, Vec<_>) = used.iter().map(|(&id, &at)| (id, at)).unzip();
+        // Several servers do this for the same keys: locked in order, they can't block each other.
+        let written = sqlx::query(
+            "WITH used AS (
+                 SELECT k.id, u.at FROM api_key k JOIN unnest($1::bigint[], $2::timestamptz[]) u (id, at) USING (id)
+                 ORDER BY k.id FOR NO KEY UPDATE OF k)
+             UPDATE api_key k SET last_used_at = GREATEST(k.last_used_at, used.at) FROM used WHERE k.id = used.id",
+        )
+        .bind(ids)
+        .bind(instants)
+        .execute(db)
+        .await;
+        if written.is_err() {
+            let mut newer = self.used();
+            for (id, at) in used {
+                newer.entry(id).or_insert(at);
+            }
+        }
+        written?;
+        Ok(())
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashMap<i64, DateTime<Utc>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
+    let group = sqlx::query_scalar("SELECT user_group FROM account WHERE id = $1 AND disabled_at IS NULL")
+        .bind(account)
+        .fetch_optional(db)
+        .await?;
+    let Some(group) = group else { return Ok(None) };
+    let permissions = groups::allowed(db, group).await?;
+    Ok(permissions.map(|permissions| Grant { who: Who::Account(account), group, permissions }))
+}
+
+async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
+    let key: Option<(i64, i64, Option<i64>, Vec<String>)> = sqlx::query_as(
+        "SELECT id, user_group, machine, scopes FROM api_key WHERE hash = $1 AND revoked_at IS NULL",
+    )
+    .bind(&digest[..])
+    .fetch_optional(db)
+    .await?;
+    let Some((id, group, machine, scopes)) = key else { return Ok(None) };
+    let Some(allowed) = groups::allowed(db, group).await? else { return Ok(None) };
+    let permissions = allowed.and(Permissions::named(&scopes));
+    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Store};
+    use std::{cell::Cell, future::ready};
+
+    fn grant(who: Who) -> Grant {
+        Grant { who, group: 1, permissions: Permissions::ALL }
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_a_time_load_once() {
+        let access = Access::default();
+        let loads = Cell::new(0);
+        let ask = || {
+            access.kept(&access.accounts, &7, async {
+                loads.set(loads.get() + 1);
+                tokio::task::yield_now().await;
+                Ok(Some(grant(Who::Account(7))))
+            })
+        };
+        let (one, two, three) = tokio::join!(ask(), ask(), ask());
+        assert!([one, two, three].iter().all(|asked| matches!(asked, Ok(Some(_)))));
+        assert_eq!(loads.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_changed_while_it_was_loaded_is_not_kept() {
+        let who = Who::Key { id: 3, machine: None };
+        for (noun, id, kept) in [("key", 3, false), ("group", 1, false), ("machine", 3, true)] {
+            let access = Access::default();
+            let read_then_changed = async {
+                access.on_notice(noun, id);
+                Ok(Some(grant(who)))
+            };
+            access.kept(&access.keys, &[0; 32], read_then_changed).await.unwrap();
+            assert_eq!(access.keys.get(&[0; 32]).is_some(), kept, "{noun}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notice_drops_what_it_names_and_refusals_are_not_kept() {
+        let access = Access::default();
+        for id in [1, 2] {
+            let found = || ready(Ok(Some(grant(Who::Account(id)))));
+            access.kept(&access.accounts, &id, found()).await.unwrap();
+        }
+        access.on_notice("account", 1);
+        assert!(access.accounts.get(&1).is_none() && access.accounts.get(&2).is_some());
+        assert!(access.kept(&access.accounts, &1, ready(Ok(None))).await.unwrap().is_none());
+        let away = ready(Err(Error::Unavailable { store: Store::Postgres }));
+        assert!(access.kept(&access.accounts, &1, away).await.is_err());
+        let made = ready(Ok(Some(grant(Who::Account(1)))));
+        assert!(access.kept(&access.accounts, &1, made).await.unwrap().is_some());
+        access.clear();
+        assert!(access.accounts.is_empty());
+    }
+}

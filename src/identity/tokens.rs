@@ -1,14 +1,146 @@
 //! Access tokens: JWTs, signed with HS256.
+//!
+//! They are short-lived and say only whose they are; what that account may do is looked up anew.
 
-use secrecy::SecretString;
+use crate::error::{Error, Result};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use uuid::Uuid;
 
 /// Makes and reads access tokens.
-#[derive(Debug)]
-pub struct Tokens {}
+pub struct Tokens {
+    signing: EncodingKey,
+    checking: DecodingKey,
+    validation: Validation,
+    life_s: i64,
+}
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The account that logged in.
+    #[serde(rename = "sub", with = "account_id")]
+    pub account: i64,
+    /// When it was issued, in seconds since 1970.
+    #[serde(rename = "iat")]
+    pub issued_at_s: i64,
+    /// The first second at which it is no longer good.
+    #[serde(rename = "exp")]
+    pub expires_at_s: i64,
+    /// This token's own id.
+    #[serde(rename = "jti")]
+    pub id: Uuid,
+    /// The log-in that it goes back to.
+    #[serde(rename = "fam")]
+    pub family: Uuid,
+}
 
 impl Tokens {
     /// `life_s` is how long a token is good, in seconds.
-    pub fn new(_secret: &SecretString, _life_s: u64) -> Self {
-        Self {}
+    pub fn new(secret: &SecretString, life_s: u64) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Against the caller's clock instead, without leeway: we are issuer and reader.
+        validation.validate_exp = false;
+        Self {
+            signing: EncodingKey::from_secret(secret),
+            checking: DecodingKey::from_secret(secret),
+            validation,
+            life_s: i64::try_from(life_s).unwrap_or(i64::MAX / 2),
+        }
+    }
+
+    /// A token for `account`, good from `now` on.
+    pub fn issue(&self, account: i64, family: Uuid, now: DateTime<Utc>) -> Result<String> {
+        let issued_at_s = now.timestamp();
+        let claims = Claims {
+            account,
+            issued_at_s,
+            expires_at_s: issued_at_s.saturating_add(self.life_s),
+            id: Uuid::now_v7(),
+            family,
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Error::fault)
+    }
+
+    /// What `token` says, if we signed it and it is still good at `now`.
+    pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
+        let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
+        (now.timestamp() < claims.expires_at_s).then_some(claims)
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("life_s", &self.life_s).finish_non_exhaustive()
+    }
+}
+
+/// RFC 7519 has subjects as strings.
+mod account_id {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+    pub(super) fn serialize<S: Serializer>(id: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    use chrono::Duration;
+
+    fn tokens(secret: &str) -> Tokens {
+        Tokens::new(&SecretString::from(secret), 900)
+    }
+
+    fn noon() -> DateTime<Utc> {
+        "2026-06-01T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_token_is_good_until_it_expires() {
+        let tokens = tokens("one secret that is long enough to sign");
+        let family = Uuid::now_v7();
+        let token = tokens.issue(7, family, noon()).unwrap();
+        let claims = tokens.read(&token, noon() + Duration::seconds(899)).unwrap();
+        assert_eq!((claims.account, claims.family), (7, family));
+        assert_eq!(tokens.read(&token, noon() + Duration::seconds(900)), None);
+    }
+
+    #[test]
+    fn only_what_we_signed_as_we_sign_is_read() {
+        let ours = tokens("one secret that is long enough to sign");
+        let token = ours.issue(7, Uuid::now_v7(), noon()).unwrap();
+        let [header, body, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let json = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
+        let promoted = BASE64_URL_SAFE_NO_PAD.encode(json.replace(r#""sub":"7""#, r#""sub":"1""#));
+        assert_ne!(promoted, body);
+        let unsigned = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        let longer = Header::new(Algorithm::HS512);
+        let claims = ours.read(&token, noon()).unwrap();
+        let forged = [
+            tokens("another secret that is long enough, too").issue(7, Uuid::now_v7(), noon()).unwrap(),
+            format!("{header}.{promoted}.{signature}"),
+            format!("{unsigned}.{body}."),
+            format!("{unsigned}.{body}.{signature}"),
+            encode(&longer, &claims, &ours.signing).unwrap(),
+            format!("{header}.{body}"),
+            format!("{header}.{body}."),
+            "..".to_owned(),
+            String::new(),
+        ];
+        for token in forged {
+            assert_eq!(ours.read(&token, noon()), None, "{token}");
+        }
     }
 }

@@ -44,6 +44,11 @@ impl Code {
         &self.key
     }
 
+    /// As typed, upper-cased and trimmed: what one request and its repetition share.
+    pub fn upper(&self) -> &str {
+        &self.upper
+    }
+
     /// Whether this is the code of a voucher with `stored` code: a generated one forgives
     /// look-alikes, an own one stands as it is.
     pub fn names(&self, stored: &str, generated: bool) -> bool {

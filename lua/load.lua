@@ -1,0 +1,44 @@
+-- Puts all vouchers of a code into Redis as Postgres has them. A copy that is newer stays, and a
+-- lock that is in force outlives the copy that it was given in.
+--
+-- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
+-- ARGV[1]   epoch   that the copies are of
+-- ARGV[2]   now     ms
+-- ARGV[3]   keep    seconds after which an unused code is forgotten
+-- ARGV[4]   force   1: replaces a copy of the same revision too, with what it has reserved
+-- then for each voucher:
+--           id      16 bytes
+--           record  as it is to be
+--
+-- Returns:
+--   { "loaded", record … }  what is there now, in the order given
+assert(#KEYS == 1 and #ARGV >= 4 and #ARGV % 2 == 0, "load: 1 key, 4 arguments and pairs")
+
+local key, epoch, now, force = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == "1"
+local reply, wanted = { "loaded" }, {}
+for i = 5, #ARGV, 2 do
+  local id, bytes = ARGV[i], ARGV[i + 1]
+  wanted[id] = true
+  local there = redis.call("HGET", key, id)
+  local keep_it = false
+  if there then
+    local old, new = unpack_record(there), unpack_record(bytes)
+    keep_it = old.epoch >= epoch
+      and (old.revision > new.revision or (old.revision == new.revision and old.version == new.version and not force))
+    if not keep_it and old.till > now and new.till <= now then
+      new.owner, new.till = old.owner, old.till
+      bytes = pack_record(new)
+    end
+  end
+  if keep_it then
+    bytes = there
+  else
+    redis.call("HSET", key, id, bytes)
+  end
+  reply[#reply + 1] = bytes
+end
+for _, id in ipairs(redis.call("HKEYS", key)) do
+  if not wanted[id] then redis.call("HDEL", key, id) end
+end
+redis.call("EXPIRE", key, tonumber(ARGV[3]))
+return reply

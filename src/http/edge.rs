@@ -1,0 +1,180 @@
+//! What every request passes on its way in and out: id, log line, metrics, room, panics, headers.
+//!
+//! One middleware rather than seven: each layer costs the hot path a boxed future and a clone.
+
+use super::{metrics, trace};
+use crate::{
+    app::App,
+    error::{Error, Problem},
+};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+use tracing::Instrument;
+
+/// Requests under way, counted against the limit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Room(Arc<AtomicUsize>);
+
+/// One request's place; given back however the request ends.
+struct Place<'a>(&'a Room);
+
+impl Room {
+    fn enter(&self, limit: usize) -> Option<Place<'_>> {
+        let place = Place(self);
+        (self.0.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The middleware.
+pub(super) async fn pass(State((app, room)): State<(App, Room)>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let id = trace::request_id(request.headers());
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        %method,
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+    );
+
+    let mut response = match room.enter(app.config.requests_max) {
+        Some(_place) => {
+            ::metrics::gauge!("http_requests_in_flight").set(room.0.load(Ordering::Relaxed) as f64);
+            answer(&app, request, next).instrument(span.clone()).await
+        }
+        None => turned_away(),
+    };
+
+    let took = started.elapsed();
+    let status = response.status();
+    span.in_scope(|| {
+        if status.is_server_error() {
+            tracing::warn!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
+        } else {
+            tracing::debug!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
+        }
+    });
+    metrics::answered(&method, route.as_ref().map(MatchedPath::as_str), status, took);
+
+    let headers = response.headers_mut();
+    headers.insert(trace::REQUEST_ID, id);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // Answers hold tokens and codes; what may be kept says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Answers, whatever the handler does; plain refusals of axum's become problems.
+async fn answer(app: &App, request: Request, next: Next) -> Response {
+    let Ok(mut response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+        return Error::fault("a handler panicked").into_response();
+    };
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Error::TooLarge { limit_bytes: app.config.body_max_bytes }.into_response()
+        }
+        StatusCode::METHOD_NOT_ALLOWED if !response.headers().contains_key(header::CONTENT_TYPE) => {
+            let allow = response.headers_mut().remove(header::ALLOW);
+            let mut refusal = method_not_allowed();
+            refusal.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+            refusal
+        }
+        _ => response,
+    }
+}
+
+fn turned_away() -> Response {
+    ::metrics::counter!("http_requests_turned_away_total").increment(1);
+    problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way, try again", Some("1"))
+}
+
+fn method_not_allowed() -> Response {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this endpoint has no such method", None)
+}
+
+/// A refusal that only the edge gives.
+fn problem(status: StatusCode, kind: &str, detail: &str, retry_after: Option<&'static str>) -> Response {
+    let problem = Problem {
+        kind: format!("/docs/problems/{kind}"),
+        title: status.canonical_reason().unwrap_or_default().to_owned(),
+        status: status.as_u16(),
+        detail: detail.to_owned(),
+        errors: Vec::new(),
+        message: detail.to_owned(),
+    };
+    let mut response = (status, axum::Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
+    response
+}
+
+/// The answer where there is no endpoint.
+pub(super) async fn nothing_here() -> Error {
+    Error::NotFound("endpoint")
+}
+
+/// Before routing: a client's `PATCH` means `PUT`, but for the one resource that has both.
+pub(super) fn patch_as_put(mut request: Request) -> Request {
+    if request.method() == Method::PATCH && !has_its_own_patch(request.uri()) {
+        *request.method_mut() = Method::PUT;
+    }
+    request
+}
+
+/// `/voucher/{id}`, with or without the version.
+fn has_its_own_patch(uri: &Uri) -> bool {
+    let path = uri.path();
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    path.strip_prefix("/voucher/").is_some_and(|id| !id.is_empty() && !id.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn patch_is_put_except_for_a_voucher() {
+        let becomes = |path: &str| {
+            let request = Request::builder().method(Method::PATCH).uri(path).body(Body::empty()).unwrap();
+            patch_as_put(request).method().clone()
+        };
+        assert_eq!(becomes("/campaign/1"), Method::PUT);
+        assert_eq!(becomes("/v1/campaign/1"), Method::PUT);
+        assert_eq!(becomes("/voucher/1/logs"), Method::PUT);
+        assert_eq!(becomes("/voucher/1"), Method::PATCH);
+        assert_eq!(becomes("/v1/voucher/1"), Method::PATCH);
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_as_the_limit() {
+        let room = Room::default();
+        let first = room.enter(1);
+        assert!(first.is_some() && room.enter(1).is_none());
+        drop(first);
+        assert!(room.enter(1).is_some());
+    }
+}

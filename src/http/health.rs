@@ -1,0 +1,106 @@
+//! Whether this server lives, and whether it can serve: for load balancers and supervisors.
+
+use super::Json;
+use crate::{app::App, error::Store};
+use axum::{extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What becomes of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// Everything works.
+    Full,
+    /// Redis is away: the same answers, more slowly.
+    Degraded,
+    /// Postgres is away: vouchers are still validated, and nothing is redeemed or changed.
+    Unavailable,
+}
+
+/// Whether a store answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It answers.
+    Up,
+    /// It does not.
+    Away,
+}
+
+/// One store.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoreHealth {
+    /// Whether it answers.
+    pub state: Presence,
+    /// Since when it has been away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// This server's health.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// What becomes of requests.
+    pub service: Service,
+    /// The source of truth.
+    pub postgres: StoreHealth,
+    /// What can be lost.
+    pub redis: StoreHealth,
+}
+
+/// An answer that says that the process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    /// Always `alive`.
+    pub status: &'static str,
+}
+
+/// The health endpoints.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready))
+}
+
+/// Is the process alive
+///
+/// Always 200: a supervisor restarts a server that does not answer this.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operations",
+    operation_id = "check_liveness",
+    responses((status = 200, description = "Alive", body = Alive))
+)]
+async fn live() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// Can the server serve
+///
+/// 200 while Postgres answers, also with Redis away (`degraded`); 503 otherwise. Says which store is
+/// away, and since when.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operations",
+    operation_id = "check_readiness",
+    responses(
+        (status = 200, description = "Serving", body = Health),
+        (status = 503, description = "Postgres is away", body = Health),
+    )
+)]
+async fn ready(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    let store = |store| {
+        let since = app.stores.since(store);
+        StoreHealth { state: if since.is_some() { Presence::Away } else { Presence::Up }, since }
+    };
+    let (postgres, redis) = (store(Store::Postgres), store(Store::Redis));
+    let (status, service) = match (postgres.state, redis.state) {
+        (Presence::Away, _) => (StatusCode::SERVICE_UNAVAILABLE, Service::Unavailable),
+        (Presence::Up, Presence::Away) => (StatusCode::OK, Service::Degraded),
+        (Presence::Up, Presence::Up) => (StatusCode::OK, Service::Full),
+    };
+    (status, Json(Health { service, postgres, redis }))
+}

@@ -1,0 +1,101 @@
+//! Prometheus: what is counted anywhere by the `metrics` macros, at `/metrics`.
+
+use crate::app::App;
+use axum::{
+    http::{Method, StatusCode, header},
+    response::IntoResponse,
+};
+use metrics::{SharedString, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::{sync::OnceLock, time::Duration};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Bounds of the histograms of durations, in seconds.
+const SECONDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// Bounds of the histograms of how many there were of something.
+const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// How often the histograms are folded: what is not scraped must not pile up.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// The recorder of this process. Tests start many servers in one, so it is set once and shared.
+fn recorder() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), COUNTS))
+            .unwrap_or_default();
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another recorder takes the metrics; /metrics stays empty");
+        }
+        describe();
+        handle
+    })
+}
+
+fn describe() {
+    metrics::describe_histogram!("http_request_seconds", "How long requests took, by route and status.");
+    metrics::describe_gauge!("http_requests_in_flight", "Requests under way.");
+    metrics::describe_counter!(
+        "http_requests_turned_away_total",
+        "Requests refused because too many were under way."
+    );
+}
+
+/// Starts to record, and keeps what is recorded small.
+pub fn start(app: &App) {
+    let handle = recorder();
+    let stop = app.stop.clone();
+    app.tasks.spawn(async move {
+        while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
+            handle.run_upkeep();
+        }
+    });
+}
+
+/// Notes a request that was answered. `route` is the pattern, never the path: that may hold a code.
+pub(super) fn answered(method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
+    let route = route.map(|route| route.strip_prefix("/v1").unwrap_or(route));
+    let route = route.map_or(SharedString::const_str("none"), |route| SharedString::from(route.to_owned()));
+    let labels = [
+        ("method", SharedString::const_str(word(method))),
+        ("route", route),
+        ("status", SharedString::from(status.as_str().to_owned())),
+    ];
+    histogram!("http_request_seconds", &labels).record(took);
+}
+
+/// The method as a label; clients can make up methods, and each label costs memory for ever.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// The metrics endpoint.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    operation_id = "read_metrics",
+    responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"))
+)]
+async fn show() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder().render())
+}

@@ -1,0 +1,202 @@
+//! The `OpenAPI` document, made from the code, and the pages that show it.
+
+use crate::{app::App, error::Problem};
+use axum::{
+    Router,
+    body::Bytes,
+    http::header,
+    response::{IntoResponse, Redirect},
+};
+use std::sync::OnceLock;
+use utoipa::{
+    Modify, OpenApi as _,
+    openapi::{
+        OpenApi, PathItem, Ref, RefOr, Server,
+        content::ContentBuilder,
+        path::Operation,
+        response::{Response, ResponseBuilder},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What is said before the first endpoint.
+const INTRODUCTION: &str = "\
+Vouchers and campaigns for vending fleets. A machine validates a code with a lock, vends, redeems \
+it, and rolls the redemption back if the vend failed.
+
+Send `Authorization: Bearer …` with an access token (from `/auth/login`) or an API key. Every path \
+is served under `/` and under `/v1`, and `PATCH` is taken for `PUT` where there is no `PATCH`. \
+Errors are `application/problem+json` (RFC 9457); what each type means stands behind its link.";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Scrip", description = INTRODUCTION, license(name = "AGPL-3.0-or-later")),
+    components(schemas(Problem)),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "Logging in and out."),
+        (name = "apikey", description = "Keys of devices and integrations."),
+        (name = "campaign", description = "What marketing sets up."),
+        (name = "voucher", description = "Codes: what machines validate and redeem."),
+        (name = "operations", description = "Health, metrics and documentation of this server."),
+    )
+)]
+struct Base;
+
+/// The one way to say who is calling.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An access token or an API key."));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
+        document.security = Some(vec![SecurityRequirement::new("bearer", [] as [&str; 0])]);
+        document.servers = Some(vec![Server::new("/"), Server::new("/v1")]);
+    }
+}
+
+/// Paths that need no token begin so.
+const OPEN: &[&str] = &["/auth/", "/health/", "/metrics", "/openapi.json", "/docs/"];
+
+/// A problem that operations answer with, and which of them.
+struct Common {
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    when: fn(&Endpoint<'_>) -> bool,
+}
+
+/// What decides which problems an operation can answer with.
+struct Endpoint<'a> {
+    path: &'a str,
+    open: bool,
+    has_body: bool,
+    changes: bool,
+}
+
+const COMMON: &[Common] = &[
+    Common { status: "400", name: "Malformed", description: "The request can't be read.", when: |_| true },
+    Common {
+        status: "401",
+        name: "Unauthorized",
+        description: "No token, or one that is not good (any more).",
+        when: |endpoint| !endpoint.open || endpoint.path.starts_with("/auth/"),
+    },
+    Common {
+        status: "403",
+        name: "Forbidden",
+        description: "The caller's group may not do this.",
+        when: |e| !e.open,
+    },
+    Common {
+        status: "404",
+        name: "NotFound",
+        description: "There is none, or none that the caller may know of.",
+        when: |endpoint| endpoint.path.contains('{'),
+    },
+    Common {
+        status: "409",
+        name: "Conflict",
+        description: "It contradicts what is there.",
+        when: |endpoint| endpoint.changes && !endpoint.open,
+    },
+    Common { status: "413", name: "TooLarge", description: "The body is too large.", when: |e| e.has_body },
+    Common {
+        status: "415",
+        name: "UnsupportedMediaType",
+        description: "The body is not JSON.",
+        when: |endpoint| endpoint.has_body,
+    },
+    Common {
+        status: "422",
+        name: "Invalid",
+        description: "Readable, and wrong: see `errors`.",
+        when: |e| e.has_body,
+    },
+    Common {
+        status: "429",
+        name: "TooManyRequests",
+        description: "A budget is used up: see `Retry-After`.",
+        when: |_| true,
+    },
+    Common {
+        status: "503",
+        name: "Unavailable",
+        description: "A store is away, or the server is busy: see `Retry-After`.",
+        when: |_| true,
+    },
+];
+
+/// The document before any endpoint is in it.
+pub(super) fn base() -> OpenApi {
+    Base::openapi()
+}
+
+/// Adds to every operation what all have in common.
+pub(super) fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    for common in COMMON {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response: Response = ResponseBuilder::new()
+            .description(common.description)
+            .content("application/problem+json", problem)
+            .build();
+        components.responses.insert(common.name.to_owned(), response.into());
+    }
+    for (path, item) in &mut document.paths.paths {
+        for (changes, operation) in operations(item) {
+            add_common(path, changes, operation);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    let changing = [put, post, delete, patch].into_iter().flatten().map(|operation| (true, operation));
+    get.iter_mut().map(|operation| (false, operation)).chain(changing)
+}
+
+fn add_common(path: &str, changes: bool, operation: &mut Operation) {
+    let open = OPEN.iter().any(|prefix| path.starts_with(prefix));
+    if open {
+        operation.security = Some(Vec::new());
+    }
+    let endpoint = Endpoint { path, open, has_body: operation.request_body.is_some(), changes };
+    for common in COMMON.iter().filter(|common| (common.when)(&endpoint)) {
+        operation
+            .responses
+            .responses
+            .entry(common.status.to_owned())
+            .or_insert_with(|| RefOr::Ref(Ref::from_response_name(common.name)));
+    }
+}
+
+/// The endpoint of the document.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operations",
+    operation_id = "read_openapi",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+async fn show() -> impl IntoResponse {
+    static JSON: OnceLock<Bytes> = OnceLock::new();
+    let json = JSON.get_or_init(|| super::document().to_json().unwrap_or_default().into());
+    ([(header::CONTENT_TYPE, "application/json")], json.clone())
+}
+
+/// Swagger UI, from files in this binary: a page that needs no other server.
+pub(super) fn pages() -> Router<App> {
+    let config = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(false);
+    Router::from(utoipa_swagger_ui::SwaggerUi::new("/docs").config(config))
+        .route("/", axum::routing::get(|| async { Redirect::temporary("/docs/") }))
+}

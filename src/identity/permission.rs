@@ -1,0 +1,123 @@
+//! What a group's members can be allowed.
+
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error},
+};
+use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
+
+/// Something that a group's members can be allowed, as `area.action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum Permission {
+    /// See campaigns, their statistics and progress.
+    #[serde(rename = "campaign.read")]
+    CampaignRead,
+    /// Create, change and delete campaigns.
+    #[serde(rename = "campaign.write")]
+    CampaignWrite,
+    /// See vouchers and their logs.
+    #[serde(rename = "voucher.read")]
+    VoucherRead,
+    /// Create and change vouchers.
+    #[serde(rename = "voucher.write")]
+    VoucherWrite,
+    /// Validate, redeem, release and roll back for machines.
+    #[serde(rename = "voucher.redeem")]
+    VoucherRedeem,
+    /// See API keys.
+    #[serde(rename = "apikey.read")]
+    ApiKeyRead,
+    /// Create and revoke API keys.
+    #[serde(rename = "apikey.write")]
+    ApiKeyWrite,
+    /// See users.
+    #[serde(rename = "user.read")]
+    UserRead,
+    /// Create, change and disable users.
+    #[serde(rename = "user.write")]
+    UserWrite,
+    /// See user groups.
+    #[serde(rename = "usergroup.read")]
+    UserGroupRead,
+    /// Create, change and disable user groups.
+    #[serde(rename = "usergroup.write")]
+    UserGroupWrite,
+    /// See machines, locations and what belongs to them.
+    #[serde(rename = "fleet.read")]
+    FleetRead,
+    /// Create, change and delete machines, locations and what belongs to them.
+    #[serde(rename = "fleet.write")]
+    FleetWrite,
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl FromStr for Permission {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::deserialize(name.into_deserializer())
+    }
+}
+
+/// A set of permissions, small enough to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions(u64);
+
+impl Permissions {
+    /// Every permission that there is.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// The permissions of these names. One that is unknown here is left out: it allows nothing
+    /// that this version guards, and a newer one on the same database may have it.
+    pub fn named(names: &[String]) -> Self {
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// Whether `permission` is among them.
+    pub const fn contains(self, permission: Permission) -> bool {
+        self.0 & (1 << permission as u64) != 0
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl FromIterator<Permission> for Permissions {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().fold(0, |set, permission| set | 1 << permission as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_reads_back_from_its_name() {
+        for permission in [Permission::CampaignRead, Permission::VoucherRedeem, Permission::FleetWrite] {
+            assert_eq!(permission.to_string().parse(), Ok(permission));
+        }
+        assert_eq!(Permission::VoucherRedeem.to_string(), "voucher.redeem");
+        assert!("voucher.steal".parse::<Permission>().is_err());
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_no_more() {
+        let names = ["voucher.redeem", "fleet.write", "from.tomorrow"].map(str::to_owned);
+        let set = Permissions::named(&names);
+        assert!(set.contains(Permission::VoucherRedeem) && set.contains(Permission::FleetWrite));
+        assert!(!set.contains(Permission::VoucherRead) && !set.contains(Permission::CampaignRead));
+        assert_eq!(set.and(Permissions::ALL), set);
+        let redeem = Permissions::from_iter([Permission::VoucherRedeem]);
+        assert_eq!(set.and(redeem), redeem);
+    }
+}

@@ -1,0 +1,223 @@
+//! Refresh tokens: one log-in is a family of them, in which each is used once and replaced by the next.
+//!
+//! A token that comes a second time means one of two things. If its successor was never used, the
+//! answer that carried it was lost on the way: the successor is revoked and another takes its place,
+//! so that a family never has two ends. If the successor was used, or if a token comes that was
+//! revoked, then two parties hold tokens of this family and one of them stole it: all of it ends.
+//!
+//! Whatever changes a family first locks its account, so that what it has read stays true.
+
+use super::{groups, secrets};
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, PgTransaction};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One answer for every refresh token that is not good, so that it tells nothing.
+const REFUSED: Error = Error::Unauthorized("the refresh token is not good, or no longer: log in again");
+
+/// What a client gets for logging in, and for refreshing.
+#[derive(Serialize, ToSchema)]
+pub struct Session {
+    /// Goes with each request, as `Authorization: Bearer …`; a JWT.
+    pub access_token: String,
+    /// Gets another pair when the access token has expired; good once.
+    pub refresh_token: String,
+}
+
+/// A refresh token as it is stored.
+#[derive(sqlx::FromRow)]
+struct Stored {
+    family: Uuid,
+    account: i64,
+    user_group: i64,
+    /// The account's.
+    enabled: bool,
+    expires_at: DateTime<Utc>,
+    revoked_at: Option<DateTime<Utc>>,
+    successor: Option<Vec<u8>>,
+    successor_used: bool,
+}
+
+/// What is to be done with a token that was presented.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Its turn: the next one is due.
+    Rotate,
+    /// Its successor got lost: another one is due.
+    Replace,
+    /// It should not be in anybody's hands any more.
+    Replay,
+    /// Too old, whoever has it.
+    Expired,
+}
+
+impl Stored {
+    fn verdict(&self, now: DateTime<Utc>) -> Verdict {
+        if self.revoked_at.is_some() || self.successor_used {
+            Verdict::Replay
+        } else if self.expires_at <= now {
+            Verdict::Expired
+        } else if self.successor.is_some() {
+            Verdict::Replace
+        } else {
+            Verdict::Rotate
+        }
+    }
+}
+
+/// Begins a family for `account`, which has just shown its password, and takes its expired ones away.
+pub async fn open(app: &App, account: i64) -> Result<Session> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    sqlx::query("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(account)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM refresh_token WHERE account = $1 AND expires_at <= $2")
+        .bind(account)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    let family = Uuid::now_v7();
+    let refresh_token = hand_out(app, &mut tx, account, family).await?;
+    tx.commit().await?;
+    Ok(Session { access_token: app.tokens.issue(account, family, now)?, refresh_token })
+}
+
+/// Exchanges a refresh token for a new session of the same family.
+pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
+    let now = app.clock.now();
+    let hash = secrets::digest(refresh_token);
+    let mut tx = app.db.begin().await?;
+    let stored = find_locked(&mut tx, hash).await?.ok_or(REFUSED)?;
+    match stored.verdict(now) {
+        Verdict::Expired => return Err(REFUSED),
+        Verdict::Replay => return replay(tx, &stored, now).await,
+        Verdict::Replace => {
+            sqlx::query("UPDATE refresh_token SET revoked_at = $2 WHERE hash = $1")
+                .bind(&stored.successor)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Verdict::Rotate => {}
+    }
+    if !stored.enabled || groups::allowed(&mut *tx, stored.user_group).await?.is_none() {
+        return Err(REFUSED);
+    }
+    let next = hand_out(app, &mut tx, stored.account, stored.family).await?;
+    sqlx::query("UPDATE refresh_token SET successor = $2 WHERE hash = $1")
+        .bind(&hash[..])
+        .bind(&secrets::digest(&next)[..])
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Session { access_token: app.tokens.issue(stored.account, stored.family, now)?, refresh_token: next })
+}
+
+/// Ends the family of a refresh token; one that is unknown has ended already.
+pub async fn close(app: &App, refresh_token: &str) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    if let Some(stored) = find_locked(&mut tx, secrets::digest(refresh_token)).await? {
+        revoke(&mut tx, stored.family, app.clock.now()).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Locks the account of a token, then reads the token: what it was before the lock may have changed.
+async fn find_locked(tx: &mut PgConnection, hash: [u8; 32]) -> Result<Option<Stored>> {
+    sqlx::query(
+        "SELECT FROM account WHERE id = (SELECT account FROM refresh_token WHERE hash = $1) FOR NO KEY UPDATE",
+    )
+    .bind(&hash[..])
+    .execute(&mut *tx)
+    .await?;
+    Ok(sqlx::query_as(
+        "SELECT t.family, t.account, a.user_group, a.disabled_at IS NULL AS enabled, t.expires_at, t.revoked_at,
+                t.successor, next.successor IS NOT NULL AS successor_used
+         FROM refresh_token t JOIN account a ON a.id = t.account
+         LEFT JOIN refresh_token next ON next.hash = t.successor
+         WHERE t.hash = $1",
+    )
+    .bind(&hash[..])
+    .fetch_optional(tx)
+    .await?)
+}
+
+/// Stores a new token and returns it.
+async fn hand_out(app: &App, tx: &mut PgConnection, account: i64, family: Uuid) -> Result<String> {
+    let now = app.clock.now();
+    let token = secrets::fresh();
+    sqlx::query(
+        "INSERT INTO refresh_token (hash, family, account, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&secrets::digest(&token)[..])
+    .bind(family)
+    .bind(account)
+    .bind(now)
+    .bind(now + Duration::seconds(app.config.refresh_token_s as i64))
+    .execute(tx)
+    .await?;
+    Ok(token)
+}
+
+/// Ends a family that somebody else has a part of. Once it has ended there is nothing more to tell.
+async fn replay(mut tx: PgTransaction<'_>, stored: &Stored, now: DateTime<Utc>) -> Result<Session> {
+    let revoked = revoke(&mut tx, stored.family, now).await?;
+    tx.commit().await?;
+    if revoked > 0 {
+        let (account, family) = (stored.account, stored.family);
+        tracing::warn!(account, %family, "a spent refresh token was presented: its family is revoked");
+    }
+    Err(REFUSED)
+}
+
+/// Revokes what is left of a family, and says how many tokens that were.
+async fn revoke(tx: &mut PgConnection, family: Uuid, now: DateTime<Utc>) -> Result<u64> {
+    let done =
+        sqlx::query("UPDATE refresh_token SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL")
+            .bind(family)
+            .bind(now)
+            .execute(tx)
+            .await?;
+    Ok(done.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_twice_is_judged_by_its_successor() {
+        let now = "2026-06-01T12:00:00Z".parse().unwrap();
+        let later = now + Duration::seconds(1);
+        let stored = |expires_at, revoked: bool, succeeded: bool, used| Stored {
+            family: Uuid::nil(),
+            account: 1,
+            user_group: 1,
+            enabled: true,
+            expires_at,
+            revoked_at: revoked.then_some(now),
+            successor: succeeded.then(Vec::new),
+            successor_used: used,
+        };
+        let cases = [
+            (stored(later, false, false, false), Verdict::Rotate),
+            (stored(later, false, true, false), Verdict::Replace),
+            (stored(later, false, true, true), Verdict::Replay),
+            (stored(later, true, false, false), Verdict::Replay),
+            (stored(now, false, false, false), Verdict::Expired),
+            (stored(now, false, true, true), Verdict::Replay),
+        ];
+        for (stored, verdict) in cases {
+            assert_eq!(stored.verdict(now), verdict);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The log of what devices asked: gathered in memory, written in batches by COPY, never waited for.
+//!
+//! Redemptions are not here: the journal is their log.
+
+use crate::error::postgres_is_away;
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::PgPool;
+use std::{fmt::Write, time::Duration};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Entries in one COPY at most.
+const BATCH_MAX: usize = 2_000;
+
+/// An entry is written at most this long after it was made, while Postgres is there.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Between two attempts to write while Postgres is away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a device asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Would it be good?
+    Validate,
+    /// Spend it (and was refused).
+    Redeem,
+    /// Give a lock back.
+    Release,
+    /// Undo a redemption.
+    Rollback,
+}
+
+impl Action {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Redeem => "redeem",
+            Self::Release => "release",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// One entry.
+#[derive(Debug)]
+pub struct Logged {
+    /// Of which voucher.
+    pub voucher: Uuid,
+    /// What was asked.
+    pub action: Action,
+    /// Whether it was granted.
+    pub success: bool,
+    /// The device as it called itself.
+    pub requester: String,
+    /// Where it stood.
+    pub location: i64,
+    /// The request's body.
+    pub request: String,
+    /// The answer's body.
+    pub response: String,
+    /// ISO 4217.
+    pub currency: Box<str>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Where entries are handed in.
+#[derive(Debug)]
+pub struct Audit(mpsc::Sender<Logged>);
+
+impl Audit {
+    /// The log, and what writes it for the caller to run; that ends after `stop`, when all is written.
+    pub fn new(
+        db: PgPool,
+        queue_max: usize,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
+        let (sender, queue) = mpsc::channel(queue_max.max(1));
+        (Self(sender), write(db, queue, stop))
+    }
+
+    /// Hands in an entry. With Postgres away for long, entries are dropped and counted.
+    pub fn log(&self, entry: Logged) {
+        if self.0.try_send(entry).is_err() {
+            metrics::counter!("scrip_log_entries_dropped_total").increment(1);
+        }
+    }
+}
+
+async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    loop {
+        let stopping = stop.is_cancelled();
+        if !stopping {
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        while batch.len() < BATCH_MAX
+            && let Ok(entry) = queue.try_recv()
+        {
+            batch.push(entry);
+        }
+        metrics::gauge!("scrip_log_queue_depth").set(queue.len() as f64);
+        if batch.is_empty() {
+            if stopping {
+                return;
+            }
+            continue;
+        }
+        match copy(&db, &batch).await {
+            Ok(()) => batch.clear(),
+            Err(error) => {
+                tracing::warn!(error = %error, entries = batch.len(), "the voucher log cannot be written");
+                if stopping {
+                    return;
+                }
+                if !postgres_is_away(&error) {
+                    metrics::counter!("scrip_log_entries_dropped_total").increment(batch.len() as u64);
+                    batch.clear();
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn copy(db: &PgPool, batch: &[Logged]) -> Result<(), sqlx::Error> {
+    let mut text = String::with_capacity(batch.len() * 400);
+    for entry in batch {
+        let _ = write!(text, "{}\t{}\t{}\t", entry.voucher, entry.action.word(), entry.success);
+        escape(&mut text, &entry.requester);
+        let _ = write!(text, "\t{}\t", entry.location);
+        escape(&mut text, &entry.request);
+        text.push('\t');
+        escape(&mut text, &entry.response);
+        text.push('\t');
+        escape(&mut text, &entry.currency);
+        let _ = writeln!(text, "\t{}", entry.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    }
+    let mut connection = db.acquire().await?;
+    let mut copy = connection
+        .copy_in_raw(
+            "COPY voucher_log (voucher, action, success, requester, location, request, response, currency, created_at) \
+             FROM STDIN",
+        )
+        .await?;
+    copy.send(text.into_bytes()).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// As the text format of COPY wants it.
+fn escape(text: &mut String, value: &str) {
+    for c in value.chars() {
+        match c {
+            '\\' => text.push_str("\\\\"),
+            '\t' => text.push_str("\\t"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\0' => {}
+            c => text.push(c),
+        }
+    }
+}

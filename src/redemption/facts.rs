@@ -1,0 +1,142 @@
+//! What rarely changes, kept in memory: devices, campaigns, and the facts of vouchers that were asked
+//! for lately. Postgres says when something has changed; see [`crate::notice`].
+
+use super::{
+    journal::truth,
+    rules::Device,
+    voucher::{Campaign, Facts},
+};
+use crate::error::Result;
+use quick_cache::sync::Cache;
+use sqlx::PgPool;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Devices kept in memory: more than any fleet that one installation has been heard of.
+const DEVICES_MAX: usize = 500_000;
+
+/// Campaigns kept in memory.
+const CAMPAIGNS_MAX: usize = 100_000;
+
+/// The facts of all vouchers of one code.
+pub type Shared = Arc<[Arc<Facts>]>;
+
+/// The near-cache.
+#[derive(Debug)]
+pub struct Near {
+    devices: Cache<Box<str>, Arc<Device>>,
+    campaigns: Cache<i64, Arc<Campaign>>,
+    vouchers: Cache<Box<str>, Shared>,
+    /// Counts notices: what was read before one is not kept after it.
+    notices: AtomicU64,
+}
+
+/// The number of notices at some moment: see [`Near::mark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(u64);
+
+impl Near {
+    /// `vouchers_max` is how many codes are kept.
+    pub fn new(vouchers_max: usize) -> Self {
+        Self {
+            devices: Cache::new(DEVICES_MAX),
+            campaigns: Cache::new(CAMPAIGNS_MAX),
+            vouchers: Cache::new(vouchers_max.max(1)),
+            notices: AtomicU64::new(0),
+        }
+    }
+
+    /// To be taken before something is read that is to be kept.
+    pub fn mark(&self) -> Mark {
+        Mark(self.notices.load(Ordering::SeqCst))
+    }
+
+    /// Whether nothing has changed since `mark`, so that what was read since may be kept.
+    pub fn is_current(&self, mark: Mark) -> bool {
+        self.mark() == mark
+    }
+
+    /// The machine that a device id names.
+    pub async fn device(&self, db: &PgPool, device_id: &str) -> Result<Option<Arc<Device>>> {
+        if let Some(device) = self.devices.get(device_id) {
+            return Ok(Some(device));
+        }
+        let mark = self.mark();
+        let Some(device) = truth::device(db, device_id).await?.map(Arc::new) else { return Ok(None) };
+        if self.is_current(mark) {
+            self.devices.insert(device_id.into(), Arc::clone(&device));
+        }
+        Ok(Some(device))
+    }
+
+    /// A campaign; `None` if it is gone.
+    pub async fn campaign(&self, db: &PgPool, id: i64) -> Result<Option<Arc<Campaign>>> {
+        if let Some(campaign) = self.campaigns.get(&id) {
+            return Ok(Some(campaign));
+        }
+        let mark = self.mark();
+        let Some(campaign) = truth::campaign(db, id).await?.map(Arc::new) else { return Ok(None) };
+        self.keep_campaign(&campaign, mark);
+        Ok(Some(campaign))
+    }
+
+    /// A campaign, if it is at hand.
+    pub fn campaign_at_hand(&self, id: i64) -> Option<Arc<Campaign>> {
+        self.campaigns.get(&id)
+    }
+
+    /// Keeps what was read of a campaign after `mark`.
+    pub fn keep_campaign(&self, campaign: &Arc<Campaign>, mark: Mark) {
+        if self.is_current(mark) {
+            self.campaigns.insert(campaign.id, Arc::clone(campaign));
+        }
+    }
+
+    /// The facts of a code's vouchers, if they are at hand.
+    pub fn vouchers(&self, key: &str) -> Option<Shared> {
+        self.vouchers.get(key)
+    }
+
+    /// Keeps what was read of a code's vouchers after `mark`.
+    pub fn keep_vouchers(&self, key: &str, facts: Shared, mark: Mark) {
+        if self.is_current(mark) {
+            self.vouchers.insert(key.into(), facts);
+        }
+    }
+
+    /// Forgets a code.
+    pub fn forget_code(&self, key: &str) {
+        self.vouchers.remove(key);
+    }
+
+    /// Forgets a campaign.
+    pub fn forget_campaign(&self, id: i64) {
+        self.campaigns.remove(&id);
+    }
+
+    /// Forgets what a notice of Postgres is about.
+    pub fn on_notice(&self, noun: &str, id: &str) {
+        if !["code", "campaign", "machine", "location", "group"].contains(&noun) {
+            return;
+        }
+        self.notices.fetch_add(1, Ordering::SeqCst);
+        let number: i64 = id.parse().unwrap_or_default();
+        match noun {
+            "code" => self.forget_code(id),
+            "campaign" => self.forget_campaign(number),
+            "machine" => self.devices.retain(|_, device| device.machine != number),
+            "location" => self.devices.retain(|_, device| device.location != number),
+            _ => self.devices.clear(),
+        }
+    }
+
+    /// Forgets everything: notices may have been missed.
+    pub fn clear(&self) {
+        self.notices.fetch_add(1, Ordering::SeqCst);
+        self.devices.clear();
+        self.campaigns.clear();
+        self.vouchers.clear();
+    }
+}

@@ -1,0 +1,173 @@
+//! Which voucher a code means: from memory, from Redis, or from Postgres, in that order.
+
+use super::{
+    code::Code,
+    hot::{Away, Claim, Copy},
+    journal::truth::{self, Row},
+    rules::Device,
+    voucher::{Ask, Facts, State, Voucher, choose},
+};
+use crate::{app::App, error::Result, time::from_millis};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// The voucher that a code means for a device, and where that is known from.
+#[derive(Clone, Debug)]
+pub(super) struct Meant {
+    pub(super) voucher: Voucher,
+    /// Whether Redis holds it, so that it can be claimed there.
+    pub(super) in_redis: bool,
+}
+
+/// The voucher that a code means for a device, by its facts alone, if they are at hand and leave no
+/// choice. Its state is not known then: `state` is blank.
+pub(super) fn at_hand(app: &App, device: &Device, code: &Code) -> Option<Voucher> {
+    let facts = app.near.vouchers(code.key())?;
+    let mut meant = None;
+    for facts in facts.iter().filter(|facts| code.names(&facts.code, facts.generated)) {
+        let campaign = app.near.campaign_at_hand(facts.campaign)?;
+        if device.belongs_below(campaign.group) {
+            let state = State { period: from_millis(0), count: 0, balance: 0, lock: None };
+            let voucher = Voucher { campaign, facts: Arc::clone(facts), state };
+            if meant.replace(voucher).is_some() {
+                return None;
+            }
+        }
+    }
+    meant
+}
+
+/// The voucher that a code means for a device, as Redis knows it; or as Postgres does, with Redis away.
+pub(super) async fn meant(
+    app: &App,
+    device: &Device,
+    code: &Code,
+    ask: Ask<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<Meant>> {
+    let mark = app.near.mark();
+    match app.hot.read(code.key()).await {
+        Ok(copies) if !copies.is_empty() => {
+            let copies = if stale(app, &copies, now) {
+                // Reservations that nobody confirms: Postgres knows. With Postgres away, they count.
+                load(app, code, true).await.map(|loaded| loaded.1).unwrap_or(copies)
+            } else {
+                copies
+            };
+            let vouchers = assemble(app, code, &copies, mark).await?;
+            if let Some(voucher) = choose(&vouchers, device, ask, now) {
+                return Ok(Some(Meant { voucher: voucher.clone(), in_redis: true }));
+            }
+            // Nobody's business, or nobody's: both take the same way and the same time.
+            let rows = named(truth::vouchers(&app.db, code.key()).await?, code);
+            let vouchers: Vec<Voucher> = rows.into_iter().map(|row| row.voucher).collect();
+            Ok(choose(&vouchers, device, ask, now)
+                .map(|voucher| Meant { voucher: voucher.clone(), in_redis: false }))
+        }
+        known => {
+            let (rows, copies) = match known {
+                Ok(_) => load(app, code, false).await?,
+                Err(Away) => (truth::vouchers(&app.db, code.key()).await?, Vec::new()),
+            };
+            let in_redis = !copies.is_empty();
+            let vouchers: Vec<Voucher> =
+                named(rows, code).into_iter().map(|row| with_state(row, &copies)).collect();
+            Ok(choose(&vouchers, device, ask, now)
+                .map(|voucher| Meant { voucher: voucher.clone(), in_redis }))
+        }
+    }
+}
+
+/// Rows whose code it really is, not only one that looks alike.
+pub(super) fn named(rows: Vec<Row>, code: &Code) -> Vec<Row> {
+    let names = |row: &Row| code.names(&row.voucher.facts.code, row.voucher.facts.generated);
+    rows.into_iter().filter(names).collect()
+}
+
+/// Whether a copy has reservations that should have been settled long ago.
+pub(super) fn stale(app: &App, copies: &[Copy], now: DateTime<Utc>) -> bool {
+    let patience_ms = app.config.reservation_stale_ms as i64;
+    copies.iter().any(|copy| copy.pending > 0 && now.timestamp_millis() - copy.since_ms > patience_ms)
+}
+
+/// Reads a code's vouchers from Postgres and puts them into Redis; what Redis then holds is empty if
+/// it is away, or if the code is unknown.
+pub(super) async fn load(app: &App, code: &Code, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
+    load_key(app, code.key(), force).await
+}
+
+/// [`load`] for those who only know the key.
+pub(super) async fn load_key(app: &App, key: &str, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
+    let mark = app.near.mark();
+    let rows = truth::vouchers(&app.db, key).await?;
+    if rows.is_empty() {
+        return Ok((rows, Vec::new()));
+    }
+    let vouchers: Vec<(&Facts, State, i64)> =
+        rows.iter().map(|row| (&*row.voucher.facts, row.voucher.state, row.revision)).collect();
+    let copies = app.hot.load(key, &vouchers, force, app.clock.now()).await.unwrap_or_default();
+    for row in &rows {
+        app.near.keep_campaign(&row.voucher.campaign, mark);
+    }
+    let facts = rows.iter().map(|row| Arc::clone(&row.voucher.facts)).collect();
+    app.near.keep_vouchers(key, facts, mark);
+    if !app.near.is_current(mark) {
+        // What was just put there may be what the notice in between was about.
+        let _ = app.hot.evict(&[key.to_owned()], app.clock.now()).await;
+    }
+    Ok((rows, copies))
+}
+
+/// A row with the state that Redis has of it, which knows of locks and reservations.
+fn with_state(row: Row, copies: &[Copy]) -> Voucher {
+    let copy = copies.iter().find(|copy| copy.id == row.voucher.facts.id);
+    match copy {
+        Some(copy) if copy.version >= row.voucher.facts.version => {
+            Voucher { state: copy.state, ..row.voucher }
+        }
+        _ => row.voucher,
+    }
+}
+
+/// Vouchers from what Redis holds of a code.
+async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::Mark) -> Result<Vec<Voucher>> {
+    let at_hand = app.near.vouchers(code.key());
+    let mut all_at_hand = at_hand.is_some();
+    let mut facts_of_code = Vec::with_capacity(copies.len());
+    let mut vouchers = Vec::with_capacity(copies.len());
+    for copy in copies {
+        let known = at_hand.iter().flat_map(|facts| facts.iter());
+        let known = known.into_iter().find(|facts| facts.id == copy.id && facts.version == copy.version);
+        let facts = if let Some(facts) = known {
+            Arc::clone(facts)
+        } else {
+            all_at_hand = false;
+            let Some(facts) = copy.facts() else { continue };
+            facts
+        };
+        facts_of_code.push(Arc::clone(&facts));
+        if code.names(&facts.code, facts.generated)
+            && let Some(campaign) = app.near.campaign(&app.db, facts.campaign).await?
+        {
+            vouchers.push(Voucher { campaign, facts, state: copy.state });
+        }
+    }
+    if !all_at_hand {
+        app.near.keep_vouchers(code.key(), facts_of_code.into(), mark);
+    }
+    Ok(vouchers)
+}
+
+/// What a voucher is claimed with in Redis; `need` is the balance that there must be.
+pub(super) fn claim<'a>(voucher: &'a Voucher, device: &Device, need: i64, now: DateTime<Utc>) -> Claim<'a> {
+    let terms = voucher.terms();
+    Claim {
+        facts: &voucher.facts,
+        now,
+        period: terms.reset.period_start(terms.zone, now),
+        initial: terms.initial_balance().unwrap_or(0),
+        limit: terms.limit,
+        need: if terms.initial_balance().is_some() { need } else { 0 },
+        machine: device.machine,
+    }
+}

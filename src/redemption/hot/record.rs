@@ -1,0 +1,142 @@
+//! How a voucher is packed in Redis: the layout of `lua/lib/record.lua`, in Rust.
+
+use crate::{
+    redemption::voucher::{Facts, Lock, State},
+    time::from_millis,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Bytes before the facts.
+const HEADER_BYTES: usize = 72;
+
+/// A voucher as Redis holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// The voucher's id.
+    pub id: Uuid,
+    /// Copies of an older epoch than the installation's are worthless.
+    pub epoch: u32,
+    /// Of the facts in it.
+    pub version: u32,
+    /// Tells this copy from those before and after it.
+    pub generation: u32,
+    /// Reservations that Postgres has not confirmed yet.
+    pub pending: u32,
+    /// Of the row that it was made from.
+    pub revision: i64,
+    /// When `pending` was last known to move, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// What changes with every vend, reservations included.
+    pub state: State,
+    /// The facts, packed.
+    facts: Box<[u8]>,
+}
+
+impl Copy {
+    /// A copy of what Postgres has, to be loaded.
+    pub fn new(facts: &Facts, state: State, revision: i64, epoch: u32, generation: u32) -> Self {
+        // Facts are plain data: packing them cannot fail, and an empty tail would only read as missing.
+        let packed = postcard::to_stdvec(facts).unwrap_or_default().into_boxed_slice();
+        Self {
+            id: facts.id,
+            epoch,
+            version: facts.version,
+            generation,
+            pending: 0,
+            revision,
+            since_ms: 0,
+            state,
+            facts: packed,
+        }
+    }
+
+    /// Unpacks a field of the hash. `None` if it is not a record.
+    pub fn unpack(id: &[u8], bytes: &[u8]) -> Option<Self> {
+        let (header, facts) = bytes.split_at_checked(HEADER_BYTES)?;
+        let word = |at: usize| header.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+        let long = |at: usize| header.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes);
+        let owner = long(56)?;
+        let till = long(64)?;
+        Some(Self {
+            id: Uuid::from_slice(id).ok()?,
+            epoch: word(0)?,
+            version: word(4)?,
+            generation: word(8)?,
+            pending: word(12)?,
+            revision: long(16)?,
+            since_ms: long(48)?,
+            state: State {
+                period: from_millis(long(24)?),
+                count: long(32)?,
+                balance: long(40)?,
+                lock: (owner != 0).then(|| Lock { owner, till: from_millis(till) }),
+            },
+            facts: facts.into(),
+        })
+    }
+
+    /// Packs it as the scripts read it.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.facts.len());
+        for word in [self.epoch, self.version, self.generation, self.pending] {
+            bytes.extend(word.to_le_bytes());
+        }
+        let (owner, till) = self.state.lock.map_or((0, 0), |lock| (lock.owner, lock.till.timestamp_millis()));
+        let longs = [
+            self.revision,
+            self.state.period.timestamp_millis(),
+            self.state.count,
+            self.state.balance,
+            self.since_ms,
+            owner,
+            till,
+        ];
+        for long in longs {
+            bytes.extend(long.to_le_bytes());
+        }
+        bytes.extend(&*self.facts);
+        bytes
+    }
+
+    /// The facts in it.
+    pub fn facts(&self) -> Option<Arc<Facts>> {
+        postcard::from_bytes(&self.facts).ok().map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{DateTime, Utc};
+    use proptest::prelude::*;
+
+    fn instant() -> impl Strategy<Value = DateTime<Utc>> {
+        (0i64..4_000_000_000_000).prop_map(from_millis)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked(
+            id: u128, words: [u32; 3], revision in 0i64..1 << 53, period in instant(), created in instant(),
+            count in 0i64..1 << 40, balance in 0i64..1 << 53, lock in prop::option::of((1i64..1 << 53, instant())),
+        ) {
+            let facts = Facts {
+                id: Uuid::from_u128(id), code: "00000-ABC".into(), generated: true, campaign: 7, version: words[0],
+                active: true, created_at: created, own: None, rules: Vec::new(),
+            };
+            let state = State { period, count, balance, lock: lock.map(|(owner, till)| Lock { owner, till }) };
+            let copy = Copy::new(&facts, state, revision, words[1], words[2]);
+            let back = Copy::unpack(facts.id.as_bytes(), &copy.pack()).unwrap();
+            prop_assert_eq!(&back, &copy);
+            prop_assert_eq!(&*back.facts().unwrap(), &facts);
+        }
+
+        #[test]
+        fn what_is_not_a_record_is_none_and_no_panic(id: Vec<u8>, bytes: Vec<u8>) {
+            if let Some(copy) = Copy::unpack(&id, &bytes) {
+                copy.facts();
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The guarded statement: its arrays, and how one batch is written.
+
+use super::Entry;
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, prelude::FromRow};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The redemptions of one voucher in one batch: all are entered, or none.
+#[derive(Debug, Default)]
+pub(super) struct Group<'a> {
+    pub(super) entries: Vec<&'a Entry>,
+}
+
+/// What a voucher became.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(super) struct Spent {
+    id: Uuid,
+    balance: Option<i64>,
+    /// Of its row now.
+    pub(super) revision: i64,
+}
+
+impl Spent {
+    /// A discount's value, or a gift's balance after the entry that `taken_later` cents were taken after.
+    pub(super) fn value_after(&self, entry: &Entry, taken_later: i64) -> i64 {
+        self.balance.map_or(entry.value, |balance| balance + taken_later)
+    }
+}
+
+/// Writes a batch in one statement, and so in one transaction; returns the vouchers that were spent.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    groups: &BTreeMap<Uuid, Group<'_>>,
+) -> Result<HashMap<Uuid, Spent>, sqlx::Error> {
+    let mut columns = Columns::default();
+    for (voucher, group) in groups {
+        columns.push(*voucher, group);
+    }
+    let spent: Vec<Spent> = columns.execute(connection).await?;
+    Ok(spent.into_iter().map(|spent| (spent.id, spent)).collect())
+}
+
+#[derive(Default)]
+struct Columns<'a> {
+    campaigns: BTreeMap<i64, i64>,
+    // A voucher each.
+    vouchers: Vec<Uuid>,
+    voucher_campaigns: Vec<i64>,
+    versions: Vec<i64>,
+    lockers: Vec<i64>,
+    taken: Vec<i64>,
+    amounts: Vec<i64>,
+    limits: Vec<Option<i64>>,
+    initials: Vec<Option<i64>>,
+    periods: Vec<DateTime<Utc>>,
+    last_locations: Vec<i64>,
+    now: DateTime<Utc>,
+    // A redemption each.
+    keys: Vec<Uuid>,
+    fingerprints: Vec<Uuid>,
+    entry_vouchers: Vec<Uuid>,
+    entry_campaigns: Vec<i64>,
+    machines: Vec<i64>,
+    locations: Vec<i64>,
+    requesters: Vec<&'a str>,
+    order_ids: Vec<&'a str>,
+    order_amounts: Vec<i64>,
+    amounts_off: Vec<i64>,
+    rests: Vec<i64>,
+    campaign_types: Vec<&'a str>,
+    currencies: Vec<&'a str>,
+    requests: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, voucher: Uuid, group: &Group<'a>) {
+        // Entries of one group were made by the same facts (see `Gathering`), so the last speaks for all.
+        let Some(last) = group.entries.last() else { return };
+        let newest = self.campaigns.entry(last.campaign).or_default();
+        *newest = last.campaign_version.max(*newest);
+        let amount: i64 = group.entries.iter().map(|entry| entry.amount_off).sum();
+        let one_machine = group.entries.iter().all(|entry| entry.machine == last.machine);
+        self.vouchers.push(voucher);
+        self.voucher_campaigns.push(last.campaign);
+        self.versions.push(last.version);
+        self.lockers.push(if one_machine { last.machine } else { 0 });
+        self.taken.push(group.entries.len() as i64);
+        self.amounts.push(amount);
+        self.limits.push(last.limit);
+        self.initials.push(last.initial);
+        self.periods.push(last.period);
+        self.last_locations.push(last.location);
+        let mut taken_later = amount;
+        for entry in &group.entries {
+            taken_later -= entry.amount_off;
+            self.now = self.now.max(entry.now);
+            self.keys.push(entry.key);
+            self.fingerprints.push(entry.fingerprint);
+            self.entry_vouchers.push(voucher);
+            self.entry_campaigns.push(entry.campaign);
+            self.machines.push(entry.machine);
+            self.locations.push(entry.location);
+            self.requesters.push(&entry.requester);
+            self.order_ids.push(&entry.order_id);
+            self.order_amounts.push(entry.order_amount);
+            self.amounts_off.push(entry.amount_off);
+            self.rests.push(if entry.initial.is_some() { taken_later } else { entry.value });
+            self.campaign_types.push(entry.campaign_type);
+            self.currencies.push(&entry.currency);
+            self.requests.push(&entry.request);
+        }
+    }
+
+    async fn execute(self, connection: &mut PgConnection) -> Result<Vec<Spent>, sqlx::Error> {
+        let (campaigns, campaign_versions): (Vec<i64>, Vec<i64>) = self.campaigns.into_iter().unzip();
+        sqlx::query_as(include_str!("batch.sql"))
+            .bind(campaigns)
+            .bind(campaign_versions)
+            .bind(self.vouchers)
+            .bind(self.voucher_campaigns)
+            .bind(self.versions)
+            .bind(self.lockers)
+            .bind(self.taken)
+            .bind(self.amounts)
+            .bind(self.limits)
+            .bind(self.initials)
+            .bind(self.periods)
+            .bind(self.last_locations)
+            .bind(self.now)
+            .bind(self.keys)
+            .bind(self.fingerprints)
+            .bind(self.entry_vouchers)
+            .bind(self.entry_campaigns)
+            .bind(self.machines)
+            .bind(self.locations)
+            .bind(self.requesters)
+            .bind(self.order_ids)
+            .bind(self.order_amounts)
+            .bind(self.amounts_off)
+            .bind(self.rests)
+            .bind(self.campaign_types)
+            .bind(self.currencies)
+            .bind(self.requests)
+            .fetch_all(connection)
+            .await
+    }
+}

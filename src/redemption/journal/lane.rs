@@ -1,0 +1,301 @@
+//! A lane: one connection to Postgres, one batch under way, no timer. What arrives during a commit
+//! goes into the next.
+
+use super::{
+    Entry, Lost, Outcome,
+    batch::{self, Group},
+};
+use crate::{config::Config, crash, error::postgres_is_away};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a lane needs besides its queue.
+#[derive(Clone, Debug)]
+pub(super) struct Means {
+    pub(super) options: PgConnectOptions,
+    /// For entries that are written apart from the rest.
+    pub(super) pool: PgPool,
+    pub(super) connected: Arc<[AtomicBool]>,
+    pub(super) number: usize,
+    pub(super) stop: CancellationToken,
+}
+
+/// An entry, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) entry: Entry,
+    pub(super) answer: oneshot::Sender<Result<Outcome, Lost>>,
+    /// Nobody waits for it after this: it is not written then.
+    pub(super) give_up_at: Instant,
+    /// Its voucher had more in a batch than it could bear: one at a time from now on.
+    pub(super) alone: bool,
+}
+
+impl Submission {
+    fn answer(self, outcome: Result<Outcome, Lost>) {
+        // A client that has hung up learns the outcome when it asks again.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// One connection's share of the vouchers.
+#[derive(Debug)]
+pub(super) struct Lane {
+    means: Means,
+    queue: mpsc::Receiver<Submission>,
+    waiting: VecDeque<Submission>,
+    batch_max: usize,
+    lock_wait_ms: u64,
+}
+
+impl Lane {
+    pub(super) fn new(config: &Config, means: Means, queue: mpsc::Receiver<Submission>) -> Self {
+        Self {
+            means,
+            queue,
+            waiting: VecDeque::new(),
+            batch_max: config.journal_batch_max.max(1),
+            lock_wait_ms: config.journal_lock_wait_ms,
+        }
+    }
+
+    /// Runs until it is told to stop and has answered what it had accepted.
+    pub(super) async fn run(mut self) {
+        while let Some(mut connection) = self.connect().await {
+            self.set_connected(true);
+            while self.gather().await {
+                let batch = self.form_batch();
+                if !batch.is_empty() && !self.commit(&mut connection, batch).await {
+                    break;
+                }
+            }
+            self.set_connected(false);
+        }
+    }
+
+    fn set_connected(&self, connected: bool) {
+        self.means.connected[self.means.number].store(connected, Ordering::Relaxed);
+    }
+
+    /// Connects, however often it takes; until then nobody is kept waiting. `None` once stopped.
+    async fn connect(&mut self) -> Option<PgConnection> {
+        loop {
+            let attempt = async {
+                let mut connection = self.means.options.connect().await?;
+                // The statement's shape never changes, so neither does its plan. Comparing arrays row by
+                // row would be quadratic: comparisons are made dear, and the planner hashes them.
+                let settings = format!(
+                    "SET lock_timeout = {}; SET plan_cache_mode = force_generic_plan; SET jit = off; \
+                     SET cpu_operator_cost = 0.1",
+                    self.lock_wait_ms
+                );
+                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+                Ok::<_, sqlx::Error>(connection)
+            };
+            tokio::select! {
+                connection = attempt => match connection {
+                    Ok(connection) => return Some(connection),
+                    Err(error) => tracing::warn!(error = %error, "the journal cannot reach postgres"),
+                },
+                () = self.means.stop.cancelled() => return None,
+            }
+            for submission in self.waiting.drain(..) {
+                submission.answer(Err(Lost::NotWritten));
+            }
+            let pause = tokio::time::sleep(PAUSE);
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    () = self.means.stop.cancelled() => return None,
+                    submission = self.queue.recv() => submission?.answer(Err(Lost::NotWritten)),
+                }
+            }
+        }
+    }
+
+    /// Waits for something to do, then takes all there is. `false` once stopped.
+    async fn gather(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            let first = tokio::select! {
+                biased;
+                first = self.queue.recv() => first,
+                () = self.means.stop.cancelled() => None,
+            };
+            let Some(first) = first else { return false };
+            self.waiting.push_back(first);
+        }
+        while let Ok(submission) = self.queue.try_recv() {
+            self.waiting.push_back(submission);
+        }
+        true
+    }
+
+    /// The next batch: what is waiting, in order, less what has to go separately.
+    fn form_batch(&mut self) -> Vec<Submission> {
+        let now = Instant::now();
+        let mut gathering = Gathering::default();
+        let mut later = VecDeque::new();
+        while let Some(submission) = self.waiting.pop_front() {
+            if submission.give_up_at <= now {
+                submission.answer(Err(Lost::NotWritten));
+            } else if gathering.batch.len() >= self.batch_max || !gathering.takes(&submission) {
+                later.push_back(submission);
+            } else {
+                gathering.batch.push(submission);
+            }
+        }
+        self.waiting = later;
+        gathering.batch
+    }
+
+    /// Writes a batch and answers it; `false` if the connection is no good any more.
+    async fn commit(&mut self, connection: &mut PgConnection, batch: Vec<Submission>) -> bool {
+        crash::point("journal-before-write");
+        metrics::histogram!("scrip_journal_batch_size").record(batch.len() as f64);
+        let groups = groups(&batch);
+        let written = batch::write(connection, &groups).await;
+        drop(groups);
+        match written {
+            Ok(spent) => {
+                crash::point("journal-after-commit");
+                self.answer(batch, &spent);
+                true
+            }
+            Err(error) if postgres_is_away(&error) && !is_lock_timeout(&error) => {
+                tracing::warn!(error = %error, entries = batch.len(), "a batch was lost with its connection");
+                for submission in batch {
+                    submission.answer(Err(Lost::Unknown));
+                }
+                connection.ping().await.is_ok()
+            }
+            Err(error) => {
+                // One of them is to blame; the others must not suffer for it.
+                tracing::info!(error = %error, entries = batch.len(), "a batch is written one by one");
+                metrics::counter!("scrip_journal_batches_split_total").increment(1);
+                for submission in batch {
+                    tokio::spawn(write_apart(self.means.pool.clone(), submission));
+                }
+                true
+            }
+        }
+    }
+
+    fn answer(&mut self, batch: Vec<Submission>, spent: &HashMap<Uuid, batch::Spent>) {
+        let mut taken_later: HashMap<Uuid, i64> = HashMap::new();
+        let mut members: HashMap<Uuid, usize> = HashMap::new();
+        for submission in &batch {
+            *taken_later.entry(submission.entry.voucher).or_default() += submission.entry.amount_off;
+            *members.entry(submission.entry.voucher).or_default() += 1;
+        }
+        for mut submission in batch {
+            let voucher = submission.entry.voucher;
+            if let Some(spent) = spent.get(&voucher) {
+                let rest = taken_later.entry(voucher).or_default();
+                *rest -= submission.entry.amount_off;
+                let voucher_value = spent.value_after(&submission.entry, *rest);
+                submission.answer(Ok(Outcome::Entered { voucher_value, revision: spent.revision }));
+            } else if members.get(&voucher) == Some(&1) {
+                // Whoever else waits for this voucher one by one has to look again as well.
+                let (same, others): (VecDeque<_>, _) = std::mem::take(&mut self.waiting)
+                    .into_iter()
+                    .partition(|other| other.alone && other.entry.voucher == voucher);
+                self.waiting = others;
+                for other in same {
+                    other.answer(Ok(Outcome::Refused));
+                }
+                submission.answer(Ok(Outcome::Refused));
+            } else {
+                submission.alone = true;
+                self.waiting.push_back(submission);
+            }
+        }
+    }
+}
+
+fn groups(batch: &[Submission]) -> BTreeMap<Uuid, Group<'_>> {
+    let mut groups: BTreeMap<Uuid, Group<'_>> = BTreeMap::new();
+    for submission in batch {
+        groups.entry(submission.entry.voucher).or_default().entries.push(&submission.entry);
+    }
+    groups
+}
+
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+}
+
+/// Writes one entry of a batch that failed on a connection of the pool.
+async fn write_apart(pool: PgPool, submission: Submission) {
+    let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
+    let written = async { batch::write(&mut *pool.acquire().await?, &group).await }.await;
+    let outcome = match &written {
+        Ok(spent) => {
+            Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| Outcome::Entered {
+                voucher_value: spent.value_after(&submission.entry, 0),
+                revision: spent.revision,
+            }))
+        }
+        Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => {
+            Err(Lost::NotWritten)
+        }
+        Err(error) if postgres_is_away(error) => Err(Lost::Unknown),
+        // The same order entered by someone else meanwhile, say: look again.
+        Err(error) if error.as_database_error().is_some_and(|error| error.constraint().is_some()) => {
+            Ok(Outcome::Refused)
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a redemption cannot be written");
+            Err(Lost::NotWritten)
+        }
+    };
+    submission.answer(outcome);
+}
+
+/// A batch in the making, and what may still join it.
+#[derive(Default)]
+struct Gathering {
+    batch: Vec<Submission>,
+    campaigns: HashMap<i64, i64>,
+    vouchers: HashMap<Uuid, usize>,
+    keys: std::collections::HashSet<Uuid>,
+}
+
+impl Gathering {
+    /// Whether an entry can be written by the same statement as those gathered: the guard compares
+    /// one set of terms a voucher and one version a campaign, and an order is entered once.
+    fn takes(&mut self, submission: &Submission) -> bool {
+        let entry = &submission.entry;
+        let at = self.batch.len();
+        if *self.campaigns.entry(entry.campaign).or_insert(entry.campaign_version) != entry.campaign_version
+            || self.keys.contains(&entry.key)
+        {
+            return false;
+        }
+        let first = *self.vouchers.entry(entry.voucher).or_insert(at);
+        if let Some(other) = self.batch.get(first) {
+            let terms = |entry: &Entry| (entry.version, entry.limit, entry.initial, entry.period);
+            if submission.alone || other.alone || terms(entry) != terms(&other.entry) {
+                return false;
+            }
+        }
+        self.keys.insert(entry.key);
+        true
+    }
+}

@@ -1,0 +1,189 @@
+//! The journal in Postgres: the only place where redemptions become true.
+//!
+//! Verbs hand an [`Entry`] to a [`Journal`]; a lane gathers what arrives while its last commit is
+//! under way and writes all of it in one guarded statement ([`batch.sql`](batch)). The guard trusts
+//! nobody: it compares versions of terms, limit, balance, lock and idempotency key once more.
+
+mod batch;
+mod lane;
+pub mod locks;
+pub mod rollback;
+pub mod truth;
+
+use crate::config::Config;
+use chrono::{DateTime, Utc};
+use lane::{Lane, Means, Submission};
+use sha2::{Digest, Sha256};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A redemption to be entered.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Idempotency key: see [`idempotency_key`].
+    pub key: Uuid,
+    /// What was asked: see [`fingerprint`].
+    pub fingerprint: Uuid,
+    /// Of which voucher.
+    pub voucher: Uuid,
+    /// Version of the facts that it was admitted by.
+    pub version: i64,
+    /// Of which campaign.
+    pub campaign: i64,
+    /// Version of the campaign that it was admitted by.
+    pub campaign_version: i64,
+    /// What the campaign's vouchers are.
+    pub campaign_type: &'static str,
+    /// Which machine.
+    pub machine: i64,
+    /// Where it stood.
+    pub location: i64,
+    /// The device as it called itself.
+    pub requester: String,
+    /// The client's id of the order.
+    pub order_id: String,
+    /// What the purchase costs, in cents.
+    pub order_amount: i64,
+    /// What the voucher pays of it, in cents.
+    pub amount_off: i64,
+    /// A discount's value, in cents.
+    pub value: i64,
+    /// Redemptions in a period.
+    pub limit: Option<i64>,
+    /// A gift's balance at the start of a period; `None` for a discount.
+    pub initial: Option<i64>,
+    /// Start of the current period.
+    pub period: DateTime<Utc>,
+    /// ISO 4217.
+    pub currency: Box<str>,
+    /// The request as it came.
+    pub request: String,
+    /// When it was asked.
+    pub now: DateTime<Utc>,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Committed.
+    Entered {
+        /// A discount's value; a gift's balance after it.
+        voucher_value: i64,
+        /// Of the voucher's row now.
+        revision: i64,
+    },
+    /// The guard says no: something is not as it was when the entry was admitted.
+    Refused,
+}
+
+/// Why an entry's outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// It was not written and will not be.
+    NotWritten,
+    /// The connection broke while it was being written: it may be committed, or not.
+    Unknown,
+}
+
+/// The handle that verbs submit to.
+#[derive(Debug)]
+pub struct Journal {
+    lanes: Vec<mpsc::Sender<Submission>>,
+    connected: Arc<[AtomicBool]>,
+    deadline: Duration,
+}
+
+impl Journal {
+    /// The journal, and its lanes for the caller to run: each ends when `stop` is cancelled and
+    /// what it had accepted is answered.
+    pub fn new(
+        config: &Config,
+        options: &PgConnectOptions,
+        pool: &PgPool,
+        stop: &CancellationToken,
+    ) -> (Self, Vec<impl Future<Output = ()> + use<>>) {
+        let lanes = config.journal_lanes.max(1);
+        let connected: Arc<[AtomicBool]> = (0..lanes).map(|_| AtomicBool::new(false)).collect();
+        let (senders, running) = (0..lanes)
+            .map(|number| {
+                let (sender, queue) = mpsc::channel(config.journal_queue_max.max(1));
+                let means = Means {
+                    options: options.clone(),
+                    pool: pool.clone(),
+                    connected: Arc::clone(&connected),
+                    number,
+                    stop: stop.clone(),
+                };
+                (sender, Lane::new(config, means, queue).run())
+            })
+            .unzip();
+        let deadline = Duration::from_millis(config.redeem_deadline_ms);
+        (Self { lanes: senders, connected, deadline }, running)
+    }
+
+    /// Whether an entry for this voucher has a chance to be written.
+    pub fn is_up(&self, voucher: Uuid) -> bool {
+        self.connected[self.lane(voucher)].load(Ordering::Relaxed)
+    }
+
+    /// Whether every lane has its connection.
+    pub fn is_ready(&self) -> bool {
+        self.connected.iter().all(|connected| connected.load(Ordering::Relaxed))
+    }
+
+    fn lane(&self, voucher: Uuid) -> usize {
+        // The tail of a v7 id is random.
+        (voucher.as_u64_pair().1 % self.lanes.len() as u64) as usize
+    }
+
+    /// Enters a redemption; returns when it is committed, refused, or known to be lost.
+    pub async fn submit(&self, entry: Entry) -> Result<Outcome, Lost> {
+        let lane = self.lane(entry.voucher);
+        let (answer, outcome) = oneshot::channel();
+        let submission =
+            Submission { entry, answer, give_up_at: Instant::now() + self.deadline, alone: false };
+        // A full queue is overload: better a quick "try again" than a late answer.
+        self.lanes[lane].try_send(submission).map_err(|_| {
+            metrics::counter!("scrip_journal_rejected_total").increment(1);
+            Lost::NotWritten
+        })?;
+        outcome.await.unwrap_or(Err(Lost::Unknown))
+    }
+}
+
+/// 128 bits of SHA-256 over parts of which none contains a NUL.
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Uuid {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let bytes = hash.finalize();
+    Uuid::from_slice(&bytes[..16]).unwrap_or_default()
+}
+
+/// The key under which a redemption is known for ever: code, machine and the client's order id.
+pub fn idempotency_key(code: &str, machine: i64, order_id: &str) -> Uuid {
+    digest([code.as_bytes(), machine.to_string().as_bytes(), order_id.as_bytes()])
+}
+
+/// What an order asks for, so that a repeat can be told from another order under the same id.
+pub fn fingerprint<'a>(
+    order_amount: i64,
+    demand: Option<i64>,
+    items: impl IntoIterator<Item = (&'a str, i64, i64)>,
+) -> Uuid {
+    let amounts = format!("{order_amount} {demand:?}");
+    let items: Vec<String> =
+        items.into_iter().map(|(product, quantity, price)| format!("{quantity} {price} {product}")).collect();
+    digest(std::iter::once(amounts.as_bytes()).chain(items.iter().map(String::as_bytes)))
+}

@@ -1,0 +1,95 @@
+//! Rollbacks in Postgres: a second entry that undoes the first, exactly once.
+
+use super::truth;
+use crate::{error::Result, redemption::rules::Device};
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// What became of a rollback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// Nothing was redeemed under this key.
+    Nothing,
+    /// It is undone: now, or long ago.
+    Undone {
+        /// Which voucher.
+        voucher: Uuid,
+        /// Its code, if it is still there.
+        code: Option<String>,
+        /// A discount's value; a gift's balance after it was given back.
+        voucher_value: i64,
+        /// ISO 4217.
+        currency: String,
+        /// Whether this call did it.
+        first: bool,
+    },
+}
+
+/// Undoes the redemption under `key`. It gives back to the period that it was redeemed in: after a
+/// reset only the totals change.
+pub async fn undo(
+    db: &PgPool,
+    key: Uuid,
+    device: &Device,
+    requester: &str,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Undone> {
+    let mut tx = db.begin().await?;
+    let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
+    // Two at once queue up here; the second then finds the first one's entry.
+    let revision: Option<i64> = sqlx::query_scalar("SELECT revision FROM voucher WHERE id = $1 FOR UPDATE")
+        .bind(redemption.voucher)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
+    let undone = |voucher_value, first| Undone::Undone {
+        voucher: redemption.voucher,
+        code: redemption.code.clone(),
+        voucher_value,
+        currency: redemption.currency.clone(),
+        first,
+    };
+    if let Some(voucher_value) = redemption.rolled_back_to {
+        return Ok(undone(voucher_value, false));
+    }
+    let balance: Option<i64> = sqlx::query_scalar(
+        "UPDATE voucher SET \
+            redemption_count = redemption_count - CASE WHEN period_start = $2 THEN 1 ELSE 0 END, \
+            amount_redeemed = amount_redeemed - CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
+            balance = balance + CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
+            total_redemption_count = total_redemption_count - 1, \
+            total_amount_redeemed = total_amount_redeemed - $3, \
+            revision = revision + 1 \
+         WHERE id = $1 RETURNING balance",
+    )
+    .bind(redemption.voucher)
+    .bind(redemption.period_start)
+    .bind(redemption.amount_off)
+    .fetch_optional(&mut *tx)
+    .await?
+    .flatten();
+    debug_assert!(revision.is_some(), "a redeemed voucher is never deleted");
+    let voucher_value = balance.unwrap_or(redemption.voucher_value);
+    sqlx::query(
+        "WITH undone AS ( \
+            INSERT INTO redemption_rollback (key, voucher, campaign, machine, location, requester, order_id, \
+                                             amount_off, voucher_value, currency, reason, occurred_at) \
+            SELECT key, voucher, campaign, machine, $2, $3, order_id, amount_off, $4, currency, $5, $6 \
+            FROM redemption WHERE key = $1 \
+            RETURNING key, machine, location, amount_off, currency, occurred_at) \
+         INSERT INTO payment_transaction (machine, location, method, price, currency, redemption, occurred_at) \
+         SELECT machine, location, 'code', -amount_off, currency, key, occurred_at FROM undone",
+    )
+    .bind(key)
+    .bind(device.location)
+    .bind(requester)
+    .bind(voucher_value)
+    .bind(reason)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(undone(voucher_value, true))
+}

@@ -1,0 +1,329 @@
+//! Spend it: Redis admits, Postgres decides.
+//!
+//! Redis only ever speeds up a yes. Whatever it refuses, does not know or gets wrong is looked up in
+//! Postgres, which is also where the same order, asked again, finds its first answer.
+
+use super::{
+    code::Code,
+    find,
+    hot::{Admission, Copy},
+    journal::{self, Entry, Lost, Outcome, truth},
+    reconcile::Reservation,
+    rules::Device,
+    voucher::{Ask, Kind, Lock, Refusal, Voucher, amount_off, choose},
+};
+use crate::{
+    app::App,
+    crash,
+    error::{Error, Result, Store},
+};
+use chrono::{DateTime, Utc};
+use tokio::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How often Redis is asked before Postgres admits alone.
+const ATTEMPTS_BY_REDIS: usize = 3;
+
+/// What is bought.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The client's id of it: with code and device, the idempotency key.
+    pub id: String,
+    /// What it costs, in cents.
+    pub amount: i64,
+    /// Product, quantity and price of each position, as far as the client says.
+    pub items: Vec<(String, i64, i64)>,
+    /// What a gift is to pay of it, in cents.
+    pub demand: Option<i64>,
+    /// The request as it came.
+    pub request: String,
+}
+
+/// A redemption that is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which voucher.
+    pub voucher: Uuid,
+    /// Its code as printed.
+    pub code: String,
+    /// What its campaign's vouchers are.
+    pub campaign_type: String,
+    /// Cents that it took off.
+    pub amount_off: i64,
+    /// A discount's value; a gift's balance after it.
+    pub voucher_value: i64,
+}
+
+/// The answer to a redemption.
+#[derive(Clone, Debug)]
+pub enum Redeemed {
+    /// The code means nothing to this device.
+    Unknown,
+    /// Redeemed by this request, or by an earlier one with the same order.
+    Done(Receipt),
+    /// This order was redeemed and rolled back.
+    RolledBack(Receipt),
+    /// Not redeemed.
+    Refused {
+        /// The first reason why not.
+        refusal: Refusal,
+        /// The voucher as it is.
+        voucher: Box<Voucher>,
+        /// When it was asked.
+        at: DateTime<Utc>,
+    },
+}
+
+/// One request to redeem, and what follows from it.
+struct Attempt<'a> {
+    app: &'a App,
+    device: &'a Device,
+    requester: &'a str,
+    code: &'a Code,
+    order: &'a Order,
+    products: Vec<&'a str>,
+    key: Uuid,
+    fingerprint: Uuid,
+}
+
+/// A voucher that someone vouches for, with the reservation that was made for it in Redis.
+struct Admitted {
+    voucher: Voucher,
+    at: DateTime<Utc>,
+    reserved: Option<(Copy, Reservation)>,
+}
+
+/// Redeems. A fault means that nothing was promised: asking again with the same order tells.
+pub async fn redeem(
+    app: &App,
+    device: &Device,
+    requester: &str,
+    code: &Code,
+    order: &Order,
+) -> Result<Redeemed> {
+    let items = order.items.iter().map(|(product, quantity, price)| (product.as_str(), *quantity, *price));
+    let attempt = Attempt {
+        app,
+        device,
+        requester,
+        code,
+        order,
+        products: order.items.iter().map(|(product, ..)| product.as_str()).collect(),
+        key: journal::idempotency_key(code.upper(), device.machine, &order.id),
+        fingerprint: journal::fingerprint(order.amount, order.demand, items),
+    };
+    attempt.run().await
+}
+
+impl Attempt<'_> {
+    fn ask(&self) -> Ask<'_> {
+        Ask::Redeem {
+            order_amount: self.order.amount,
+            demand: self.order.demand.unwrap_or(0),
+            products: &self.products,
+        }
+    }
+
+    async fn run(&self) -> Result<Redeemed> {
+        let give_up_at = Instant::now() + Duration::from_millis(self.app.config.redeem_deadline_ms);
+        let mut by_redis = 0;
+        let mut refused_by_guard = false;
+        while Instant::now() < give_up_at {
+            let mut seen_lock = None;
+            if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
+                by_redis += 1;
+                match self.admit_by_redis().await? {
+                    Ok(admitted) => match self.enter(admitted).await? {
+                        Some(receipt) => return Ok(Redeemed::Done(receipt)),
+                        None => refused_by_guard = true,
+                    },
+                    Err(lock) => seen_lock = lock,
+                }
+            }
+            match self.judge_by_postgres(seen_lock).await? {
+                Ok(_) if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() => {
+                    // Redis was wrong, or has just been put right: it also knows of locks.
+                    find::load(self.app, self.code, true).await?;
+                }
+                Ok(admitted) => {
+                    if let Some(receipt) = self.enter(admitted).await? {
+                        return Ok(Redeemed::Done(receipt));
+                    }
+                }
+                Err(redeemed) => {
+                    if refused_by_guard {
+                        find::load(self.app, self.code, true).await?;
+                    }
+                    return Ok(redeemed);
+                }
+            }
+        }
+        Err(Error::Unavailable { store: Store::Postgres })
+    }
+
+    /// A gift is asked for an amount.
+    fn check_demand(&self, voucher: &Voucher) -> Result<()> {
+        if voucher.terms().kind == Kind::Gift && self.order.demand.is_none() {
+            return Err(Error::invalid("/demand", "is required for a gift voucher"));
+        }
+        Ok(())
+    }
+
+    /// Reserves in Redis; otherwise the lock that was seen there, if that was the reason.
+    async fn admit_by_redis(&self) -> Result<Result<Admitted, Option<Lock>>> {
+        let (app, device, code) = (self.app, self.device, self.code);
+        let at = app.clock.now();
+        let voucher = match find::at_hand(app, device, code) {
+            Some(voucher) => voucher,
+            None => match find::meant(app, device, code, self.ask(), at).await? {
+                Some(meant) if meant.in_redis => meant.voucher,
+                _ => return Ok(Err(None)),
+            },
+        };
+        self.check_demand(&voucher)?;
+        if !app.journal.is_up(voucher.facts.id) {
+            return Err(Error::Unavailable { store: Store::Postgres });
+        }
+        if voucher.standing(at).is_err() || voucher.admits(device, self.ask()).is_err() {
+            return Ok(Err(None));
+        }
+        let need = amount_off(voucher.terms(), &voucher.state, self.ask());
+        crash::point("redeem-before-reserve");
+        match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
+            Ok(Admission::Granted(copy)) => {
+                let reservation = app.reconcile.watch(code.key());
+                let voucher = Voucher { state: copy.state, ..voucher };
+                Ok(Ok(Admitted { voucher, at, reserved: Some((copy, reservation)) }))
+            }
+            Ok(Admission::Refused(_, copy)) => Ok(Err(copy.state.lock)),
+            Ok(Admission::Missing | Admission::Changed) => {
+                app.near.forget_code(code.key());
+                find::load(app, code, false).await?;
+                Ok(Err(None))
+            }
+            // It may have been reserved all the same.
+            Err(_) => {
+                drop(app.reconcile.watch(code.key()));
+                Ok(Err(None))
+            }
+        }
+    }
+
+    /// Writes it into the journal. `None`: the guard, or a lost connection, says to look again.
+    async fn enter(&self, admitted: Admitted) -> Result<Option<Receipt>> {
+        crash::point("redeem-reserved");
+        let Admitted { voucher, at, reserved } = admitted;
+        let terms = voucher.terms();
+        let amount_off = amount_off(terms, &voucher.state, self.ask());
+        let entry = Entry {
+            key: self.key,
+            fingerprint: self.fingerprint,
+            voucher: voucher.facts.id,
+            version: i64::from(voucher.facts.version),
+            campaign: voucher.campaign.id,
+            campaign_version: voucher.campaign.version,
+            campaign_type: voucher.campaign.kind.word(),
+            machine: self.device.machine,
+            location: self.device.location,
+            requester: self.requester.to_owned(),
+            order_id: self.order.id.clone(),
+            order_amount: self.order.amount,
+            amount_off,
+            value: terms.value,
+            limit: terms.limit,
+            initial: terms.initial_balance(),
+            period: terms.reset.period_start(terms.zone, at),
+            currency: voucher.campaign.currency.clone(),
+            request: self.order.request.clone(),
+            now: at,
+        };
+        match self.app.journal.submit(entry).await {
+            Ok(Outcome::Entered { voucher_value, revision }) => {
+                crash::point("redeem-committed");
+                self.settle(reserved, revision);
+                Ok(Some(Receipt {
+                    voucher: voucher.facts.id,
+                    code: voucher.facts.code.to_string(),
+                    campaign_type: voucher.campaign.kind.word().to_owned(),
+                    amount_off,
+                    voucher_value,
+                }))
+            }
+            Ok(Outcome::Refused) => {
+                metrics::counter!("scrip_guard_refusals_total").increment(1);
+                // What is known here is not what is true: read all of it again.
+                self.app.near.forget_code(self.code.key());
+                self.app.near.forget_campaign(voucher.campaign.id);
+                if let Some((_, reservation)) = reserved {
+                    reservation.settled();
+                }
+                Ok(None)
+            }
+            Err(Lost::Unknown) => Ok(None),
+            Err(Lost::NotWritten) => Err(Error::Unavailable { store: Store::Postgres }),
+        }
+    }
+
+    /// After the commit, and beside the answer: Redis learns that it is true.
+    fn settle(&self, reserved: Option<(Copy, Reservation)>, revision: i64) {
+        let Some((copy, reservation)) = reserved else {
+            drop(self.app.reconcile.watch(self.code.key()));
+            return;
+        };
+        let (app, key) = (self.app.clone(), self.code.key().to_owned());
+        self.app.tasks.spawn(async move {
+            crash::point("redeem-before-settle");
+            if app.hot.settle(&key, &copy, 1, revision, app.clock.now()).await.is_ok() {
+                reservation.settled();
+            }
+        });
+    }
+
+    /// What Postgres says: the first answer to this order, a refusal, or a voucher to redeem.
+    /// The vouchers are read before the journal: a voucher that this very order has spent is then
+    /// found in it.
+    async fn judge_by_postgres(&self, seen_lock: Option<Lock>) -> Result<Result<Admitted, Redeemed>> {
+        let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
+        if let Some(redemption) = truth::redemption(&self.app.db, self.key).await? {
+            return self.repeat(redemption).map(Err);
+        }
+        let at = self.app.clock.now();
+        let vouchers: Vec<Voucher> = find::named(rows, self.code)
+            .into_iter()
+            .map(|mut row| {
+                row.voucher.state.lock = row.voucher.state.lock.or(seen_lock);
+                row.voucher
+            })
+            .collect();
+        let Some(voucher) = choose(&vouchers, self.device, self.ask(), at) else {
+            return Ok(Err(Redeemed::Unknown));
+        };
+        self.check_demand(voucher)?;
+        let voucher = voucher.clone();
+        Ok(match voucher.verdict(self.device, self.ask(), at) {
+            Ok(_) => Ok(Admitted { voucher, at, reserved: None }),
+            Err(refusal) => Err(Redeemed::Refused { refusal, voucher: Box::new(voucher), at }),
+        })
+    }
+
+    /// The first answer again, for ever.
+    fn repeat(&self, redemption: truth::Redemption) -> Result<Redeemed> {
+        if redemption.fingerprint != self.fingerprint {
+            return Err(Error::Conflict(
+                "this device has redeemed this code for another order with the same id".into(),
+            ));
+        }
+        metrics::counter!("scrip_repeated_redemptions_total").increment(1);
+        let receipt = Receipt {
+            voucher: redemption.voucher,
+            code: redemption.code.unwrap_or_else(|| self.code.upper().to_owned()),
+            campaign_type: redemption.campaign_type,
+            amount_off: redemption.amount_off,
+            voucher_value: redemption.voucher_value,
+        };
+        Ok(match redemption.rolled_back_to {
+            Some(voucher_value) => Redeemed::RolledBack(Receipt { voucher_value, ..receipt }),
+            None => Redeemed::Done(receipt),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Undo a redemption after a failed vend: exactly once, for ever.
+
+use super::{
+    code::Code,
+    find,
+    journal::{
+        idempotency_key,
+        rollback::{Undone, undo},
+    },
+    rules::Device,
+};
+use crate::{app::App, error::Result};
+use uuid::Uuid;
+
+/// A rollback that is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// Which voucher.
+    pub voucher: Uuid,
+    /// Its code as printed.
+    pub code: String,
+    /// A discount's value; a gift's balance after it was given back.
+    pub voucher_value: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether it was done now, not before.
+    pub first: bool,
+}
+
+/// Undoes what this device redeemed with this code for this order. `None` if it redeemed nothing so.
+pub async fn rollback(
+    app: &App,
+    device: &Device,
+    requester: &str,
+    code: &Code,
+    order_id: &str,
+    reason: Option<&str>,
+) -> Result<Option<RolledBack>> {
+    let key = idempotency_key(code.upper(), device.machine, order_id);
+    match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
+        Undone::Nothing => Ok(None),
+        Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
+            if first {
+                // Redis hears of it at once, or as soon as it can.
+                let watch = app.reconcile.watch(code.key());
+                if matches!(find::load(app, code, true).await, Ok((_, copies)) if !copies.is_empty()) {
+                    watch.settled();
+                }
+            }
+            let code = printed.unwrap_or_else(|| code.upper().to_owned());
+            Ok(Some(RolledBack { voucher, code, voucher_value, currency, first }))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A server's life: listen, answer, and stop without dropping what was accepted.
+
+use axum::{ServiceExt, extract::Request, serve::ListenerExt};
+use scrip::{
+    app::{App, MIGRATIONS},
+    http,
+};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often the schema is looked at until it can be seen.
+const SCHEMA_RETRY: Duration = Duration::from_secs(2);
+
+/// What runs beside requests is given this long to finish, however long those took.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Serves until told to stop; also does background work if it is to.
+pub(crate) async fn http(app: App) -> io::Result<()> {
+    let listener = TcpListener::bind(app.config.listen).await?;
+    let address = listener.local_addr()?;
+    // Answers are small and complete: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "could not set TCP_NODELAY");
+        }
+    });
+    app.tasks.spawn(watch_schema(app.clone()));
+    tracing::info!(%address, "serving");
+
+    let closing = on_signal(&app)?;
+    let surface = ServiceExt::<Request>::into_make_service(http::surface(app.clone()));
+    let serving = axum::serve(listener, surface).with_graceful_shutdown(closing.clone().cancelled_owned());
+    let deadline = async {
+        closing.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(app.config.drain_s)).await;
+    };
+    tokio::select! {
+        ended = serving => ended?,
+        () = deadline => tracing::warn!(drain_s = app.config.drain_s, "some requests did not end in time"),
+    }
+    finish(app, &closing).await;
+    Ok(())
+}
+
+/// Does background work until told to stop.
+pub(crate) async fn work(app: App) -> io::Result<()> {
+    let closing = on_signal(&app)?;
+    tracing::info!("working");
+    closing.cancelled().await;
+    finish(app, &closing).await;
+    Ok(())
+}
+
+/// Cancelled by the first SIGTERM or SIGINT.
+fn on_signal(app: &App) -> io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let closing = CancellationToken::new();
+    let told = closing.clone();
+    app.tasks.spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = told.cancelled() => {}
+        }
+        tracing::info!("stopping");
+        told.cancel();
+    });
+    Ok(closing)
+}
+
+/// Stops what runs beside requests: last, because answers wait for it.
+async fn finish(app: App, closing: &CancellationToken) {
+    let started = Instant::now();
+    closing.cancel();
+    app.stop.cancel();
+    app.tasks.close();
+    let patience = LAST_WORDS.max(Duration::from_secs(app.config.drain_s));
+    if tokio::time::timeout(patience, app.tasks.wait()).await.is_err() {
+        tracing::warn!(waited_ms = started.elapsed().as_millis() as u64, "some tasks did not end in time");
+    }
+    app.db.close().await;
+    tracing::info!("stopped");
+}
+
+/// Says so if the schema is not the one that this build was made for. Not a reason to stay away:
+/// Postgres may be, and servers are replaced one by one around a migration.
+async fn watch_schema(app: App) {
+    let ours = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    loop {
+        let theirs =
+            sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success");
+        match theirs.fetch_one(&app.db).await {
+            Ok(theirs) if theirs.unwrap_or_default() < ours => {
+                tracing::error!(ours, theirs, "the schema is older than this build: run `scrip migrate`");
+            }
+            Ok(_) => return,
+            Err(sqlx::Error::Database(_)) => {
+                tracing::error!("there is no schema yet: run `scrip migrate`");
+            }
+            Err(error) => tracing::debug!(%error, "can't see the schema yet"),
+        }
+        if app.stop.run_until_cancelled(tokio::time::sleep(SCHEMA_RETRY)).await.is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Logging in, and what that tells.
+
+use super::{PASSWORD, ROOT, Town, config};
+use axum::http::{Method, StatusCode, header};
+use chrono::Duration;
+use scrip::config::Config;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn a_user_logs_in_by_name_or_address_and_sees_itself() {
+    let town = Town::new().await;
+    for name in ["ann", "ANN", "ann@example.com"] {
+        let session = town.log_in(name).await;
+        let (status, me) = town.get("/user/me", &session.access).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(me["username"], "ann");
+    }
+    let session = town.log_in("ann").await;
+    let (_, me) = town.get("/user/me", &session.access).await;
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let expected = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(
+        fields(&me),
+        expected(&[
+            "id",
+            "username",
+            "email",
+            "language",
+            "userGroup",
+            "createdAt",
+            "updatedAt",
+            "emailConfirmed",
+            "disabledAt",
+            "password_expires",
+        ])
+    );
+    assert_eq!(
+        fields(&me["language"]),
+        expected(&["id", "name", "language", "locale", "createdAt", "updatedAt"])
+    );
+    assert_eq!(
+        fields(&me["userGroup"]),
+        expected(&["id", "name", "parent", "admin", "createdAt", "updatedAt", "disabledAt", "deleted"])
+    );
+    assert_eq!(me["emailConfirmed"], 1);
+    assert_eq!(me["userGroup"]["id"], ROOT);
+    assert_eq!(me["userGroup"]["parent"], Value::Null);
+    assert_eq!(me["language"]["locale"], "nl-NL");
+    assert!(me["createdAt"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test]
+async fn nobody_learns_who_exists_by_logging_in() {
+    let town = Town::new().await;
+    town.sql("UPDATE account SET disabled_at = now() WHERE username = 'bob'").await;
+    town.sql("UPDATE account SET password_hash = NULL WHERE username = 'carol'").await;
+    town.sql("UPDATE user_group SET disabled_at = now() WHERE id = 3").await;
+    let attempt = |name: &'static str, password: &'static str| {
+        town.send(Method::POST, "/auth/login", None, Some(json!({"username": name, "password": password})))
+    };
+    let unknown = attempt("nobody", PASSWORD).await;
+    assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
+    for (name, password) in [
+        ("ann", "wrong"),
+        ("ann", ""),
+        ("bob", PASSWORD),
+        ("carol", PASSWORD),
+        ("dave", PASSWORD),
+        ("erin", PASSWORD),
+        ("ann\0", PASSWORD),
+        ("", PASSWORD),
+    ] {
+        let refused = attempt(name, password).await;
+        assert_eq!((refused.status, &refused.body), (unknown.status, &unknown.body), "{name}");
+    }
+    for body in [json!({}), json!({"username": "ann"}), json!({"username": 1, "password": "x"}), json!([])] {
+        let refused = town.send(Method::POST, "/auth/login", None, Some(body)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_takes_as_long_as_a_known_one() {
+    let town = Town::with(Config { argon2_memory_kib: 2_048, logins_per_minute: 1_000, ..config() }).await;
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..9 {
+        for (name, took) in ["ann", "nobody"].into_iter().zip(&mut took) {
+            let begun = std::time::Instant::now();
+            let body = json!({"username": name, "password": "wrong"});
+            town.send(Method::POST, "/auth/login", None, Some(body)).await;
+            took.push(begun.elapsed());
+        }
+    }
+    let [known, unknown] = took.map(|mut took| {
+        took.sort();
+        took[4].as_secs_f64()
+    });
+    assert!((0.5..2.0).contains(&(unknown / known)), "known {known} s, unknown {unknown} s");
+}
+
+#[tokio::test]
+async fn a_name_has_so_many_attempts_a_minute() {
+    let town = Town::with(Config { logins_per_minute: 3, ..config() }).await;
+    for name in ["ann", "nobody"] {
+        for _ in 0..3 {
+            let body = json!({"username": name, "password": "wrong"});
+            let refused = town.send(Method::POST, "/auth/login", None, Some(body)).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        }
+        let body = json!({"username": name, "password": PASSWORD});
+        let refused = town.send(Method::POST, "/auth/login", None, Some(body)).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        let seconds: u64 = refused.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+        assert!((1..=21).contains(&seconds), "{seconds}");
+    }
+    town.log_in("bob").await;
+}
+
+#[tokio::test]
+async fn an_expired_password_opens_nothing() {
+    let town = Town::new().await;
+    let expires = town.now() + Duration::seconds(1);
+    town.sql(&format!("UPDATE account SET password_expires = '{expires}' WHERE username = 'ann'")).await;
+    town.log_in("ann").await;
+    town.app.clock.advance(Duration::seconds(1));
+    let body = json!({"username": "ann", "password": PASSWORD});
+    assert_eq!(
+        town.send(Method::POST, "/auth/login", None, Some(body)).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+}

@@ -1,0 +1,238 @@
+//! Log-in, sessions, API keys and permissions, through HTTP and on a real Postgres.
+
+mod access;
+mod keys;
+mod login;
+mod sessions;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use chrono::{DateTime, Utc};
+use scrip::{
+    app::{App, MIGRATIONS},
+    config::Config,
+    http::Caller,
+    time::Clock,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgListener};
+use tower::ServiceExt;
+
+const PASSWORD: &str = "correct horse battery staple";
+/// The root of one customer's groups, which has no list of its own.
+const ROOT: i64 = 1;
+/// Below the root, takes over what it has.
+const BRANCH: i64 = 2;
+/// Below the branch, with a list of its own.
+const NARROW: i64 = 3;
+/// Below the narrow one, with a list that asks for more than that has.
+const GREEDY: i64 = 4;
+/// Another customer.
+const STRANGERS: i64 = 9;
+
+/// A server in this process on a database of its own, with two customers' groups, users and machines.
+struct Town {
+    app: App,
+    router: Router,
+    server: String,
+    database: String,
+}
+
+/// What logging in answers.
+#[derive(Debug)]
+struct Session {
+    access: String,
+    refresh: String,
+}
+
+/// What a request was answered.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+fn config() -> Config {
+    Config {
+        signing_secret: Some(SecretString::from("c0ffee5f8f1e4b7f9a7b1d2e3f405162")),
+        database_connections: 4,
+        argon2_memory_kib: 64,
+        argon2_passes: 1,
+        ..Config::default()
+    }
+}
+
+impl Town {
+    async fn new() -> Self {
+        Self::with(config()).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a Postgres to test on");
+        let database = format!("identity_{}", uuid::Uuid::new_v4().simple());
+        let admin = PgPool::connect(&server).await.expect("connected");
+        let mut create = sqlx::QueryBuilder::new("CREATE DATABASE ");
+        create.push(&database).build().execute(&admin).await.expect("created");
+        let (base, _) = server.rsplit_once('/').expect("a database in the URL");
+        let config = Config { database_url: SecretString::from(format!("{base}/{database}")), ..config };
+        let clock = Clock::stopped_at("2026-06-01T12:00:00Z".parse().expect("a time"));
+        let app = App::start(config, clock).await.expect("started");
+        MIGRATIONS.run(&app.db).await.expect("migrated");
+        let (router, _) = scrip::identity::routes().split_for_parts();
+        let town = Self { router: router.with_state(app.clone()), app, server, database };
+        town.settle().await;
+        town
+    }
+
+    /// Fills the database.
+    async fn settle(&self) {
+        let hash = self.app.passwords.hash(SecretString::from(PASSWORD)).await.expect("hashed");
+        self.sql(
+            "INSERT INTO language (id, name, language, locale) VALUES (1, 'Nederlands', 'nl', 'nl-NL');
+             INSERT INTO user_group (id, name, parent, permissions) VALUES
+                 (1, 'root', NULL, NULL), (2, 'branch', 1, NULL),
+                 (3, 'narrow', 2, '{voucher.read,voucher.redeem,apikey.read,apikey.write}'),
+                 (4, 'greedy', 3, '{voucher.redeem,campaign.write}'), (9, 'strangers', NULL, NULL);
+             INSERT INTO location (id, user_group, name, address, postcode, city, country)
+                 SELECT id, id, name, '', '', '', 'NL' FROM user_group;
+             INSERT INTO machine_type (id, user_group, name) SELECT id, id, name FROM user_group;
+             INSERT INTO machine (user_group, name, hostname, location, machine_type)
+                 SELECT id, name, name, id, id FROM user_group",
+        )
+        .await;
+        for (name, group) in [
+            ("ann", ROOT),
+            ("bob", ROOT),
+            ("carol", BRANCH),
+            ("dave", NARROW),
+            ("erin", GREEDY),
+            ("frank", STRANGERS),
+        ] {
+            self.sql(&format!(
+                "INSERT INTO account (username, email, language, user_group, password_hash, email_confirmed)
+                 VALUES ('{name}', '{name}@example.com', 1, {group}, '{hash}', true)"
+            ))
+            .await;
+        }
+    }
+
+    async fn sql(&self, statements: &str) {
+        let mut sql = sqlx::QueryBuilder::<sqlx::Postgres>::new("DO $do$ BEGIN ");
+        sql.push(statements).push("; END $do$").build().execute(&self.app.db).await.expect("ran");
+    }
+
+    async fn count(&self, statement: &'static str) -> i64 {
+        sqlx::query_scalar(statement).fetch_one(&self.app.db).await.expect("counted")
+    }
+
+    /// Refresh tokens that can still be exchanged for the next.
+    async fn open_ends(&self) -> i64 {
+        self.count("SELECT count(*) FROM refresh_token WHERE revoked_at IS NULL AND successor IS NULL").await
+    }
+
+    async fn machine(&self, group: i64) -> i64 {
+        sqlx::query_scalar("SELECT id FROM machine WHERE user_group = $1")
+            .bind(group)
+            .fetch_one(&self.app.db)
+            .await
+            .expect("a machine a group")
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let request = request.body(body).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    async fn get(&self, path: &str, token: &str) -> (StatusCode, Value) {
+        let answer = self.send(Method::GET, path, Some(token), None).await;
+        (answer.status, answer.body)
+    }
+
+    async fn log_in(&self, username: &str) -> Session {
+        let body = json!({"username": username, "password": PASSWORD});
+        let answer = self.send(Method::POST, "/auth/login", None, Some(body)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        Session::from(&answer.body)
+    }
+
+    /// A new session, or the problem that was answered.
+    async fn refresh(&self, token: &str) -> Result<Session, Value> {
+        let answer =
+            self.send(Method::POST, "/auth/refresh", None, Some(json!({"refresh_token": token}))).await;
+        if answer.status == StatusCode::CREATED {
+            return Ok(Session::from(&answer.body));
+        }
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        Err(answer.body)
+    }
+
+    /// Who a handler would see.
+    async fn caller(&self, token: &str) -> Caller {
+        use axum::extract::FromRequestParts;
+        let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        Caller::from_request_parts(&mut parts, &self.app).await.expect("a caller")
+    }
+
+    async fn listen(&self) -> PgListener {
+        let mut listener = PgListener::connect_with(&self.app.db).await.expect("connected");
+        listener.listen("scrip").await.expect("listening");
+        listener
+    }
+
+    /// Tells `app` what Postgres has announced next.
+    async fn relay(&self, notices: &mut PgListener, app: &App) {
+        let notice = notices.recv().await.expect("a notice");
+        let (noun, id) = notice.payload().split_once(':').expect("noun:id");
+        app.access.on_notice(noun, id.parse().expect("an id"));
+    }
+}
+
+impl From<&Value> for Session {
+    fn from(body: &Value) -> Self {
+        let text = |field: &str| body[field].as_str().expect("a token").to_owned();
+        Self { access: text("access_token"), refresh: text("refresh_token") }
+    }
+}
+
+impl Drop for Town {
+    /// Takes the database away, on a runtime of its own: dropping can't wait for the test's.
+    fn drop(&mut self) {
+        let (server, database) = (std::mem::take(&mut self.server), std::mem::take(&mut self.database));
+        let gone = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut admin = PgConnection::connect(&server).await.map_err(std::io::Error::other)?;
+                let mut drop = sqlx::QueryBuilder::new("DROP DATABASE ");
+                drop.push(&database)
+                    .push(" WITH (FORCE)")
+                    .build()
+                    .execute(&mut admin)
+                    .await
+                    .map_err(std::io::Error::other)
+            })
+        });
+        if !matches!(gone.join(), Ok(Ok(_))) {
+            tracing::warn!("a test's database is left over");
+        }
+    }
+}
