@@ -35,7 +35,7 @@ plain() { run "$@" --url "http://$plain_at" --codes "$dir/plain.codes"; }
 
 # Both stores and the server see each voucher once before anything counts.
 say 'warming up'
-product warm --scenario validate --seconds 10 --attempts 1
+product warm --scenario validate --sweep --attempts 1
 plain warm --scenario plain-redeem --seconds 3 --attempts 1
 : >"$results"
 

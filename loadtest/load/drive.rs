@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// A file of voucher codes, one a line.
     #[arg(long)]
     codes: Option<PathBuf>,
+    /// Asks for each code once, in order, and ends: so that nothing is asked for the first time later.
+    #[arg(long)]
+    sweep: bool,
     /// The voucher that everybody redeems.
     #[arg(long, default_value = "PLAIN-HOT")]
     hot_code: String,
@@ -120,6 +123,7 @@ async fn once(args: &Args, watched: &[Watched]) -> Result<Measured> {
             poor: args.poor_code.clone(),
             run: format!("{:08x}", rand::random::<u32>()),
             sequence: Cell::new(0),
+            sweep: args.sweep,
         }),
         pace: args.rate.map(Pace::start),
         tally: RefCell::new(Tally::new()),
@@ -132,11 +136,16 @@ async fn once(args: &Args, watched: &[Watched]) -> Result<Measured> {
         connections.spawn_local(Rc::clone(&session).connection(n));
     }
 
-    sleep(Duration::from_secs_f64(args.warmup)).await;
+    let warmup = if args.sweep { 0.0 } else { args.warmup };
+    sleep(Duration::from_secs_f64(warmup)).await;
     let before = Usage::now(watched)?;
     let start = Instant::now();
     session.counting_since.set(Some(start));
-    sleep(Duration::from_secs_f64(args.seconds)).await;
+    if args.sweep {
+        while connections.join_next().await.is_some() {}
+    } else {
+        sleep(Duration::from_secs_f64(args.seconds)).await;
+    }
     session.counting_since.set(None);
     let elapsed = start.elapsed();
     let usage = Usage::now(watched)?.since(&before);
@@ -158,7 +167,7 @@ impl Session {
     async fn connection(self: Rc<Self>, n: usize) {
         let mut gun = Gun::new(self.scenario, &self.ammunition, &self.target, n);
         let mut wire = None;
-        while !self.stopped.get() {
+        while !self.stopped.get() && !self.ammunition.is_spent() {
             let since = match &self.pace {
                 None => Instant::now(),
                 Some(pace) => match pace.ticket().await {

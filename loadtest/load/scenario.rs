@@ -148,6 +148,8 @@ pub(crate) struct Ammunition {
     /// Sets this run's orders apart from any other's.
     pub(crate) run: String,
     pub(crate) sequence: Cell<u64>,
+    /// Each code once, in order, and then no more.
+    pub(crate) sweep: bool,
 }
 
 /// A request that is on its way.
@@ -158,6 +160,10 @@ pub(crate) struct Shot {
 }
 
 impl Ammunition {
+    pub(crate) fn is_spent(&self) -> bool {
+        self.sweep && self.sequence.get() >= self.codes.len() as u64
+    }
+
     pub(crate) fn code(&self, shot: &Shot) -> &str {
         match shot.verb {
             Verb::RedeemHot => &self.hot,
@@ -251,10 +257,15 @@ impl Gun {
     /// Puts the next request into `request`.
     pub(crate) fn load(&mut self) -> Shot {
         let verb = self.scenario.pick();
-        let own = (self.ammunition.codes.len() + self.shares - 1 - self.share) / self.shares;
-        let nth = if own == 0 { 0 } else { self.share + self.shares * rand::random_range(0..own) };
         let order = self.ammunition.sequence.get();
         self.ammunition.sequence.set(order + 1);
+        let codes = self.ammunition.codes.len();
+        let nth = if self.ammunition.sweep {
+            order as usize % codes
+        } else {
+            let own = (codes + self.shares - 1 - self.share) / self.shares;
+            if own == 0 { 0 } else { self.share + self.shares * rand::random_range(0..own) }
+        };
         let shot = Shot { verb, nth, order };
 
         self.request.clear();
