@@ -6,7 +6,13 @@ use crate::{
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     notice,
     redemption::{
-        audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
+        audit::{self, Audit},
+        epoch,
+        facts::Near,
+        guesses::Guesses,
+        hot::Hot,
+        journal::Journal,
+        reconcile::Reconcile,
     },
     stores::{self, Stores},
     time::Clock,
@@ -113,6 +119,7 @@ impl App {
         app.tasks.spawn(notice::listen(app.clone()));
         app.tasks.spawn(notice::sweep(app.clone()));
         app.tasks.spawn(backlog.run(app.clone()));
+        app.tasks.spawn(audit::keep_months(app.clone()));
         app.tasks.spawn(remember_keys(app.clone()));
         Ok(app)
     }
