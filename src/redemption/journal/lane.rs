@@ -98,11 +98,10 @@ impl Lane {
         loop {
             let attempt = async {
                 let mut connection = self.means.options.connect().await?;
-                // The statement's shape never changes, so neither does its plan. Comparing arrays row by
-                // row would be quadratic: comparisons are made dear, and the planner hashes them.
+                // One plan for the one statement, linear in the batch whatever the planner believes.
                 let settings = format!(
                     "SET lock_timeout = {}; SET plan_cache_mode = force_generic_plan; SET jit = off; \
-                     SET cpu_operator_cost = 0.1",
+                     SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off",
                     self.lock_wait_ms
                 );
                 connection.execute(sqlx::AssertSqlSafe(settings)).await?;
