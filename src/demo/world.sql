@@ -1,8 +1,9 @@
 -- A brand with two regions, an operator in each, and twenty machines at five places.
 DO $$
 DECLARE
-    brand bigint; north bigint; south bigint; operators bigint[2]; english bigint; types bigint[2];
-    places bigint[5]; zones bigint[2]; floors bigint[2]; place bigint; machine_id bigint; operator bigint;
+    brand bigint; north bigint; south bigint; polder bigint; spree bigint; english bigint;
+    snacks bigint; coffee bigint; stations bigint; offices bigint; downstairs bigint; upstairs bigint;
+    places bigint[]; place bigint; machine_id bigint;
 BEGIN
     INSERT INTO language (name, language, locale) VALUES ('English', 'en', 'en-GB') RETURNING id INTO english;
     INSERT INTO language (name, language, locale)
@@ -11,22 +12,21 @@ BEGIN
     INSERT INTO user_group (name) VALUES ('Fresh Vending') RETURNING id INTO brand;
     INSERT INTO user_group (name, parent) VALUES ('North', brand) RETURNING id INTO north;
     INSERT INTO user_group (name, parent) VALUES ('South', brand) RETURNING id INTO south;
-    INSERT INTO user_group (name, parent) VALUES ('Polder Automaten', north) RETURNING id INTO operators[1];
-    INSERT INTO user_group (name, parent) VALUES ('Spree Automaten', south) RETURNING id INTO operators[2];
+    INSERT INTO user_group (name, parent) VALUES ('Polder Automaten', north) RETURNING id INTO polder;
+    INSERT INTO user_group (name, parent) VALUES ('Spree Automaten', south) RETURNING id INTO spree;
     INSERT INTO account (username, email, language, user_group, email_confirmed)
     VALUES ('demo', 'demo@example.com', english, brand, true);
 
-    INSERT INTO machine_type (user_group, name) VALUES (brand, 'Snacks') RETURNING id INTO types[1];
-    INSERT INTO machine_type (user_group, name) VALUES (brand, 'Coffee') RETURNING id INTO types[2];
-    INSERT INTO location_group (user_group, name) VALUES (brand, 'Stations') RETURNING id INTO zones[1];
-    INSERT INTO location_group (user_group, name) VALUES (brand, 'Offices') RETURNING id INTO zones[2];
-    INSERT INTO machine_group (user_group, name) VALUES (brand, 'Ground floor') RETURNING id INTO floors[1];
-    INSERT INTO machine_group (user_group, name) VALUES (brand, 'Upstairs') RETURNING id INTO floors[2];
+    INSERT INTO machine_type (user_group, name) VALUES (brand, 'Snacks') RETURNING id INTO snacks;
+    INSERT INTO machine_type (user_group, name) VALUES (brand, 'Coffee') RETURNING id INTO coffee;
+    INSERT INTO location_group (user_group, name) VALUES (brand, 'Stations') RETURNING id INTO stations;
+    INSERT INTO location_group (user_group, name) VALUES (brand, 'Offices') RETURNING id INTO offices;
+    INSERT INTO machine_group (user_group, name) VALUES (brand, 'Ground floor') RETURNING id INTO downstairs;
+    INSERT INTO machine_group (user_group, name) VALUES (brand, 'Upstairs') RETURNING id INTO upstairs;
 
     FOR n IN 1..5 LOOP
-        operator := operators[CASE WHEN n <= 3 THEN 1 ELSE 2 END];
         INSERT INTO location (user_group, name, address, postcode, city, country, external_ref, time_zone)
-        SELECT operator, name, address, postcode, city, country, ref, zone
+        SELECT CASE WHEN n <= 3 THEN polder ELSE spree END, name, address, postcode, city, country, ref, zone
         FROM (VALUES
             (1, 'Centraal', 'Stationsplein 1', '1012 AB', 'Amsterdam', 'NL', 'AMS-01', 'Europe/Amsterdam'),
             (2, 'Campus', 'Heidelberglaan 8', '3584 CS', 'Utrecht', 'NL', 'UTR-01', 'Europe/Amsterdam'),
@@ -37,16 +37,16 @@ BEGIN
         WHERE number = n
         RETURNING id INTO place;
         places[n] := place;
-        INSERT INTO location_group_location VALUES (zones[CASE WHEN n IN (1, 4) THEN 1 ELSE 2 END], place);
+        INSERT INTO location_group_location VALUES (CASE WHEN n IN (1, 4) THEN stations ELSE offices END, place);
     END LOOP;
 
     FOR n IN 1..20 LOOP
         INSERT INTO machine (user_group, name, hostname, gateway, location, machine_type)
         SELECT user_group, format('%s %s', name, 1 + (n - 1) / 5), 'vm-' || lpad(n::text, 4, '0'), 70000 + n, id,
-               types[1 + n % 2]
+               CASE n % 2 WHEN 0 THEN snacks ELSE coffee END
         FROM location WHERE id = places[1 + (n - 1) % 5]
         RETURNING id INTO machine_id;
-        INSERT INTO machine_group_machine VALUES (floors[CASE WHEN n <= 10 THEN 1 ELSE 2 END], machine_id);
+        INSERT INTO machine_group_machine VALUES (CASE WHEN n <= 10 THEN downstairs ELSE upstairs END, machine_id);
     END LOOP;
 
     INSERT INTO campaign (user_group, name, total_vouchers, type, voucher_value, redemption_limit, reset_frequency,
