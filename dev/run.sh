@@ -53,6 +53,9 @@ done
 . .dev/demo.env
 bearer="-H 'Authorization: Bearer $SCRIP_DEVICE_KEY'"
 json="-H 'Content-Type: application/json'"
+# The brand's vouchers are not the machine's to look at: that is for the user.
+log_in="curl -s $SCRIP_URL/auth/login $json -d '{\"username\":\"$SCRIP_USER\",\"password\":\"$SCRIP_PASSWORD\"}'"
+log_in="$log_in | sed 's/.*\"access_token\":\"\([^\"]*\).*/\1/'"
 cat <<TEXT
 
   Scrip      $SCRIP_URL   (documentation: $SCRIP_URL/docs/)
@@ -64,7 +67,7 @@ cat <<TEXT
 
 curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $bearer $json -d '{"deviceId":"$SCRIP_DEVICE_ID","lockDuration":30}'
 curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $bearer $json -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
-curl -s $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT $bearer
+curl -s $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H "Authorization: Bearer \$($log_in)"
 
   Ctrl-C stops everything.
 

@@ -28,9 +28,6 @@ const FIRST_MACHINE: &str = "vm-0001";
 /// What a machine's key is good for.
 const SCOPES: &[&str] = &["voucher.redeem"];
 
-/// The visitors' key can look at vouchers too: the third thing that they are shown.
-const FIRST_SCOPES: &[&str] = &["voucher.redeem", "voucher.read"];
-
 /// Characters of the demo user's password.
 const PASSWORD_CHARS: usize = 20;
 
@@ -47,7 +44,7 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
     let known = DemoEnv::read(file);
     let device_key = match known.as_ref().map(|known| &known.device_key) {
         Some(key) if is_good(&mut tx, key).await? => key.clone(),
-        _ => new_key(&mut tx, FIRST_MACHINE, FIRST_SCOPES).await?,
+        _ => new_key(&mut tx, FIRST_MACHINE).await?,
     };
     let password = match known {
         Some(known) => known.password,
@@ -98,7 +95,7 @@ async fn settle(db: &mut PgConnection) -> Result<()> {
     let machines: Vec<String> =
         sqlx::query_scalar("SELECT hostname FROM machine ORDER BY id").fetch_all(&mut *db).await?;
     for hostname in machines.iter().filter(|hostname| *hostname != FIRST_MACHINE) {
-        new_key(db, hostname, SCOPES).await?;
+        new_key(db, hostname).await?;
     }
     let campaigns: Vec<(i64, String, i64)> =
         sqlx::query_as("SELECT id, prefix, total_vouchers FROM campaign ORDER BY id")
@@ -166,14 +163,14 @@ fn new_codes(prefix: &str, count: u64, size: u64) -> (Vec<Uuid>, Vec<String>, Ve
 }
 
 /// Gives a machine a key that acts for the machine's own group.
-async fn new_key(db: &mut PgConnection, hostname: &str, scopes: &[&str]) -> Result<String> {
+async fn new_key(db: &mut PgConnection, hostname: &str) -> Result<String> {
     let (key, digest) = keys::fresh();
     sqlx::query(
         "INSERT INTO api_key (user_group, name, machine, scopes, hash)
          SELECT user_group, 'Key of ' || hostname, id, $2, $3 FROM machine WHERE hostname = $1",
     )
     .bind(hostname)
-    .bind(scopes)
+    .bind(SCOPES)
     .bind(&digest[..])
     .execute(db)
     .await?;
