@@ -6,7 +6,7 @@
 use super::{
     code::Code,
     find,
-    hot::{Admission, Copy},
+    hot::Admission,
     journal::{self, Entry, Lost, Outcome, truth},
     reconcile::Reservation,
     rules::Device,
@@ -90,7 +90,7 @@ struct Attempt<'a> {
 struct Admitted {
     voucher: Voucher,
     at: DateTime<Utc>,
-    reserved: Option<(Copy, Reservation)>,
+    reserved: Option<Reservation>,
 }
 
 /// Redeems. A fault means that nothing was promised: asking again with the same order tells.
@@ -191,9 +191,9 @@ impl Attempt<'_> {
         crash::point("redeem-before-reserve");
         match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
             Ok(Admission::Granted(copy)) => {
-                let reservation = app.reconcile.watch(code.key());
+                let reserved = Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy)));
                 let voucher = Voucher { state: copy.state, ..voucher };
-                Ok(Ok(Admitted { voucher, at, reserved: Some((copy, reservation)) }))
+                Ok(Ok(Admitted { voucher, at, reserved }))
             }
             Ok(Admission::Refused(_, copy)) => Ok(Err(copy.state.lock)),
             Ok(Admission::Missing | Admission::Changed) => {
@@ -237,10 +237,13 @@ impl Attempt<'_> {
             request: self.order.request.clone(),
             now: at,
         };
-        match self.app.journal.submit(entry).await {
-            Ok(Outcome::Entered { voucher_value, revision }) => {
+        let in_redis = reserved.is_some();
+        match self.app.journal.submit(entry, reserved).await {
+            Ok(Outcome::Entered { voucher_value }) => {
                 crash::point("redeem-committed");
-                self.settle(reserved, revision);
+                if !in_redis {
+                    drop(self.app.reconcile.watch(self.code.key()));
+                }
                 Ok(Some(Receipt {
                     voucher: voucher.facts.id,
                     code: voucher.facts.code.to_string(),
@@ -254,29 +257,11 @@ impl Attempt<'_> {
                 // What is known here is not what is true: read all of it again.
                 self.app.near.forget_code(self.code.key());
                 self.app.near.forget_campaign(voucher.campaign.id);
-                if let Some((_, reservation)) = reserved {
-                    reservation.settled();
-                }
                 Ok(None)
             }
             Err(Lost::Unknown) => Ok(None),
             Err(Lost::NotWritten) => Err(Error::Unavailable { store: Store::Postgres }),
         }
-    }
-
-    /// After the commit, and beside the answer: Redis learns that it is true.
-    fn settle(&self, reserved: Option<(Copy, Reservation)>, revision: i64) {
-        let Some((copy, reservation)) = reserved else {
-            drop(self.app.reconcile.watch(self.code.key()));
-            return;
-        };
-        let (app, key) = (self.app.clone(), self.code.key().to_owned());
-        self.app.tasks.spawn(async move {
-            crash::point("redeem-before-settle");
-            if app.hot.settle(&key, &copy, 1, revision, app.clock.now()).await.is_ok() {
-                reservation.settled();
-            }
-        });
     }
 
     /// What Postgres says: the first answer to this order, a refusal, or a voucher to redeem.

@@ -17,8 +17,6 @@ pub(super) struct Group<'a> {
 pub(super) struct Spent {
     id: Uuid,
     balance: Option<i64>,
-    /// Of its row now.
-    pub(super) revision: i64,
 }
 
 impl Spent {
