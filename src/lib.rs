@@ -17,3 +17,4 @@ pub mod notice;
 pub mod redemption;
 pub mod stores;
 pub mod time;
+pub mod transaction;

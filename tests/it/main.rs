@@ -4,11 +4,15 @@
 #![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
 
 mod app;
+mod campaigns;
 mod client;
 mod database;
+mod generation;
 mod harness;
 mod identity;
+mod list;
 mod server;
 mod stores;
 mod surface;
+mod vouchers;
 mod world;
