@@ -12,6 +12,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 /// it rolls it back.
 pub async fn begin(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     let db = db.clone();
+    #[expect(clippy::disallowed_methods, reason = "this is the one that everyone else asks")]
     let begun = tokio::spawn(async move { db.begin().await });
     Ok(begun.await.map_err(Error::fault)??)
 }

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     identity::keys,
     redemption::code::{self, Code},
+    transaction,
 };
 use env::DemoEnv;
 use rand::{RngExt, distr::Alphanumeric};
@@ -36,7 +37,7 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
     if !app.config.demo {
         return Err(Error::Conflict("the demo is for a demo server: set SCRIP_DEMO=true".into()));
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = transaction::begin(&app.db).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOADING_LOCK).execute(&mut *tx).await?;
     if !is_loaded(&mut tx).await? {
         settle(&mut tx).await?;

@@ -1,7 +1,7 @@
 //! Rollbacks in Postgres: a second entry that undoes the first, exactly once.
 
 use super::truth;
-use crate::{error::Result, redemption::rules::Device};
+use crate::{error::Result, redemption::rules::Device, transaction};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub async fn undo(
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Undone> {
-    let mut tx = db.begin().await?;
+    let mut tx = transaction::begin(db).await?;
     let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
     // Two at once queue up here; the second then finds the first one's entry.
     let revision: Option<i64> = sqlx::query_scalar("SELECT revision FROM voucher WHERE id = $1 FOR UPDATE")
