@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
     config::Config,
-    http,
+    crash, http,
     time::Clock,
 };
 use std::{io::Write as _, process::ExitCode};
@@ -56,6 +56,7 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    crash::arm();
     let (message, code) = match run(Arguments::parse()) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Setup(message)) => (message, 2),
