@@ -106,7 +106,8 @@ impl Hot {
     }
 
     /// Keeps the connection: connects, watches, and connects again when it breaks. `arrived` is told
-    /// which server it is (its run id) before anyone else may use it; `gone` that it broke.
+    /// which server it is (its run id) before anyone else may use it; `gone` that it broke, and each
+    /// time that it cannot be made.
     pub async fn supervise<F: Future<Output = ()>>(&self, arrived: impl Fn(String) -> F, gone: impl Fn()) {
         self.link.supervise(arrived, gone).await;
     }
