@@ -8,8 +8,8 @@
 -- ARGV[5]   now       ms
 --
 -- Returns:
---   { "gone" }     that copy was replaced in the meantime: nothing to do
---   { "settled" }  done
+--   { "gone" }             that copy was replaced in the meantime, perhaps by one of before the commit
+--   { "settled", record }  done; the copy as it became
 assert(#KEYS == 1 and #ARGV == 5, "settle: 1 key, 5 arguments")
 
 local bytes = redis.call("HGET", KEYS[1], ARGV[1])
@@ -20,5 +20,6 @@ if r.gen ~= tonumber(ARGV[2]) then return { "gone" } end
 r.pending = math.max(0, r.pending - tonumber(ARGV[3]))
 r.revision = math.max(r.revision, tonumber(ARGV[4]))
 r.since = tonumber(ARGV[5])
-redis.call("HSET", KEYS[1], ARGV[1], pack_record(r))
-return { "settled" }
+bytes = pack_record(r)
+redis.call("HSET", KEYS[1], ARGV[1], bytes)
+return { "settled", bytes }

@@ -13,6 +13,13 @@ use tokio::sync::mpsc;
 /// Codes waiting to be put right at most; beyond that everything in Redis is declared worthless.
 const QUEUE_MAX: usize = 50_000;
 
+/// Codes put right in one go.
+const BATCH_MAX: usize = 1_024;
+
+/// Between two goes. Putting a code right disturbs redemptions of it that are under way, whose code
+/// is then handed in again: so that it is, once they are over, and not once for each of them.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// Between two attempts while a store is away.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -82,7 +89,7 @@ impl Backlog {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
-                _ = self.queue.recv_many(&mut batch, 256) => {}
+                _ = self.queue.recv_many(&mut batch, BATCH_MAX) => {}
                 () = app.stop.cancelled() => return,
             }
             metrics::gauge!("scrip_reconcile_queue_depth").set(self.queue.len() as f64);
@@ -95,6 +102,10 @@ impl Backlog {
                         () = app.stop.cancelled() => return,
                     }
                 }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                () = app.stop.cancelled() => return,
             }
         }
     }

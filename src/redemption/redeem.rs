@@ -7,7 +7,7 @@ use super::{
     code::Code,
     find,
     hot::{Admission, Copy},
-    journal::{self, Entry, Lost, Outcome, truth},
+    journal::{self, Entry, Lost, Outcome, Spent, truth},
     reconcile::Reservation,
     rules::Device,
     voucher::{Ask, Kind, Lock, Refusal, Voucher, amount_off, choose},
@@ -238,9 +238,9 @@ impl Attempt<'_> {
             now: at,
         };
         match self.app.journal.submit(entry).await {
-            Ok(Outcome::Entered { voucher_value, revision }) => {
+            Ok(Outcome::Entered { voucher_value, spent }) => {
                 crash::point("redeem-committed");
-                self.settle(reserved, revision);
+                self.settle(reserved, spent);
                 Ok(Some(Receipt {
                     voucher: voucher.facts.id,
                     code: voucher.facts.code.to_string(),
@@ -264,8 +264,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// After the commit, and beside the answer: Redis learns that it is true.
-    fn settle(&self, reserved: Option<(Copy, Reservation)>, revision: i64) {
+    /// After the commit, and beside the answer: Redis learns that it is true. Where that is not all
+    /// that there is to it (the copy was replaced, perhaps by one of before the commit; or it has
+    /// nothing outstanding and still differs from the row), Redis is put right.
+    fn settle(&self, reserved: Option<(Copy, Reservation)>, spent: Spent) {
         let Some((copy, reservation)) = reserved else {
             drop(self.app.reconcile.watch(self.code.key()));
             return;
@@ -273,7 +275,10 @@ impl Attempt<'_> {
         let (app, key) = (self.app.clone(), self.code.key().to_owned());
         self.app.tasks.spawn(async move {
             crash::point("redeem-before-settle");
-            if app.hot.settle(&key, &copy, 1, revision, app.clock.now()).await.is_ok() {
+            let settled = app.hot.settle(&key, &copy, 1, spent.revision, app.clock.now()).await;
+            if let Ok(Some(copy)) = settled
+                && (copy.pending > 0 || spent.agrees_with(&copy))
+            {
                 reservation.settled();
             }
         });

@@ -177,7 +177,8 @@ impl Hot {
             .arg(claim.machine)
     }
 
-    /// Takes away the marks of `count` reservations that were made in `copy` and are now committed.
+    /// Takes away the marks of `count` reservations that were made in `copy` and are now committed;
+    /// returns the copy as it became, `None` if it was replaced in the meantime.
     pub async fn settle(
         &self,
         code: &str,
@@ -185,7 +186,7 @@ impl Hot {
         count: u32,
         revision: i64,
         now: DateTime<Utc>,
-    ) -> Result<(), Away> {
+    ) -> Result<Option<Copy>, Away> {
         let invocation = scripts::settle()
             .key(self.key(code))
             .arg(copy.id.as_bytes())
@@ -193,7 +194,8 @@ impl Hot {
             .arg(count)
             .arg(revision)
             .arg(now.timestamp_millis());
-        self.run(invocation).await.map(drop)
+        let reply = self.run(invocation).await?;
+        Ok(record(copy.id, &reply))
     }
 
     /// Gives a lock back; whether there was one.
@@ -279,12 +281,17 @@ fn word(reply: &[Value]) -> Option<&str> {
     }
 }
 
-/// Decodes the reply of `lock.lua` and `redeem.lua`.
-fn admission(id: Uuid, reply: &[Value]) -> Option<Admission> {
-    let copy = || match reply.get(1) {
+/// The record after the first word of a reply, if there is one.
+fn record(id: Uuid, reply: &[Value]) -> Option<Copy> {
+    match reply.get(1) {
         Some(Value::BulkString(bytes)) => Copy::unpack(id.as_bytes(), bytes),
         _ => None,
-    };
+    }
+}
+
+/// Decodes the reply of `lock.lua` and `redeem.lua`.
+fn admission(id: Uuid, reply: &[Value]) -> Option<Admission> {
+    let copy = || record(id, reply);
     Some(match word(reply)? {
         "missing" => Admission::Missing,
         "changed" => Admission::Changed,

@@ -209,7 +209,7 @@ impl Lane {
                 let rest = taken_later.entry(voucher).or_default();
                 *rest -= submission.entry.amount_off;
                 let voucher_value = spent.value_after(&submission.entry, *rest);
-                submission.answer(Ok(Outcome::Entered { voucher_value, revision: spent.revision }));
+                submission.answer(Ok(Outcome::Entered { voucher_value, spent: *spent }));
             } else if members.get(&voucher) == Some(&1) {
                 // Whoever else waits for this voucher one by one has to look again as well.
                 let (same, others): (VecDeque<_>, _) = std::mem::take(&mut self.waiting)
@@ -245,12 +245,9 @@ async fn write_apart(pool: PgPool, submission: Submission) {
     let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
     let written = async { batch::write(&mut *pool.acquire().await?, &group).await }.await;
     let outcome = match &written {
-        Ok(spent) => {
-            Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| Outcome::Entered {
-                voucher_value: spent.value_after(&submission.entry, 0),
-                revision: spent.revision,
-            }))
-        }
+        Ok(spent) => Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| {
+            Outcome::Entered { voucher_value: spent.value_after(&submission.entry, 0), spent: *spent }
+        })),
         Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => {
             Err(Lost::NotWritten)
         }

@@ -11,6 +11,7 @@ pub mod rollback;
 pub mod truth;
 
 use crate::config::Config;
+pub use batch::Spent;
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
 use sha2::{Digest, Sha256};
@@ -78,8 +79,8 @@ pub enum Outcome {
     Entered {
         /// A discount's value; a gift's balance after it.
         voucher_value: i64,
-        /// Of the voucher's row now.
-        revision: i64,
+        /// The voucher's row now.
+        spent: Spent,
     },
     /// The guard says no: something is not as it was when the entry was admitted.
     Refused,
