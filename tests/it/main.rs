@@ -6,8 +6,13 @@
 mod app;
 mod client;
 mod database;
+mod faults;
+mod field;
 mod harness;
 mod identity;
+mod load;
+mod pair;
+mod races;
 mod server;
 mod stores;
 mod world;
