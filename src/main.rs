@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
     config::Config,
-    demo, http,
+    crash, demo, http,
     redemption::{self, epoch},
     time::Clock,
 };
@@ -83,6 +83,7 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 fn main() -> ExitCode {
+    crash::arm();
     let (message, code) = match run(Arguments::parse()) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Setup(message)) => (message, 2),

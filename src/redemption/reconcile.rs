@@ -1,7 +1,7 @@
 //! Puts right in Redis what a fault left there: one way for everything, "read it from Postgres, write
 //! it to Redis".
 
-use super::{find, hot::Mark};
+use super::{find, hot::Mark, voucher::State};
 use crate::{app::App, crash};
 use std::{
     collections::HashSet,
@@ -15,6 +15,13 @@ use tokio::sync::mpsc;
 
 /// Codes waiting to be put right at most; beyond that everything in Redis is declared worthless.
 const QUEUE_MAX: usize = 50_000;
+
+/// Codes put right in one go.
+const BATCH_MAX: usize = 1_024;
+
+/// Between two goes. Putting a code right disturbs redemptions of it that are under way, whose code
+/// is then handed in again: so that it is, once they are over, and not once for each of them.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Between two attempts while a store is away.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -34,14 +41,18 @@ pub struct Reconcile {
 #[derive(Debug)]
 pub struct Reservation {
     code: Option<Box<str>>,
-    /// The mark of the reservation; `None` where something was done without one.
-    mark: Option<Mark>,
+    /// The mark of the reservation and the copy that it was made in; `None` where there was none.
+    made: Option<(Mark, State)>,
+    /// Whether Postgres then had the same as that copy.
+    agrees: bool,
     reconcile: Reconcile,
 }
 
 impl Reservation {
-    /// Postgres has confirmed it: the mark is all that has to go.
-    pub fn commit(self) {
+    /// Postgres has confirmed it: the mark has to go. `agrees` says whether the copy, if nothing else
+    /// is outstanding in it, is what the row became.
+    pub fn commit(mut self, agrees: impl FnOnce(&State) -> bool) {
+        self.agrees = self.made.as_ref().is_some_and(|(_, state)| agrees(state));
         let committed = self.reconcile.committed.clone();
         // If that is not to be, it is dropped.
         let _ = committed.try_send(self);
@@ -84,14 +95,19 @@ impl Reconcile {
         (reconcile, Backlog { queue, overflowed }, Committed(settling))
     }
 
-    /// Something was reserved in Redis for this code, under `mark`.
-    pub fn reserved(&self, code: &str, mark: Mark) -> Reservation {
-        Reservation { code: Some(code.into()), mark: Some(mark), reconcile: self.clone() }
+    /// Something was reserved in Redis for this code, under `mark`, and made of its copy what `state` is.
+    pub fn reserved(&self, code: &str, mark: Mark, state: State) -> Reservation {
+        Reservation {
+            code: Some(code.into()),
+            made: Some((mark, state)),
+            agrees: false,
+            reconcile: self.clone(),
+        }
     }
 
     /// Something became different in Postgres, or may have become different in Redis.
     pub fn watch(&self, code: &str) -> Reservation {
-        Reservation { code: Some(code.into()), mark: None, reconcile: self.clone() }
+        Reservation { code: Some(code.into()), made: None, agrees: false, reconcile: self.clone() }
     }
 }
 
@@ -106,10 +122,14 @@ impl Committed {
                 () = app.stop.cancelled() => return,
             }
             crash::point("redeem-before-settle");
-            let marks: Vec<Mark> = batch.iter().filter_map(|reservation| reservation.mark.clone()).collect();
-            let settled = app.hot.settle(&marks).await.is_ok();
-            for reservation in batch.drain(..) {
-                if settled {
+            let marks: Vec<&Mark> =
+                batch.iter().filter_map(|one| one.made.as_ref().map(|made| &made.0)).collect();
+            // With Redis away none is left settled: all of them are put right when it is back.
+            let left = app.hot.settle(&marks).await.unwrap_or_default();
+            for (reservation, left) in batch.drain(..).zip(left) {
+                // Below nothing: the copy was replaced, perhaps by one of before the commit. Nothing: this
+                // was the last one, and what is there now has to be what Postgres has.
+                if left > 0 || (left == 0 && reservation.agrees) {
                     reservation.settled();
                 }
             }
@@ -123,7 +143,7 @@ impl Backlog {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
-                _ = self.queue.recv_many(&mut batch, 256) => {}
+                _ = self.queue.recv_many(&mut batch, BATCH_MAX) => {}
                 () = app.stop.cancelled() => return,
             }
             metrics::gauge!("scrip_reconcile_queue_depth").set(self.queue.len() as f64);
@@ -136,6 +156,10 @@ impl Backlog {
                         () = app.stop.cancelled() => return,
                     }
                 }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                () = app.stop.cancelled() => return,
             }
         }
     }

@@ -191,7 +191,8 @@ impl Attempt<'_> {
         crash::point("redeem-before-reserve");
         match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
             Ok(Admission::Granted(copy)) => {
-                let reserved = Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy)));
+                let reserved =
+                    Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy), copy.state));
                 let voucher = Voucher { state: copy.state, ..voucher };
                 Ok(Ok(Admitted { voucher, at, reserved }))
             }

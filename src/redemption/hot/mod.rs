@@ -180,14 +180,15 @@ impl Hot {
             .arg(claim.machine)
     }
 
-    /// Takes away the marks of reservations that are now committed.
-    pub async fn settle(&self, marks: &[Mark]) -> Result<(), Away> {
+    /// Takes away the marks of reservations that are now committed; returns how many each left in its
+    /// copy, which is below 0 where that copy was replaced in the meantime.
+    pub async fn settle(&self, marks: &[&Mark]) -> Result<Vec<i64>, Away> {
         let mut connection = self.connection()?;
         let mut pipeline = deadpool_redis::redis::pipe();
         for mark in marks {
-            pipeline.hincr(&mark.key, &mark.field, -1).ignore();
+            pipeline.hincr(&mark.key, &mark.field, -1);
         }
-        pipeline.exec_async(&mut connection).await.map_err(|error| self.failed(&error))
+        pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))
     }
 
     /// The mark of the reservation that `copy` was granted with.
