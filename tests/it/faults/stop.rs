@@ -31,8 +31,8 @@ async fn what_it_has_accepted_is_answered() {
     let key = pair.redis_key(&code);
     becomes("all are reserved", async || {
         let fields: Vec<(Vec<u8>, Vec<u8>)> = redis.hgetall(&key).await.unwrap();
-        let copies = fields.iter().filter_map(|(id, bytes)| Copy::unpack(id, bytes));
-        copies.map(|copy| copy.pending as usize).sum::<usize>() == ORDERS
+        let copies = Copy::unpack_all(&fields).unwrap_or_default();
+        copies.iter().map(|copy| copy.pending as usize).sum::<usize>() == ORDERS
     })
     .await;
 
