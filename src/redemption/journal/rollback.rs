@@ -54,15 +54,19 @@ pub async fn undo(
     if let Some(voucher_value) = redemption.rolled_back_to {
         return Ok(undone(voucher_value, false));
     }
+    // The code is left in stale_code: whatever becomes of this server now, some server takes the copy
+    // that still counts the redemption out of Redis.
     let balance: Option<i64> = sqlx::query_scalar(
-        "UPDATE voucher SET \
+        "WITH given_back AS (UPDATE voucher SET \
             redemption_count = redemption_count - CASE WHEN period_start = $2 THEN 1 ELSE 0 END, \
             amount_redeemed = amount_redeemed - CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
             balance = balance + CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
             total_redemption_count = total_redemption_count - 1, \
             total_amount_redeemed = total_amount_redeemed - $3, \
             revision = revision + 1 \
-         WHERE id = $1 RETURNING balance",
+         WHERE id = $1 RETURNING balance, key), \
+         stale AS (INSERT INTO stale_code (key) SELECT key FROM given_back) \
+         SELECT balance FROM given_back",
     )
     .bind(redemption.voucher)
     .bind(redemption.period_start)

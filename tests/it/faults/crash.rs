@@ -115,6 +115,27 @@ async fn before_redis_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn before_redis_knows_of_a_rollback() {
+    let database = Database::new().await;
+    let environment = [("FAILPOINTS", "rollback-committed=return")];
+    let mut pair = Pair::start_with(&database, 2, [&environment, &[]]).await;
+    let code = pair.voucher("discount", 100, Some(1)).await;
+    let order = pair.order(&code, 0, "7");
+    assert_eq!(pair.field.redeem(0, &order).await.redeemed(), Ok(100));
+    assert_eq!(pair.field.roll_back(0, &order).await, None);
+    becomes("the server has died", async || pair.servers[0].has_ended()).await;
+    becomes("the voucher is good again", async || {
+        let heard = pair.field.validate(1, &code, &pair.devices[1], Some(30)).await.unwrap();
+        heard.json()["valid"] == true
+    })
+    .await;
+    assert_eq!(pair.field.roll_back(1, &order).await.unwrap().json()["rolledBack"], true);
+    assert_eq!(pair.field.redeem(1, &pair.order(&code, 1, "7")).await.redeemed(), Ok(100));
+    assert_eq!(pair.field.redeem(1, &order).await.redeemed(), Err("rolled_back".to_owned()));
+    pair.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_server_after_the_other_under_load() {
     let database = Database::new().await;
     let mut pair = Pair::start(&database, 8).await;

@@ -52,15 +52,16 @@ async fn not_answering_for_a_while() {
     let signal = |name: &str| {
         assert!(Command::new("kill").arg(name).arg(process.to_string()).status().unwrap().success());
     };
+    let code = pair.voucher("discount", 100, Some(1)).await;
+    assert_eq!(pair.field.validate(0, &code, &pair.devices[7], None).await.unwrap().json()["valid"], true);
     let load = Load::start(&pair, 7).await;
     signal("-STOP");
     load.goes_on().await;
     for server in &pair.servers {
         pair.wait_for(server, "degraded").await;
     }
-    let code = pair.voucher("discount", 100, Some(1)).await;
     for server in 0..2 {
-        let heard = pair.field.validate(server, &code, &pair.devices[7], Some(30)).await.unwrap();
+        let heard = pair.field.validate(server, &code, &pair.devices[7], Some(300)).await.unwrap();
         assert_eq!(heard.json()["valid"], true, "{}", heard.body);
     }
     load.goes_on().await;
@@ -71,6 +72,11 @@ async fn not_answering_for_a_while() {
     load.goes_on().await;
     pair.assert_true(&load.finish().await).await;
     // A lock that was given meanwhile is known to Redis, too.
+    becomes("Redis knows of the lock", async || {
+        let heard = pair.field.validate(1, &code, &pair.devices[6], None).await.unwrap();
+        heard.json()["reason"] == "locked"
+    })
+    .await;
     let stranger = pair.field.redeem(0, &pair.order(&code, 6, "7")).await;
     assert_eq!(stranger.redeemed(), Err("locked".to_owned()));
     assert_eq!(pair.field.redeem(1, &pair.order(&code, 7, "7")).await.redeemed(), Ok(100));
