@@ -1,6 +1,6 @@
 //! A model of a few vouchers, in plain Rust and knowing nothing of the server's own logic, driven
-//! beside the real thing with random verbs, clock steps, changes and losses of Redis. Both must give
-//! the same answer to everything.
+//! beside the real thing (two servers that take turns) with random verbs, clock steps, changes and
+//! losses of Redis. Both must give the same answer to everything.
 //!
 //! More cases: `PROPTEST_CASES=500 cargo test --test it model`. A failure prints the shortest
 //! sequence that was found; `PROPTEST_RNG_SEED` repeats a run.

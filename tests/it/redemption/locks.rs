@@ -118,6 +118,22 @@ async fn a_lock_outlives_changes_and_a_reload_of_its_voucher() {
 }
 
 #[tokio::test]
+async fn a_repeated_order_leaves_the_lock_for_the_next() {
+    for shop in [Shop::new().await.with_redis().await, Shop::without_redis().await] {
+        let made = shop.made(json!({"redemptionLimit": 5})).await;
+        let first = shop.redeem(HERE, &made.code, "1").await;
+        shop.lock(HERE, &made.code, 60).await;
+        assert_eq!(shop.redeem(HERE, &made.code, "1").await, first);
+        assert_eq!(shop.validate(THERE, &made.code).await["lockedTill"], "2026-06-01T10:01:00Z");
+        let other = json!({"deviceId": HERE, "order": {"id": "1", "amount": 1}});
+        shop.ask("redeem", &made.code, other).await.expect(409);
+        assert_eq!(shop.redeem(THERE, &made.code, "1").await["reason"], "locked");
+        assert_eq!(shop.redeem(HERE, &made.code, "2").await["redeemed"], true);
+        assert_eq!(shop.redeem(THERE, &made.code, "1").await["redeemed"], true);
+    }
+}
+
+#[tokio::test]
 async fn a_lapsed_lock_in_the_row_hides_none_in_redis() {
     let shop = Shop::new().await.with_redis().await;
     let made = shop.made(json!({"redemptionLimit": 3})).await;

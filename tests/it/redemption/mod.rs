@@ -15,7 +15,7 @@ use crate::{
     world,
 };
 use chrono::Duration;
-use scrip::app::App;
+use scrip::{app::App, http};
 use serde_json::{Value, json};
 
 /// What a marketing department and its machines' operator may do.
@@ -71,6 +71,17 @@ impl Shop {
     pub async fn with_redis(self) -> Self {
         assert!(self.app().ready(std::time::Duration::from_secs(5)).await, "Redis does not answer");
         self
+    }
+
+    /// A second server on the same stores and clock, and someone who may do everything there. Whoever
+    /// asks for it stops it.
+    pub async fn second_server(&self) -> (App, Client) {
+        let app = App::start(self.app().config.clone(), self.app().clock.clone()).unwrap();
+        while !app.journal.is_ready() || app.hot.is_up() != self.app().hot.is_up() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let key = world::key(&app.db, world::ROOT, None, SCOPES).await;
+        (app.clone(), Client::new(http::surface(app), Some(key)))
     }
 
     /// The server's parts.
