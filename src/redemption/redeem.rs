@@ -95,6 +95,16 @@ struct Admitted {
     reserved: Option<(Copy, Reservation)>,
 }
 
+/// What became of an entry in the journal; whatever is not done is looked at again.
+enum Entered {
+    /// Committed.
+    Done(Receipt),
+    /// The guard says no.
+    Refused,
+    /// The connection was lost: it may be committed.
+    Unknown,
+}
+
 /// Redeems. A fault means that nothing was promised: asking again with the same order tells.
 pub async fn redeem(
     app: &App,
@@ -136,8 +146,9 @@ impl Attempt<'_> {
                 if let Some(admitted) = self.admit_by_redis().await? {
                     let reserved = admitted.reserved.as_ref().map(|(copy, _)| copy.clone());
                     match self.enter(admitted).await? {
-                        Some(receipt) => return Ok(Redeemed::Done(receipt)),
-                        None => in_vain = in_vain.or(reserved),
+                        Entered::Done(receipt) => return Ok(Redeemed::Done(receipt)),
+                        Entered::Refused => in_vain = in_vain.or(reserved),
+                        Entered::Unknown => {}
                     }
                 }
             }
@@ -149,7 +160,7 @@ impl Attempt<'_> {
             if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
                 // Redis was wrong, or has just been put right: it also knows of locks.
                 find::load(self.app, self.code, true).await?;
-            } else if let Some(receipt) = self.enter(admitted).await? {
+            } else if let Entered::Done(receipt) = self.enter(admitted).await? {
                 return Ok(Redeemed::Done(receipt));
             }
         }
@@ -227,8 +238,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Writes it into the journal. `None`: the guard, or a lost connection, says to look again.
-    async fn enter(&self, admitted: Admitted) -> Result<Option<Receipt>> {
+    /// Writes it into the journal.
+    async fn enter(&self, admitted: Admitted) -> Result<Entered> {
         crash::point("redeem-reserved");
         let Admitted { voucher, at, reserved } = admitted;
         let terms = voucher.terms();
@@ -259,7 +270,7 @@ impl Attempt<'_> {
             Ok(Outcome::Entered { voucher_value, revision }) => {
                 crash::point("redeem-committed");
                 self.settle(reserved, revision);
-                Ok(Some(Receipt {
+                Ok(Entered::Done(Receipt {
                     voucher: voucher.facts.id,
                     code: voucher.facts.code.to_string(),
                     campaign_type: voucher.campaign.kind.word().to_owned(),
@@ -276,9 +287,9 @@ impl Attempt<'_> {
                 if let Some((_, reservation)) = reserved {
                     reservation.settled();
                 }
-                Ok(None)
+                Ok(Entered::Refused)
             }
-            Err(Lost::Unknown) => Ok(None),
+            Err(Lost::Unknown) => Ok(Entered::Unknown),
             Err(Lost::NotWritten) => Err(Error::Unavailable { store: Store::Postgres }),
         }
     }
