@@ -17,7 +17,7 @@
 --   { "redemption_limit_reached", record, reservations }
 --   { "insufficient_balance", record, reservations }
 --   { "locked", record, reservations }      another machine holds it
---   { "reserved", record }                  done; a lock of this machine is over
+--   { "reserved", record }                  done; the record still shows the lock of this machine, which is over
 assert(#KEYS == 1 and #ARGV == 9, "redeem: 1 key, 9 arguments")
 
 local machine, now, need = tonumber(ARGV[9]), tonumber(ARGV[4]), tonumber(ARGV[8])
@@ -30,8 +30,8 @@ if not r then return refusal end
 
 r.count, r.balance = r.count + 1, r.balance - need
 r.since = now
-if r.owner == machine then r.owner, r.till = 0, 0 end
 local bytes = pack_record(r)
-redis.call("HSET", KEYS[1], ARGV[1], bytes)
+if r.owner == machine then r.owner, r.till = 0, 0 end
+redis.call("HSET", KEYS[1], ARGV[1], pack_record(r))
 redis.call("HINCRBY", KEYS[1], marks(ARGV[1], r), 1)
 return { "reserved", bytes }

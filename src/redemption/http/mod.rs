@@ -156,18 +156,23 @@ async fn redeem(
 ) -> Result<Response> {
     let order = order(body.order, body.demand, &bytes)?;
     let asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
-    let answer = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order).await? {
+    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order)
+        .await?
+    {
         Redeemed::Unknown => return Err(asked.unknown()),
         Redeemed::Done(receipt) => {
             return Ok(json(serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?));
         }
-        Redeemed::RolledBack(receipt) => (receipt_answer(receipt, Some(Refusal::RolledBack)), None),
-        Redeemed::Refused { refusal, voucher, at } => (refused_answer(&voucher, refusal, at), Some(voucher)),
+        Redeemed::RolledBack(receipt) => {
+            let currency = receipt.currency.clone();
+            (receipt_answer(receipt, Some(Refusal::RolledBack)), currency)
+        }
+        Redeemed::Refused { refusal, voucher, at } => {
+            (refused_answer(&voucher, refusal, at), voucher.campaign.currency.clone())
+        }
     };
-    let (answer, voucher) = answer;
     let text = serde_json::to_string(&answer).map_err(Error::fault)?;
-    let currency = voucher.as_ref().map_or("", |voucher| &voucher.campaign.currency);
-    asked.log(Action::Redeem, false, answer.voucher_id, currency, &text);
+    asked.log(Action::Redeem, false, answer.voucher_id, &currency, &text);
     Ok(json(text))
 }
 
