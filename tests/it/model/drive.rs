@@ -43,6 +43,8 @@ struct Stage<'a> {
     code: String,
     made: Vec<Made>,
     last: Option<(usize, u8, i64, Option<i64>)>,
+    /// Device and order of every redemption that was asked for.
+    asked: Vec<(usize, u8)>,
 }
 
 impl Bench {
@@ -69,7 +71,7 @@ impl Bench {
         self.shop.pass(start - self.shop.app().clock.now());
         let code = format!("PLAY-{}", self.plays.fetch_add(1, Ordering::Relaxed));
         let oracle = Oracle::new(&play.seeds, start);
-        let mut stage = Stage { bench: self, oracle, code, made: Vec::new(), last: None };
+        let mut stage = Stage { bench: self, oracle, code, made: Vec::new(), last: None, asked: Vec::new() };
         stage.set_up(play).await;
         for (at, step) in play.steps.iter().enumerate() {
             let (expected, found) = stage.take(step).await;
@@ -153,7 +155,11 @@ impl Stage<'_> {
                 let expected = self.oracle.release(device);
                 (expected, self.ask("release", json!({"deviceId": DEVICES[device]})).await)
             }
-            Step::RollBack { device, order } => {
+            Step::RollBack { nth } => {
+                let (device, order) = match self.asked.len() {
+                    0 => (0, 0),
+                    asked => self.asked[nth % asked],
+                };
                 let expected = self.oracle.roll_back(device, order);
                 let body = json!({"deviceId": DEVICES[device], "order": {"id": order.to_string()}});
                 (expected, self.ask("rollback", body).await)
@@ -188,6 +194,7 @@ impl Stage<'_> {
             "demand": demand.map(|amount| json!({"amount": amount})),
         });
         self.last = Some((device, order, amount, demand));
+        self.asked.push((device, order));
         (expected, self.ask("redeem", body).await)
     }
 
