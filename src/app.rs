@@ -19,7 +19,7 @@ use crate::{
 };
 use secrecy::ExposeSecret;
 use sqlx::{
-    PgPool,
+    ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
@@ -173,7 +173,9 @@ fn connect_options(config: &Config) -> Result<PgConnectOptions> {
             ("TimeZone", "UTC"),
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "2000"),
-        ]))
+        ])
+        // Statements of the hot path are many and known; whoever waits too long is told so.
+        .disable_statement_logging())
 }
 
 /// The pool, which connects when it is first asked to: a server starts while Postgres is away.
@@ -181,6 +183,7 @@ pub fn database(config: &Config) -> Result<PgPool> {
     Ok(PgPoolOptions::new()
         .max_connections(config.database_connections)
         .acquire_timeout(Duration::from_millis(config.database_wait_ms))
+        .acquire_slow_threshold(Duration::from_millis(config.database_wait_ms))
         .test_before_acquire(false)
         .connect_lazy_with(connect_options(config)?))
 }

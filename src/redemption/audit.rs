@@ -19,6 +19,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// Between two attempts to write while Postgres is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Times that Postgres may refuse a batch before it is dropped.
+const ATTEMPTS_MAX: u32 = 5;
+
 /// Months of the log that are there ahead of time, this one included.
 const MONTHS_AHEAD: i32 = 4;
 
@@ -94,6 +97,7 @@ impl Audit {
 
 async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut failures = 0;
     loop {
         let stopping = stop.is_cancelled();
         if !stopping {
@@ -115,15 +119,22 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
             continue;
         }
         match copy(&db, &batch).await {
-            Ok(()) => batch.clear(),
+            Ok(()) => {
+                batch.clear();
+                failures = 0;
+            }
             Err(error) => {
                 tracing::warn!(error = %error, entries = batch.len(), "the voucher log cannot be written");
                 if stopping {
                     return;
                 }
-                if !postgres_is_away(&error) {
+                // A month that is being attached refuses rows for a moment; what is refused for good must
+                // not hold up the rest.
+                failures += u32::from(!postgres_is_away(&error));
+                if failures > ATTEMPTS_MAX {
                     metrics::counter!("scrip_log_entries_dropped_total").increment(batch.len() as u64);
                     batch.clear();
+                    failures = 0;
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -328,7 +328,9 @@ async fn load_keeps_what_is_newer() {
         bench.put(std::slice::from_ref(&there)).await;
         let expected = if keeps { there } else { loaded.clone() };
         let reply = bench.call(&load_args(force, &[&loaded])).await;
-        assert_eq!(reply, ("loaded".to_owned(), vec![expected.clone()]));
+        let mut shown = expected.clone();
+        shown.pending = 0;
+        assert_eq!(reply, ("loaded".to_owned(), vec![shown]), "the reply leaves reservations out");
         assert_eq!(bench.there().await, [expected]);
     }
     bench.put(&[]).await;
