@@ -6,11 +6,11 @@
 use super::{
     code::Code,
     find,
-    hot::{Admission, Copy},
-    journal::{self, Entry, Lost, Outcome, Spent, truth},
+    hot::Admission,
+    journal::{self, Entry, Lost, Outcome, truth},
     reconcile::Reservation,
     rules::Device,
-    voucher::{Ask, Kind, Lock, Refusal, Voucher, amount_off, choose},
+    voucher::{Ask, Kind, Refusal, Voucher, amount_off, choose},
 };
 use crate::{
     app::App,
@@ -52,6 +52,8 @@ pub struct Receipt {
     pub amount_off: i64,
     /// A discount's value; a gift's balance after it.
     pub voucher_value: i64,
+    /// ISO 4217.
+    pub currency: Box<str>,
 }
 
 /// The answer to a redemption.
@@ -90,7 +92,17 @@ struct Attempt<'a> {
 struct Admitted {
     voucher: Voucher,
     at: DateTime<Utc>,
-    reserved: Option<(Copy, Reservation)>,
+    reserved: Option<Reservation>,
+}
+
+/// What became of an entry in the journal; whatever is not done is looked at again.
+enum Entered {
+    /// Committed.
+    Done(Receipt),
+    /// The guard says no.
+    Refused,
+    /// The connection was lost: it may be committed.
+    Unknown,
 }
 
 /// Redeems. A fault means that nothing was promised: asking again with the same order tells.
@@ -127,38 +139,52 @@ impl Attempt<'_> {
     async fn run(&self) -> Result<Redeemed> {
         let give_up_at = Instant::now() + Duration::from_millis(self.app.config.redeem_deadline_ms);
         let mut by_redis = 0;
-        let mut refused_by_guard = false;
+        let mut in_vain = None;
         while Instant::now() < give_up_at {
-            let mut seen_lock = None;
             if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
                 by_redis += 1;
-                match self.admit_by_redis().await? {
-                    Ok(admitted) => match self.enter(admitted).await? {
-                        Some(receipt) => return Ok(Redeemed::Done(receipt)),
-                        None => refused_by_guard = true,
-                    },
-                    Err(lock) => seen_lock = lock,
+                if let Some(admitted) = self.admit_by_redis().await? {
+                    let reserved = admitted.reserved.as_ref().map(|_| admitted.voucher.clone());
+                    match self.enter(admitted).await? {
+                        Entered::Done(receipt) => return Ok(Redeemed::Done(receipt)),
+                        Entered::Refused => in_vain = in_vain.or(reserved),
+                        Entered::Unknown => {}
+                    }
                 }
             }
-            match self.judge_by_postgres(seen_lock).await? {
-                Ok(_) if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() => {
-                    // Redis was wrong, or has just been put right: it also knows of locks.
-                    find::load(self.app, self.code, true).await?;
-                }
-                Ok(admitted) => {
-                    if let Some(receipt) = self.enter(admitted).await? {
-                        return Ok(Redeemed::Done(receipt));
-                    }
-                }
-                Err(redeemed) => {
-                    if refused_by_guard {
-                        find::load(self.app, self.code, true).await?;
-                    }
-                    return Ok(redeemed);
-                }
+            let admitted = match self.judge_by_postgres().await {
+                Ok(Ok(admitted)) => admitted,
+                Ok(Err(redeemed)) => return self.without(in_vain, Ok(redeemed)).await,
+                Err(error) => return self.without(in_vain, Err(error)).await,
+            };
+            if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
+                // Redis was wrong, or has just been put right: it also knows of locks.
+                find::load(self.app, self.code, true).await?;
+            } else if let Entered::Done(receipt) = self.enter(admitted).await? {
+                return Ok(Redeemed::Done(receipt));
             }
         }
         Err(Error::Unavailable { store: Store::Postgres })
+    }
+
+    /// Gives an answer for which Redis should not have reserved anything: takes that back, and with it
+    /// the end of this device's lock.
+    async fn without(&self, reserved: Option<Voucher>, answer: Result<Redeemed>) -> Result<Redeemed> {
+        let (app, code) = (self.app, self.code);
+        let Some(reserved) = reserved else { return answer };
+        let at = app.clock.now();
+        let Ok((rows, _)) = find::load(app, code, true).await else {
+            drop(app.reconcile.watch(code.key()));
+            return answer;
+        };
+        if let Some(lock) = reserved.state.lock.filter(|lock| lock.till > at)
+            && let Some(row) = rows.iter().find(|row| row.voucher.facts.id == reserved.facts.id)
+        {
+            let claim = find::claim(&row.voucher, self.device, 0, at);
+            // Whoever was quicker than this has it now.
+            let _ = app.hot.lock(code.key(), claim, lock.till).await;
+        }
+        answer
     }
 
     /// A gift is asked for an amount.
@@ -169,48 +195,52 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Reserves in Redis; otherwise the lock that was seen there, if that was the reason.
-    async fn admit_by_redis(&self) -> Result<Result<Admitted, Option<Lock>>> {
+    /// Reserves in Redis. `None`: ask Postgres, which may say why.
+    async fn admit_by_redis(&self) -> Result<Option<Admitted>> {
         let (app, device, code) = (self.app, self.device, self.code);
         let at = app.clock.now();
         let voucher = match find::at_hand(app, device, code) {
             Some(voucher) => voucher,
             None => match find::meant(app, device, code, self.ask(), at).await? {
                 Some(meant) if meant.in_redis => meant.voucher,
-                _ => return Ok(Err(None)),
+                _ => return Ok(None),
             },
         };
-        self.check_demand(&voucher)?;
         if !app.journal.is_up(voucher.facts.id) {
             return Err(Error::Unavailable { store: Store::Postgres });
         }
-        if voucher.standing(at).is_err() || voucher.admits(device, self.ask()).is_err() {
-            return Ok(Err(None));
+        // A repeated order may have been for another voucher of this code: the journal knows.
+        if self.check_demand(&voucher).is_err()
+            || voucher.standing(at).is_err()
+            || voucher.admits(device, self.ask()).is_err()
+        {
+            return Ok(None);
         }
         let need = amount_off(voucher.terms(), &voucher.state, self.ask());
         crash::point("redeem-before-reserve");
         match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
             Ok(Admission::Granted(copy)) => {
-                let reservation = app.reconcile.watch(code.key());
+                let reserved =
+                    Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy), copy.state));
                 let voucher = Voucher { state: copy.state, ..voucher };
-                Ok(Ok(Admitted { voucher, at, reserved: Some((copy, reservation)) }))
+                Ok(Some(Admitted { voucher, at, reserved }))
             }
-            Ok(Admission::Refused(_, copy)) => Ok(Err(copy.state.lock)),
+            Ok(Admission::Refused(..)) => Ok(None),
             Ok(Admission::Missing | Admission::Changed) => {
                 app.near.forget_code(code.key());
                 find::load(app, code, false).await?;
-                Ok(Err(None))
+                Ok(None)
             }
             // It may have been reserved all the same.
             Err(_) => {
                 drop(app.reconcile.watch(code.key()));
-                Ok(Err(None))
+                Ok(None)
             }
         }
     }
 
-    /// Writes it into the journal. `None`: the guard, or a lost connection, says to look again.
-    async fn enter(&self, admitted: Admitted) -> Result<Option<Receipt>> {
+    /// Writes it into the journal.
+    async fn enter(&self, admitted: Admitted) -> Result<Entered> {
         crash::point("redeem-reserved");
         let Admitted { voucher, at, reserved } = admitted;
         let terms = voucher.terms();
@@ -237,16 +267,20 @@ impl Attempt<'_> {
             request: self.order.request.clone(),
             now: at,
         };
-        match self.app.journal.submit(entry).await {
-            Ok(Outcome::Entered { voucher_value, spent }) => {
+        let in_redis = reserved.is_some();
+        match self.app.journal.submit(entry, reserved).await {
+            Ok(Outcome::Entered { voucher_value }) => {
                 crash::point("redeem-committed");
-                self.settle(reserved, spent);
-                Ok(Some(Receipt {
+                if !in_redis {
+                    drop(self.app.reconcile.watch(self.code.key()));
+                }
+                Ok(Entered::Done(Receipt {
                     voucher: voucher.facts.id,
                     code: voucher.facts.code.to_string(),
                     campaign_type: voucher.campaign.kind.word().to_owned(),
                     amount_off,
                     voucher_value,
+                    currency: voucher.campaign.currency.clone(),
                 }))
             }
             Ok(Outcome::Refused) => {
@@ -254,52 +288,30 @@ impl Attempt<'_> {
                 // What is known here is not what is true: read all of it again.
                 self.app.near.forget_code(self.code.key());
                 self.app.near.forget_campaign(voucher.campaign.id);
-                if let Some((_, reservation)) = reserved {
-                    reservation.settled();
-                }
-                Ok(None)
+                Ok(Entered::Refused)
             }
-            Err(Lost::Unknown) => Ok(None),
+            Err(Lost::Unknown) => Ok(Entered::Unknown),
             Err(Lost::NotWritten) => Err(Error::Unavailable { store: Store::Postgres }),
         }
-    }
-
-    /// After the commit, and beside the answer: Redis learns that it is true. Where that is not all
-    /// that there is to it (the copy was replaced, perhaps by one of before the commit; or it has
-    /// nothing outstanding and still differs from the row), Redis is put right.
-    fn settle(&self, reserved: Option<(Copy, Reservation)>, spent: Spent) {
-        let Some((copy, reservation)) = reserved else {
-            drop(self.app.reconcile.watch(self.code.key()));
-            return;
-        };
-        let (app, key) = (self.app.clone(), self.code.key().to_owned());
-        self.app.tasks.spawn(async move {
-            crash::point("redeem-before-settle");
-            let settled = app.hot.settle(&key, &copy, 1, spent.revision, app.clock.now()).await;
-            if let Ok(Some(copy)) = settled
-                && (copy.pending > 0 || spent.agrees_with(&copy))
-            {
-                reservation.settled();
-            }
-        });
     }
 
     /// What Postgres says: the first answer to this order, a refusal, or a voucher to redeem.
     /// The vouchers are read before the journal: a voucher that this very order has spent is then
     /// found in it.
-    async fn judge_by_postgres(&self, seen_lock: Option<Lock>) -> Result<Result<Admitted, Redeemed>> {
+    async fn judge_by_postgres(&self) -> Result<Result<Admitted, Redeemed>> {
         let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
         if let Some(redemption) = truth::redemption(&self.app.db, self.key).await? {
             return self.repeat(redemption).map(Err);
         }
         let at = self.app.clock.now();
-        let vouchers: Vec<Voucher> = find::named(rows, self.code)
+        let mut vouchers: Vec<Voucher> = find::named(rows, self.code)
             .into_iter()
-            .map(|mut row| {
-                row.voucher.state.lock = row.voucher.state.lock.or(seen_lock);
-                row.voucher
-            })
+            .map(|row| row.voucher)
+            .filter(|voucher| self.device.belongs_below(voucher.campaign.group))
             .collect();
+        if !vouchers.is_empty() {
+            self.add_locks(&mut vouchers, at).await;
+        }
         let Some(voucher) = choose(&vouchers, self.device, self.ask(), at) else {
             return Ok(Err(Redeemed::Unknown));
         };
@@ -309,6 +321,21 @@ impl Attempt<'_> {
             Ok(_) => Ok(Admitted { voucher, at, reserved: None }),
             Err(refusal) => Err(Redeemed::Refused { refusal, voucher: Box::new(voucher), at }),
         })
+    }
+
+    /// Adds to what Postgres says the locks that only Redis knows of.
+    async fn add_locks(&self, vouchers: &mut [Voucher], at: DateTime<Utc>) {
+        let copies = match self.app.hot.read(self.code.key()).await {
+            Ok(copies) if copies.is_empty() => {
+                find::load(self.app, self.code, false).await.map(|loaded| loaded.1).unwrap_or_default()
+            }
+            copies => copies.unwrap_or_default(),
+        };
+        for voucher in vouchers {
+            let copy = copies.iter().find(|copy| copy.id == voucher.facts.id);
+            let in_row = voucher.state.lock.filter(|lock| lock.till > at);
+            voucher.state.lock = in_row.or(copy.and_then(|copy| copy.state.lock));
+        }
     }
 
     /// The first answer again, for ever.
@@ -325,6 +352,7 @@ impl Attempt<'_> {
             campaign_type: redemption.campaign_type,
             amount_off: redemption.amount_off,
             voucher_value: redemption.voucher_value,
+            currency: redemption.currency.into(),
         };
         Ok(match redemption.rolled_back_to {
             Some(voucher_value) => Redeemed::RolledBack(Receipt { voucher_value, ..receipt }),

@@ -343,3 +343,7 @@ pub fn choose<'a>(
         },
     )
 }
+
+#[cfg(test)]
+#[path = "voucher_tests.rs"]
+mod tests;

@@ -29,6 +29,7 @@ pub struct TestApp {
 pub struct Builder {
     clock: Clock,
     config: Config,
+    redis_url: String,
 }
 
 impl TestApp {
@@ -46,7 +47,7 @@ impl TestApp {
             database_connections: 8,
             ..Config::default()
         };
-        Builder { clock: Clock::default(), config }
+        Builder { clock: Clock::default(), config, redis_url: database::url("SCRIP_TEST_REDIS_URL") }
     }
 
     /// Someone without a token.
@@ -92,12 +93,19 @@ impl Builder {
         self
     }
 
+    /// With a Redis that never answers.
+    pub fn without_redis(mut self) -> Self {
+        // Nobody can listen on port 0.
+        "redis://127.0.0.1:0".clone_into(&mut self.redis_url);
+        self
+    }
+
     /// Starts it.
     pub async fn build(self) -> TestApp {
         let database = Database::new().await;
         let config = Config {
             database_url: SecretString::from(database.url.clone()),
-            redis_url: SecretString::from(database::url("SCRIP_TEST_REDIS_URL")),
+            redis_url: SecretString::from(self.redis_url),
             redis_prefix: database.name.clone(),
             ..self.config
         };

@@ -1,7 +1,7 @@
 //! The guarded statement: its arrays, and how one batch is written.
 
 use super::Entry;
-use crate::redemption::hot::Copy;
+use crate::redemption::voucher::State;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
 use std::collections::{BTreeMap, HashMap};
@@ -14,12 +14,10 @@ pub(super) struct Group<'a> {
 }
 
 /// What a voucher's row became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
-pub struct Spent {
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(super) struct Spent {
     id: Uuid,
     balance: Option<i64>,
-    /// Of the row now.
-    pub revision: i64,
     period_start: DateTime<Utc>,
     redemption_count: i64,
 }
@@ -30,13 +28,10 @@ impl Spent {
         self.balance.map_or(entry.value, |balance| balance + taken_later)
     }
 
-    /// Whether a copy of the same revision has the same counters; one of another revision is about
-    /// something else.
-    pub fn agrees_with(&self, copy: &Copy) -> bool {
-        let (state, balance) = (&copy.state, self.balance.unwrap_or(0));
-        copy.revision != self.revision
-            || (state.period, state.count, state.balance)
-                == (self.period_start, self.redemption_count, balance)
+    /// Whether a copy with nothing outstanding says the same.
+    pub(super) fn agrees_with(&self, state: &State) -> bool {
+        (self.period_start, self.redemption_count, self.balance.unwrap_or(0))
+            == (state.period, state.count, state.balance)
     }
 }
 

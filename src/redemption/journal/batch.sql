@@ -43,7 +43,7 @@ spent AS (
            OR CASE WHEN v.period_start < g.period THEN 0 ELSE v.redemption_count END + g.taken <= g.redemption_limit)
       AND (g.initial IS NULL
            OR CASE WHEN v.period_start < g.period THEN g.initial ELSE v.balance END >= g.amount)
-    RETURNING v.id, v.balance, v.revision, v.period_start, v.redemption_count
+    RETURNING v.id, v.balance, v.period_start, v.redemption_count
 ),
 entered AS (
     INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
@@ -63,4 +63,4 @@ paid AS (
     INSERT INTO payment_transaction (machine, location, method, price, currency, redemption, occurred_at)
     SELECT machine, location, 'code', amount_off, currency, key, $13 FROM entered
 )
-SELECT id, balance, revision, period_start, redemption_count FROM spent
+SELECT id, balance, period_start, redemption_count FROM spent

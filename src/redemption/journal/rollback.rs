@@ -1,7 +1,14 @@
 //! Rollbacks in Postgres: a second entry that undoes the first, exactly once.
 
-use super::truth;
-use crate::{error::Result, redemption::rules::Device};
+use super::truth::{self, Redemption};
+use crate::{
+    error::Result,
+    redemption::{
+        rules::Device,
+        voucher::{Kind, Voucher},
+    },
+    transaction,
+};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -36,13 +43,10 @@ pub async fn undo(
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Undone> {
-    let mut tx = db.begin().await?;
+    let mut tx = transaction::begin(db).await?;
     let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
     // Two at once queue up here; the second then finds the first one's entry.
-    let revision: Option<i64> = sqlx::query_scalar("SELECT revision FROM voucher WHERE id = $1 FOR UPDATE")
-        .bind(redemption.voucher)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let row = truth::voucher_for_update(&mut tx, redemption.voucher).await?;
     let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
     let undone = |voucher_value, first| Undone::Undone {
         voucher: redemption.voucher,
@@ -54,9 +58,12 @@ pub async fn undo(
     if let Some(voucher_value) = redemption.rolled_back_to {
         return Ok(undone(voucher_value, false));
     }
+    debug_assert!(row.is_some(), "a redeemed voucher is never deleted");
+    let voucher_value =
+        row.map_or(redemption.voucher_value, |row| value_after(&row.voucher, &redemption, now));
     // The code is left in stale_code: whatever becomes of this server now, some server takes the copy
     // that still counts the redemption out of Redis.
-    let balance: Option<i64> = sqlx::query_scalar(
+    sqlx::query(
         "WITH given_back AS (UPDATE voucher SET \
             redemption_count = redemption_count - CASE WHEN period_start = $2 THEN 1 ELSE 0 END, \
             amount_redeemed = amount_redeemed - CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
@@ -64,18 +71,14 @@ pub async fn undo(
             total_redemption_count = total_redemption_count - 1, \
             total_amount_redeemed = total_amount_redeemed - $3, \
             revision = revision + 1 \
-         WHERE id = $1 RETURNING balance, key), \
-         stale AS (INSERT INTO stale_code (key) SELECT key FROM given_back) \
-         SELECT balance FROM given_back",
+         WHERE id = $1 RETURNING key) \
+         INSERT INTO stale_code (key) SELECT key FROM given_back",
     )
     .bind(redemption.voucher)
     .bind(redemption.period_start)
     .bind(redemption.amount_off)
-    .fetch_optional(&mut *tx)
-    .await?
-    .flatten();
-    debug_assert!(revision.is_some(), "a redeemed voucher is never deleted");
-    let voucher_value = balance.unwrap_or(redemption.voucher_value);
+    .execute(&mut *tx)
+    .await?;
     sqlx::query(
         "WITH undone AS ( \
             INSERT INTO redemption_rollback (key, voucher, campaign, machine, location, requester, order_id, \
@@ -96,4 +99,16 @@ pub async fn undo(
     .await?;
     tx.commit().await?;
     Ok(undone(voucher_value, true))
+}
+
+/// A discount's value as it was redeemed; a gift's balance once the redemption is undone. A reset that
+/// is due counts as done, although the row does not show it yet.
+fn value_after(voucher: &Voucher, redemption: &Redemption, now: DateTime<Utc>) -> i64 {
+    let terms = voucher.terms();
+    if terms.kind == Kind::Discount {
+        return redemption.voucher_value;
+    }
+    let state = voucher.state.at(terms, now);
+    let given_back = if state.period == redemption.period_start { redemption.amount_off } else { 0 };
+    state.balance + given_back
 }

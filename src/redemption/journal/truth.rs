@@ -10,7 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use sqlx::{PgPool, postgres::PgRow, prelude::FromRow, types::Json};
+use sqlx::{PgConnection, PgPool, postgres::PgRow, prelude::FromRow, types::Json};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -30,17 +30,28 @@ const CAMPAIGN_COLUMNS: &str = "c.id AS c_id, c.user_group AS c_group, c.type AS
      COALESCE((SELECT jsonb_agg(jsonb_build_object('field', r.field, 'value', r.value) ORDER BY r.id) \
                FROM campaign_rule r WHERE r.campaign = c.id), '[]') AS c_rules";
 
+const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.inherits, v.type, v.value, \
+     v.redemption_limit, v.reset_frequency, v.time_zone, v.starts_at, v.expires_at, v.rules, v.period_start, \
+     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at";
+
 /// Every voucher whose code could be meant by `key` (see [`crate::redemption::code::Code::key`]), oldest first.
 pub async fn vouchers(db: &PgPool, key: &str) -> Result<Vec<Row>> {
-    const SELECT: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.inherits, v.type, v.value, \
-         v.redemption_limit, v.reset_frequency, v.time_zone, v.starts_at, v.expires_at, v.rules, v.period_start, \
-         v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at";
     let statement = format!(
-        "SELECT {SELECT}, {CAMPAIGN_COLUMNS} FROM voucher v JOIN campaign c ON c.id = v.campaign \
+        "SELECT {VOUCHER_COLUMNS}, {CAMPAIGN_COLUMNS} FROM voucher v JOIN campaign c ON c.id = v.campaign \
          WHERE v.key = $1 ORDER BY v.created_at, v.id"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(key).fetch_all(db).await?;
     Ok(rows.iter().map(voucher).collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// A voucher, which nobody else changes before the transaction ends.
+pub async fn voucher_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Option<Row>> {
+    let statement = format!(
+        "SELECT {VOUCHER_COLUMNS}, {CAMPAIGN_COLUMNS} FROM voucher v JOIN campaign c ON c.id = v.campaign \
+         WHERE v.id = $1 FOR UPDATE OF v"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(tx).await?;
+    Ok(row.as_ref().map(voucher).transpose()?)
 }
 
 /// A campaign, if there is one.

@@ -113,7 +113,7 @@ async fn a_row_that_someone_else_holds() {
     let pair = Pair::start(&database, 8).await;
     let held = pair.voucher("discount", 100, Some(1)).await;
     let load = Load::start(&pair, 4).await;
-    let mut holding = pair.db.begin().await.unwrap();
+    let mut holding = scrip::transaction::begin(&pair.db).await.unwrap();
     sqlx::query("SELECT id FROM voucher WHERE code = $1 FOR UPDATE")
         .bind(&held)
         .execute(&mut *holding)

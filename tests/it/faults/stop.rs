@@ -16,7 +16,7 @@ async fn what_it_has_accepted_is_answered() {
     let patient = [("SCRIP_JOURNAL_LOCK_WAIT_MS", "8000"), ("SCRIP_REDEEM_DEADLINE_MS", "9000")];
     let mut pair = Pair::start_with(&database, 1, [&patient, &[]]).await;
     let code = pair.voucher("discount", 100, None).await;
-    let mut holding = pair.db.begin().await.unwrap();
+    let mut holding = scrip::transaction::begin(&pair.db).await.unwrap();
     sqlx::query("SELECT id FROM voucher WHERE code = $1 FOR UPDATE")
         .bind(&code)
         .execute(&mut *holding)
@@ -31,8 +31,8 @@ async fn what_it_has_accepted_is_answered() {
     let key = pair.redis_key(&code);
     becomes("all are reserved", async || {
         let fields: Vec<(Vec<u8>, Vec<u8>)> = redis.hgetall(&key).await.unwrap();
-        let copies = fields.iter().filter_map(|(id, bytes)| Copy::unpack(id, bytes));
-        copies.map(|copy| copy.pending as usize).sum::<usize>() == ORDERS
+        let copies = Copy::unpack_all(&fields).unwrap_or_default();
+        copies.iter().map(|copy| copy.pending as usize).sum::<usize>() == ORDERS
     })
     .await;
 

@@ -1,0 +1,151 @@
+//! What can happen to the vouchers of a code, generated.
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+/// Machines, by host name.
+pub const DEVICES: [&str; 3] = ["vm-a-1", "vm-a-2", "vm-a1-1"];
+
+/// Groups that a campaign can belong to: root, a, a1.
+pub const GROUPS: [i64; 3] = [1, 2, 3];
+
+/// Moments before something happens to clocks or calendars: summer time begins and ends in Amsterdam
+/// and in New York, a month ends, a year ends.
+const STARTS: [&str; 7] = [
+    "2026-03-28T21:30:00Z",
+    "2026-10-24T20:00:00Z",
+    "2026-03-07T22:00:00Z",
+    "2026-10-31T21:00:00Z",
+    "2027-02-27T12:00:00Z",
+    "2026-12-30T23:30:00Z",
+    "2026-06-07T11:00:00Z",
+];
+
+/// A voucher to begin with.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Which of [`GROUPS`] its campaign belongs to.
+    pub group: usize,
+    pub gift: bool,
+    pub value: i64,
+    pub limit: Option<i64>,
+    pub reset: &'static str,
+    pub zone: &'static str,
+    /// Days from today.
+    pub expires: Option<i64>,
+    /// Whether it starts tomorrow only.
+    pub tomorrow: bool,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Validate {
+        device: usize,
+        lock: Option<i64>,
+        demand: Option<i64>,
+    },
+    Redeem {
+        device: usize,
+        order: u8,
+        amount: i64,
+        demand: Option<i64>,
+    },
+    /// The last redemption that was asked for, asked for again.
+    Again,
+    Release {
+        device: usize,
+    },
+    /// One of the orders so far, redeemed or not.
+    RollBack {
+        nth: usize,
+    },
+    Switch {
+        voucher: usize,
+        on: bool,
+    },
+    SwitchCampaign {
+        voucher: usize,
+        on: bool,
+    },
+    Revalue {
+        voucher: usize,
+        value: i64,
+    },
+    /// Days from today; `None`: never.
+    Expire {
+        voucher: usize,
+        days: Option<i64>,
+    },
+    Pass {
+        seconds: i64,
+    },
+    /// Redis loses everything.
+    Flush,
+    /// Everything in Redis is declared worthless.
+    Distrust,
+}
+
+/// A world and what happens in it.
+#[derive(Clone, Debug)]
+pub struct Play {
+    pub start: &'static str,
+    pub seeds: Vec<Seed>,
+    pub steps: Vec<Step>,
+}
+
+/// All plays.
+pub fn plays() -> impl Strategy<Value = Play> {
+    (select(&STARTS[..]), vec(seeds(), 1..=2), vec(steps(), 1..80)).prop_map(|(start, seeds, steps)| Play {
+        start,
+        seeds,
+        steps,
+    })
+}
+
+fn seeds() -> impl Strategy<Value = Seed> {
+    (
+        0..GROUPS.len(),
+        any::<bool>(),
+        0i64..300,
+        option::of(1i64..4),
+        select(&["day", "day", "week", "month", "never"][..]),
+        select(&["Europe/Amsterdam", "America/New_York"][..]),
+        option::of(1i64..6),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(group, gift, value, limit, reset, zone, expires, tomorrow)| Seed {
+            group,
+            gift,
+            value,
+            limit,
+            reset,
+            zone,
+            expires,
+            tomorrow,
+        })
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let device = || 0..DEVICES.len();
+    // Of so few orders many are asked again.
+    let order = || 0u8..6;
+    let voucher = || 0usize..2;
+    let seconds =
+        prop_oneof![3 => 1i64..90, 2 => 90i64..3 * 3600, 4 => 3600i64..40 * 3600, 1 => 86400i64..12 * 86400];
+    prop_oneof![
+        6 => (device(), option::of(prop_oneof![1i64..60, Just(900)]), option::of(0i64..200))
+            .prop_map(|(device, lock, demand)| Step::Validate { device, lock, demand }),
+        8 => (device(), order(), select(&[0i64, 40, 250][..]), option::weighted(0.9, select(&[1i64, 30, 70, 150][..])))
+            .prop_map(|(device, order, amount, demand)| Step::Redeem { device, order, amount, demand }),
+        2 => Just(Step::Again),
+        1 => device().prop_map(|device| Step::Release { device }),
+        3 => (0usize..30).prop_map(|nth| Step::RollBack { nth }),
+        1 => (voucher(), prop::bool::weighted(0.7)).prop_map(|(voucher, on)| Step::Switch { voucher, on }),
+        1 => (voucher(), prop::bool::weighted(0.7)).prop_map(|(voucher, on)| Step::SwitchCampaign { voucher, on }),
+        1 => (voucher(), 0i64..300).prop_map(|(voucher, value)| Step::Revalue { voucher, value }),
+        1 => (voucher(), option::of(-1i64..9)).prop_map(|(voucher, days)| Step::Expire { voucher, days }),
+        3 => seconds.prop_map(|seconds| Step::Pass { seconds }),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Distrust),
+    ]
+}
