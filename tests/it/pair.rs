@@ -2,7 +2,7 @@
 
 use crate::{
     database::{self, Database},
-    field::{Field, Order},
+    field::{Field, Heard, Order},
     load::Told,
     server::Server,
     stores::Stores,
@@ -22,8 +22,10 @@ use secrecy::SecretString;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::Barrier;
 use uuid::Uuid;
 
 /// How long service may need to be back by itself.
@@ -197,6 +199,24 @@ impl Pair {
     /// An order of one of the machines.
     pub fn order(&self, code: &str, device: usize, id: &str) -> Order {
         Order { code: code.to_owned(), device: self.devices[device].clone(), id: id.to_owned(), demand: None }
+    }
+
+    /// Sends orders at once, one to one server and the next to the other; returns their answers.
+    pub async fn at_once(&self, orders: Vec<Order>) -> Vec<Heard> {
+        let barrier = Arc::new(Barrier::new(orders.len()));
+        let ask = |(number, order): (usize, Order)| {
+            let (field, barrier) = (self.field.clone(), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                field.redeem(number, &order).await
+            })
+        };
+        let asking: Vec<_> = orders.into_iter().enumerate().map(ask).collect();
+        let mut answers = Vec::with_capacity(asking.len());
+        for asked in asking {
+            answers.push(asked.await.unwrap());
+        }
+        answers
     }
 
     /// How often the journal says that a voucher was redeemed.

@@ -15,21 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::{sync::Barrier, task::JoinSet};
-
-/// All at once, one after another over both servers.
-async fn at_once(pair: &Pair, orders: Vec<Order>) -> Vec<Heard> {
-    let barrier = Arc::new(Barrier::new(orders.len()));
-    let mut asking = JoinSet::new();
-    for (number, order) in orders.into_iter().enumerate() {
-        let (field, barrier) = (pair.field.clone(), Arc::clone(&barrier));
-        asking.spawn(async move {
-            barrier.wait().await;
-            field.redeem(number, &order).await
-        });
-    }
-    asking.join_all().await
-}
+use tokio::task::JoinSet;
 
 /// A server pair that has to do without Redis.
 async fn without_redis(database: &Database, machines: i32) -> Pair {
@@ -39,7 +25,7 @@ async fn without_redis(database: &Database, machines: i32) -> Pair {
 async fn a_limit_of_one_is_redeemed_once(pair: &Pair) {
     let code = pair.voucher("discount", 100, Some(1)).await;
     let orders = (0..pair.devices.len()).map(|device| pair.order(&code, device, "7")).collect();
-    let answers: Vec<_> = at_once(pair, orders).await.iter().map(Heard::redeemed).collect();
+    let answers: Vec<_> = pair.at_once(orders).await.iter().map(Heard::redeemed).collect();
     let (redeemed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
     assert_eq!(redeemed, [Ok(100)]);
     assert!(
@@ -57,7 +43,7 @@ async fn a_gift_is_spent_to_the_last_full_demand(pair: &Pair) {
         Order { demand: Some(30), ..order }
     };
     let answers: Vec<_> =
-        at_once(pair, (0..100).map(order).collect()).await.iter().map(Heard::redeemed).collect();
+        pair.at_once((0..100).map(order).collect()).await.iter().map(Heard::redeemed).collect();
     let balances: BTreeSet<i64> = answers.iter().flatten().copied().collect();
     assert_eq!(balances, (0..33).map(|spent| 10 + 30 * spent).collect(), "each left another balance");
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 33);
@@ -77,10 +63,17 @@ async fn a_gift_is_spent_to_the_last_full_demand(pair: &Pair) {
 }
 
 async fn an_order_sent_50_times_is_redeemed_once(pair: &Pair) {
-    for (kind, demand) in [("discount", None), ("gift", Some(30))] {
-        let code = pair.voucher(kind, 1000, None).await;
+    // Where it uses the voucher up, its repetitions must not be told so.
+    let vouchers = [
+        ("discount", None, None),
+        ("discount", Some(1), None),
+        ("gift", None, Some(30)),
+        ("gift", None, Some(1000)),
+    ];
+    for (kind, limit, demand) in vouchers {
+        let code = pair.voucher(kind, 1000, limit).await;
         let order = Order { demand, ..pair.order(&code, 0, "the same") };
-        let answers = at_once(pair, vec![order; 50]).await;
+        let answers = pair.at_once(vec![order; 50]).await;
         assert!(answers[0].redeemed().is_ok(), "{:?}", answers[0]);
         assert!(answers.iter().all(|answer| answer.body == answers[0].body), "{answers:#?}");
         assert_eq!(pair.count(&code).await, 1);

@@ -3,7 +3,6 @@
 use crate::{
     database::Database,
     field::{Heard, Order},
-    load::Load,
     pair::{PAUSE, Pair, becomes},
 };
 
@@ -133,18 +132,4 @@ async fn before_redis_knows_of_a_rollback() {
     assert_eq!(pair.field.redeem(1, &pair.order(&code, 1, "7")).await.redeemed(), Ok(100));
     assert_eq!(pair.field.redeem(1, &order).await.redeemed(), Err("rolled_back".to_owned()));
     pair.assert_settled().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_server_after_the_other_under_load() {
-    let database = Database::new().await;
-    let mut pair = Pair::start(&database, 8).await;
-    let load = Load::start(&pair, 9).await;
-    for round in 0..6 {
-        pair.servers[round % 2].kill();
-        load.goes_on().await;
-        pair.servers[round % 2].restart().await;
-        load.goes_on().await;
-    }
-    pair.assert_true(&load.finish().await).await;
 }

@@ -3,7 +3,7 @@
 use super::proxy::{Fate, Proxy};
 use crate::{
     database::Database,
-    load::Load,
+    load::{Load, Told},
     pair::{Pair, Place},
     stores::{Stores, Which},
 };
@@ -129,6 +129,6 @@ async fn a_row_that_someone_else_holds() {
     assert_eq!(redeemed.redeemed(), Ok(100));
     assert_eq!(pair.count(&held).await, 1);
     let mut told = load.finish().await;
-    told.push(crate::load::Told { order, refusal: None });
+    told.push(Told { order, refusal: None });
     pair.assert_true(&told).await;
 }

@@ -3,7 +3,7 @@
 use crate::{
     database::Database,
     field::Order,
-    load::Load,
+    load::{Load, Told},
     pair::{Pair, becomes},
     stores::{Stores, Which},
 };
@@ -16,12 +16,28 @@ async fn emptied_again_and_again() {
     let pair = Pair::start(&stores, 8).await;
     let load = Load::start(&pair, 5).await;
     let mut redis = pair.redis().await;
-    for _ in 0..30 {
-        cmd("FLUSHALL").exec_async(&mut redis).await.unwrap();
-        cmd("SCRIPT").arg("FLUSH").exec_async(&mut redis).await.unwrap();
+    let mut scripts = redis.clone();
+    let emptying = tokio::spawn(async move {
+        loop {
+            cmd("FLUSHALL").exec_async(&mut redis).await.unwrap();
+        }
+    });
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        // Whoever is let in by an empty Redis meets the journal.
+        let code = pair.voucher("discount", 100, Some(1)).await;
+        let orders: Vec<_> = (0..8).map(|device| pair.order(&code, device, "7")).collect();
+        let refusals = pair.at_once(orders.clone()).await.into_iter().map(|heard| heard.redeemed().err());
+        let answers: Vec<_> =
+            orders.into_iter().zip(refusals).map(|(order, refusal)| Told { order, refusal }).collect();
+        assert_eq!(answers.iter().filter(|told| told.refusal.is_none()).count(), 1, "{answers:?}");
+        told.extend(answers);
+        cmd("SCRIPT").arg("FLUSH").exec_async(&mut scripts).await.unwrap();
         load.goes_on().await;
     }
-    pair.assert_true(&load.finish().await).await;
+    emptying.abort();
+    told.extend(load.finish().await);
+    pair.assert_true(&told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A server is asked to stop while it is busy.
+//! A server is asked to stop, or made to, while it is busy.
 
 use crate::{
     database::Database,
@@ -84,5 +84,19 @@ async fn what_was_answered_is_in_the_log() {
     let unheard = logged - answered;
     assert!((0..=MACHINES as i64).contains(&unheard), "{answered} answered, {logged} in the log");
     load.goes_on().await;
+    pair.assert_true(&load.finish().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_after_the_other_under_load() {
+    let database = Database::new().await;
+    let mut pair = Pair::start(&database, 8).await;
+    let load = Load::start(&pair, 9).await;
+    for round in 0..6 {
+        pair.servers[round % 2].kill();
+        load.goes_on().await;
+        pair.servers[round % 2].restart().await;
+        load.goes_on().await;
+    }
     pair.assert_true(&load.finish().await).await;
 }
