@@ -10,8 +10,8 @@ assert(#KEYS == 1 and #ARGV == 1, "evict: 1 key, 1 argument")
 
 local all = redis.call("HGETALL", KEYS[1])
 for i = 1, #all, 2 do
-  local r = unpack_record(all[i + 1])
-  if r.till > tonumber(ARGV[1]) then
+  local r = #all[i] == ID and unpack_record(all[i + 1])
+  if r and r.till > tonumber(ARGV[1]) then
     r.epoch = 0
     redis.call("HSET", KEYS[1], all[i], pack_record(r))
   else

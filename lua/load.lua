@@ -32,13 +32,14 @@ for i = 5, #ARGV, 2 do
   end
   if keep_it then
     bytes = there
+    wanted[marks(id, unpack_record(there))] = true
   else
     redis.call("HSET", key, id, bytes)
   end
   reply[#reply + 1] = bytes
 end
-for _, id in ipairs(redis.call("HKEYS", key)) do
-  if not wanted[id] then redis.call("HDEL", key, id) end
+for _, field in ipairs(redis.call("HKEYS", key)) do
+  if not wanted[field] then redis.call("HDEL", key, field) end
 end
 redis.call("EXPIRE", key, tonumber(ARGV[3]))
 return reply

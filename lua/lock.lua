@@ -15,9 +15,9 @@
 -- Returns the first that holds:
 --   { "missing" }                           Redis does not hold it (any more)
 --   { "changed" }                           its facts are of another version
---   { "redemption_limit_reached", record }
---   { "insufficient_balance", record }
---   { "locked", record }                    another machine holds it
+--   { "redemption_limit_reached", record, reservations }
+--   { "insufficient_balance", record, reservations }
+--   { "locked", record, reservations }      another machine holds it
 --   { "held", record }                      done
 assert(#KEYS == 1 and #ARGV == 10, "lock: 1 key, 10 arguments")
 

@@ -1,4 +1,4 @@
--- Reserves one redemption of a voucher; Postgres confirms it, then settle.lua takes the mark away.
+-- Reserves one redemption of a voucher; Postgres confirms it, then HINCRBY takes the mark away.
 --
 -- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
 -- ARGV[1]   id       of the voucher, 16 bytes
@@ -14,9 +14,9 @@
 -- Returns the first that holds:
 --   { "missing" }                           Redis does not hold it (any more)
 --   { "changed" }                           its facts are of another version
---   { "redemption_limit_reached", record }
---   { "insufficient_balance", record }
---   { "locked", record }                    another machine holds it
+--   { "redemption_limit_reached", record, reservations }
+--   { "insufficient_balance", record, reservations }
+--   { "locked", record, reservations }      another machine holds it
 --   { "reserved", record }                  done; the record still shows the lock of this machine, which is over
 assert(#KEYS == 1 and #ARGV == 9, "redeem: 1 key, 9 arguments")
 
@@ -29,9 +29,9 @@ local r, refusal = usable(KEYS[1], {
 if not r then return refusal end
 
 r.count, r.balance = r.count + 1, r.balance - need
-if r.pending == 0 then r.since = now end
-r.pending = r.pending + 1
+r.since = now
 local bytes = pack_record(r)
 if r.owner == machine then r.owner, r.till = 0, 0 end
 redis.call("HSET", KEYS[1], ARGV[1], pack_record(r))
+redis.call("HINCRBY", KEYS[1], marks(ARGV[1], r), 1)
 return { "reserved", bytes }

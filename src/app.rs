@@ -6,7 +6,13 @@ use crate::{
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     notice,
     redemption::{
-        audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
+        audit::{self, Audit},
+        epoch,
+        facts::Near,
+        guesses::Guesses,
+        hot::Hot,
+        journal::Journal,
+        reconcile::Reconcile,
     },
     stores::{self, Stores},
     time::Clock,
@@ -84,7 +90,7 @@ impl App {
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
         let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
         let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
-        let (reconcile, backlog) = Reconcile::new();
+        let (reconcile, backlog, committed) = Reconcile::new();
         for lane in lanes {
             tasks.spawn(lane);
         }
@@ -113,6 +119,8 @@ impl App {
         app.tasks.spawn(notice::listen(app.clone()));
         app.tasks.spawn(notice::sweep(app.clone()));
         app.tasks.spawn(backlog.run(app.clone()));
+        app.tasks.spawn(committed.run(app.clone()));
+        app.tasks.spawn(audit::keep_months(app.clone()));
         app.tasks.spawn(remember_keys(app.clone()));
         Ok(app)
     }
@@ -161,7 +169,11 @@ fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(config.database_url.expose_secret())
         .map_err(Error::fault)?
         .application_name("scrip")
-        .options([("TimeZone", "UTC"), ("idle_in_transaction_session_timeout", "30000")]))
+        .options([
+            ("TimeZone", "UTC"),
+            ("idle_in_transaction_session_timeout", "30000"),
+            ("lock_timeout", "2000"),
+        ]))
 }
 
 /// The pool, which connects when it is first asked to: a server starts while Postgres is away.

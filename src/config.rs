@@ -28,6 +28,7 @@ const CLIENT_NAMES: &[&str] = &[
     "device_ids",
     "code_discount",
     "code_gift",
+    "voucher_discount",
 ];
 
 /// Everything that can be set, with its default.

@@ -4,12 +4,16 @@ use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
     config::Config,
-    http,
+    crash, demo, http,
+    redemption::{self, epoch},
     time::Clock,
 };
-use std::{io::Write as _, process::ExitCode};
+use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 mod serve;
+
+/// How long a tool waits for both stores.
+const STORES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Voucher and campaign server for vending fleets.
 #[derive(Parser)]
@@ -31,6 +35,16 @@ enum Role {
     Work,
     /// Bring the schema up to date.
     Migrate,
+    /// Recompute balances and counters from the journal and say what differs (exit code 1 if anything does).
+    Verify,
+    /// Declare everything in Redis worthless: it is loaded again from Postgres as it is asked for.
+    Rebuild,
+    /// Load the demo's data, once, and write what its visitors need.
+    Demo {
+        /// The file to write to.
+        #[arg(long, default_value = ".dev/demo.env")]
+        write: PathBuf,
+    },
     /// Print the `OpenAPI` document.
     Openapi,
     /// Print the configuration in force, secrets masked.
@@ -46,16 +60,30 @@ enum Failure {
 }
 
 impl Failure {
-    fn setup(error: impl std::fmt::Display) -> Self {
-        Self::Setup(error.to_string())
+    fn setup(error: impl Error) -> Self {
+        Self::Setup(with_causes(&error))
     }
 
-    fn run(error: impl std::fmt::Display) -> Self {
-        Self::Run(error.to_string())
+    fn run(error: impl Error) -> Self {
+        Self::Run(with_causes(&error))
     }
 }
 
+/// The error and what led to it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut messages = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        messages.push(error.to_string());
+        cause = error.source();
+    }
+    // Many errors say what their cause says.
+    messages.dedup();
+    messages.join(": ")
+}
+
 fn main() -> ExitCode {
+    crash::arm();
     let (message, code) = match run(Arguments::parse()) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Setup(message)) => (message, 2),
@@ -92,7 +120,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 async fn play(role: Role, config: Config) -> Result<(), Failure> {
     match role {
         Role::Serve { migrate: first } => {
-            config.signing_secret().map_err(Failure::setup)?;
+            config.signing_secret().map_err(Failure::Setup)?;
             if first {
                 migrate(&config).await?;
             }
@@ -100,11 +128,24 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             serve::http(app).await.map_err(Failure::run)
         }
         Role::Work => {
-            config.signing_secret().map_err(Failure::setup)?;
+            config.signing_secret().map_err(Failure::Setup)?;
             let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
             serve::work(app).await.map_err(Failure::run)
         }
         Role::Migrate => migrate(&config).await,
+        Role::Verify => verify(config).await,
+        Role::Rebuild => {
+            let db = app::database(&config).map_err(Failure::setup)?;
+            let epoch = epoch::raise_in(&db).await.map_err(Failure::run)?;
+            tracing::info!(epoch, "everything in Redis is loaded again as it is asked for");
+            Ok(())
+        }
+        Role::Demo { write } => {
+            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+            let loaded = demo::load(&app, &write).await.map_err(Failure::run);
+            serve::finish(&app).await;
+            loaded
+        }
         Role::Openapi | Role::Config => Ok(()),
     }
 }
@@ -114,6 +155,21 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
+}
+
+async fn verify(config: Config) -> Result<(), Failure> {
+    let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+    if !app.ready(STORES_WITHIN).await {
+        tracing::warn!("a store does not answer; verifying what there is");
+    }
+    let report = redemption::verify::verify(&app).await.map_err(Failure::run);
+    serve::finish(&app).await;
+    let report = report?;
+    print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
+    match report.differences.len() {
+        0 => Ok(()),
+        differences => Err(Failure::Run(format!("{differences} differences"))),
+    }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

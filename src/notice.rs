@@ -3,7 +3,7 @@
 //! Triggers send `noun:id` on the channel `scrip`. A server that has not been listening for a while
 //! forgets everything, since it cannot know what it missed.
 
-use crate::{app::App, error::Result, redemption::epoch};
+use crate::{app::App, error::Result, redemption::epoch, transaction};
 use sqlx::postgres::PgListener;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn sweep_once(app: &App) -> Result<i64> {
     if !app.hot.is_up() {
         return Ok(0);
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = transaction::begin(&app.db).await?;
     let codes: Vec<String> = sqlx::query_scalar(
         "DELETE FROM stale_code WHERE id IN (SELECT id FROM stale_code ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) \
          RETURNING key",

@@ -46,7 +46,8 @@ pub(crate) async fn http(app: App) -> io::Result<()> {
         ended = serving => ended?,
         () = deadline => tracing::warn!(drain_s = app.config.drain_s, "some requests did not end in time"),
     }
-    finish(app, &closing).await;
+    closing.cancel();
+    finish(&app).await;
     Ok(())
 }
 
@@ -56,7 +57,8 @@ pub(crate) async fn work(app: App) -> io::Result<()> {
     app.tasks.spawn(jobs::work(app.clone()));
     tracing::info!("working");
     closing.cancelled().await;
-    finish(app, &closing).await;
+    closing.cancel();
+    finish(&app).await;
     Ok(())
 }
 
@@ -79,9 +81,8 @@ fn on_signal(app: &App) -> io::Result<CancellationToken> {
 }
 
 /// Stops what runs beside requests: last, because answers wait for it.
-async fn finish(app: App, closing: &CancellationToken) {
+pub(crate) async fn finish(app: &App) {
     let started = Instant::now();
-    closing.cancel();
     app.stop.cancel();
     app.tasks.close();
     let patience = LAST_WORDS.max(Duration::from_secs(app.config.drain_s));

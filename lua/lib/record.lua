@@ -1,28 +1,34 @@
--- A voucher in Redis: a field of the hash of its code, named by its id (16 bytes); 72 bytes that
+-- A voucher in Redis: a field of the hash of its code, named by its id (16 bytes); 68 bytes that
 -- change with every vend, then its facts, which only Rust reads.
 --
 --   epoch     copies of an older epoch are worthless, whatever they say; so are those of epoch 0
 --   version   of the facts that follow
---   gen       of this copy: a reservation is settled only in the copy that it was made in
---   pending   reservations that Postgres has not confirmed yet
+--   gen       of this copy, at random: a reservation is settled only in the copy that it was made in
 --   revision  of the row in Postgres that this copy was made from
 --   period    start of the period that the counters are about, ms
 --   count     redemptions in it, reservations included
 --   balance   cents left, reservations taken off; 0 for a discount
---   since     when `pending` was last known to move, ms
+--   since     when the last reservation was made, ms
 --   owner     the machine that holds the lock; 0: nobody
 --   till      when the lock is over, ms
-local LAYOUT, LENGTH = "<I4I4I4I4i8i8i8i8i8i8i8", 72
+--
+-- Beside it, once something was reserved, a field named by `marks`: how many reservations Postgres has
+-- not confirmed yet. It is a field of its own so that HINCRBY can settle them.
+local LAYOUT, LENGTH, ID = "<I4I4I4i8i8i8i8i8i8i8", 68, 16
 
 local function unpack_record(bytes)
-  local r = {}
-  r.epoch, r.version, r.gen, r.pending, r.revision, r.period, r.count, r.balance, r.since, r.owner, r.till =
-    struct.unpack(LAYOUT, bytes)
-  r.facts = string.sub(bytes, LENGTH + 1)
-  return r
+  local epoch, version, gen, revision, period, count, balance, since, owner, till = struct.unpack(LAYOUT, bytes)
+  return {
+    epoch = epoch, version = version, gen = gen, revision = revision, period = period, count = count,
+    balance = balance, since = since, owner = owner, till = till, facts = string.sub(bytes, LENGTH + 1),
+  }
 end
 
 local function pack_record(r)
-  return struct.pack(LAYOUT, r.epoch, r.version, r.gen, r.pending, r.revision, r.period, r.count, r.balance,
-    r.since, r.owner, r.till) .. r.facts
+  return struct.pack(LAYOUT, r.epoch, r.version, r.gen, r.revision, r.period, r.count, r.balance, r.since, r.owner,
+    r.till) .. r.facts
+end
+
+local function marks(id, r)
+  return "p" .. id .. struct.pack("<I4", r.gen)
 end

@@ -20,6 +20,6 @@ local function usable(key, ask)
   elseif r.owner ~= 0 and r.owner ~= ask.machine and r.till > ask.now then
     word = "locked"
   end
-  if word then return nil, { word, pack_record(r) } end
+  if word then return nil, { word, pack_record(r), redis.call("HGET", key, marks(ask.id, r)) or "0" } end
   return r
 end

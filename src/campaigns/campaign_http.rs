@@ -8,7 +8,7 @@ use super::{
     stats::{self, Stats, StatsRange},
     terms::Checks,
     voucher::Voucher,
-    voucher_store,
+    voucher_list,
 };
 use crate::{
     app::App,
@@ -161,7 +161,7 @@ async fn list_vouchers(
     caller.may(Permission::CampaignRead)?;
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app.db, caller.group(), id).await?;
-    voucher_store::page(&app, params, |sql| {
+    voucher_list::page(&app, params, |sql| {
         sql.push("v.campaign = ").push_bind(id);
     })
     .await

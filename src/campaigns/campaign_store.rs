@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     http::list::{Column, Kind, Listing},
     jobs::{self, State},
+    transaction,
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -96,7 +97,7 @@ pub(super) async fn create(db: &PgPool, group: i64, new: NewCampaign, now: DateT
             $22, $23, $23)
         RETURNING id";
     let NewCampaign { draft, span, zone, prefix, status, wanted } = new;
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     let id = sqlx::query_scalar(SQL)
         .bind(group)
         .bind(draft.name)
@@ -145,7 +146,7 @@ pub(super) async fn update(
             voucher_style = $16, status_wanted = COALESCE($17, status_wanted),
             status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END
         WHERE id = $1";
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     let mut campaign = lock(&mut transaction, group, id).await?;
     let status = patch.status;
     let span = patch.apply(&mut campaign, now)?;
@@ -180,7 +181,7 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
     const RULES: &str = "DELETE FROM campaign_rule WHERE campaign = $1";
     const CAMPAIGN: &str = "DELETE FROM campaign WHERE id = $1";
     fetch(db, group, id).await?;
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
     lock(&mut transaction, group, id).await?;
     if sqlx::query_scalar(REDEEMED).bind(id).fetch_one(&mut *transaction).await? {
@@ -201,7 +202,7 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
 /// Stops generation: what exists stays, and may not be used until the campaign is switched on.
 pub(super) async fn cancel(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
     fetch(db, group, id).await?;
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
     let Some(job) = job.filter(|job| matches!(job.state, State::Queued | State::Running)) else {
         return Err(Error::Conflict("nothing is being generated".into()));
@@ -219,7 +220,7 @@ pub(super) async fn resume(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
             status_wanted = CASE WHEN status = 'active' THEN status ELSE status_wanted END
         WHERE id = $1";
     fetch(db, group, id).await?;
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
     let Some(job) = job.filter(|job| matches!(job.state, State::Cancelled | State::Failed)) else {
         return Err(Error::Conflict("there is nothing to resume".into()));
@@ -250,7 +251,7 @@ pub(super) async fn replace_rules(db: &PgPool, group: i64, id: i64, rules: &[Cam
         ORDER BY place ON CONFLICT DO NOTHING";
     let fields: Vec<_> = rules.iter().map(|rule| rule.field.name()).collect();
     let values: Vec<_> = rules.iter().map(|rule| rule.value.as_str()).collect();
-    let mut transaction = db.begin().await?;
+    let mut transaction = transaction::begin(db).await?;
     lock(&mut transaction, group, id).await?;
     for statement in [DROP, ADD] {
         sqlx::query(statement).bind(id).bind(&fields).bind(&values).execute(&mut *transaction).await?;

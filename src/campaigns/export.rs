@@ -2,7 +2,7 @@
 
 use super::{
     voucher::Voucher,
-    voucher_store::{self as store, VOUCHERS},
+    voucher_list::{self as list, VOUCHERS},
 };
 use crate::{
     app::App,
@@ -86,13 +86,13 @@ async fn write(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
-    let mut statement = store::all(query, |sql| belongs_to(sql, "c.user_group", group));
+    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", group));
     let vouchers = statement.build_query_as::<Voucher>().fetch(&app.db);
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {
         let mut vouchers: Vec<Voucher> = chunk.into_iter().map(|voucher| voucher.as_of(now)).collect();
         if columns.iter().any(|column| column.starts_with("lock")) {
-            store::overlay_locks(app, &mut vouchers).await?;
+            list::overlay_locks(app, &mut vouchers).await?;
         }
         for voucher in vouchers {
             let fields = serde_json::to_value(&voucher).map_err(Error::fault)?;

@@ -8,10 +8,12 @@
 use super::terms::{CampaignType, zone};
 use crate::{
     app::App,
+    crash,
     error::{Error, Result, violates},
     jobs::{Claim, Kind, Ran},
     redemption::code::{self, Code},
     time::Frequency,
+    transaction,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::PgConnection;
@@ -90,7 +92,7 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
     const MOULD: &str =
         "SELECT type, voucher_value, reset_frequency, time_zone, prefix FROM campaign WHERE id = $1";
     const COMPLETE: &str = "UPDATE campaign SET status = status_wanted WHERE id = $1 AND status = 'creating'";
-    let mut transaction = app.db.begin().await?;
+    let mut transaction = transaction::begin(&app.db).await?;
     let Some(done) = claim.lock(&mut transaction).await? else { return Ok(Batch::Lost) };
     let count = (claim.total - done).clamp(0, app.config.generation_batch.max(1) as i64);
     let mould: Option<Mould> =
@@ -103,9 +105,9 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
         sqlx::query(COMPLETE).bind(claim.subject).execute(&mut *transaction).await?;
     }
     claim.advance(&mut transaction, done + count, app).await?;
-    fail::fail_point!("generation-before-commit");
+    crash::point("generation-before-commit");
     transaction.commit().await?;
-    fail::fail_point!("generation-after-commit");
+    crash::point("generation-after-commit");
     metrics::counter!("scrip_vouchers_generated_total").increment(count as u64);
     Ok(if complete { Batch::Complete } else { Batch::Written })
 }

@@ -19,6 +19,7 @@ pub mod terms;
 pub mod voucher;
 pub mod voucher_change;
 mod voucher_http;
+mod voucher_list;
 mod voucher_store;
 
 use crate::app::App;

@@ -6,7 +6,7 @@ use super::{
     logs::{self, LogEntry},
     voucher::{Voucher, VoucherDraft},
     voucher_change::{VoucherPatch, VoucherReplacement},
-    voucher_store as store,
+    voucher_list, voucher_store as store,
 };
 use crate::{
     app::App,
@@ -54,7 +54,7 @@ async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<Vouche
     responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
 async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
     caller.may(Permission::VoucherRead)?;
-    store::page(&app, params, |sql| belongs_to(sql, "c.user_group", caller.group())).await
+    voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", caller.group())).await
 }
 
 /// Read a voucher

@@ -90,8 +90,13 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
 /// A new key, and what is stored of it.
 pub fn fresh() -> (String, [u8; 32]) {
     let key = format!("{KEY_PREFIX}{}", secrets::fresh());
-    let digest = secrets::digest(&key);
+    let digest = digest(&key);
     (key, digest)
+}
+
+/// What is stored of a key, and looked up by.
+pub fn digest(key: &str) -> [u8; 32] {
+    secrets::digest(key)
 }
 
 /// The keys of the caller's group and those below, by id.

@@ -11,6 +11,7 @@ use super::{groups, secrets};
 use crate::{
     app::App,
     error::{Error, Result},
+    transaction,
 };
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
@@ -74,7 +75,7 @@ impl Stored {
 /// Begins a family for `account`, which has just shown its password, and takes its expired ones away.
 pub async fn open(app: &App, account: i64) -> Result<Session> {
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = transaction::begin(&app.db).await?;
     sqlx::query("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE")
         .bind(account)
         .execute(&mut *tx)
@@ -94,7 +95,7 @@ pub async fn open(app: &App, account: i64) -> Result<Session> {
 pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
     let now = app.clock.now();
     let hash = secrets::digest(refresh_token);
-    let mut tx = app.db.begin().await?;
+    let mut tx = transaction::begin(&app.db).await?;
     let stored = find_locked(&mut tx, hash).await?.ok_or(REFUSED)?;
     match stored.verdict(now) {
         Verdict::Expired => return Err(REFUSED),
@@ -123,7 +124,7 @@ pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
 
 /// Ends the family of a refresh token; one that is unknown has ended already.
 pub async fn close(app: &App, refresh_token: &str) -> Result<()> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = transaction::begin(&app.db).await?;
     if let Some(stored) = find_locked(&mut tx, secrets::digest(refresh_token)).await? {
         revoke(&mut tx, stored.family, app.clock.now()).await?;
         tx.commit().await?;

@@ -16,6 +16,7 @@ use crate::{
     app::App,
     campaigns::generation,
     error::{Error, Result},
+    transaction,
 };
 use chrono::{DateTime, Duration, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -220,7 +221,7 @@ impl Claim {
             retry.bind(now + backoff(self.attempts)).execute(&app.db).await?;
             return Ok(());
         }
-        let mut transaction = app.db.begin().await?;
+        let mut transaction = transaction::begin(&app.db).await?;
         let give_up = sqlx::query(GIVE_UP).bind(self.id).bind(self.worker).bind(text).bind(now);
         if give_up.execute(&mut *transaction).await?.rows_affected() == 1 {
             self.kind.abandoned(&mut transaction, self.subject).await?;

@@ -35,8 +35,12 @@ pub async fn work_one(app: &App) -> Result<bool> {
         claim.failed(app, &Error::fault("every worker that took it died")).await?;
         return Ok(true);
     }
+    // In a task of its own, which is never dropped: a COPY that is, leaves a connection out of step.
+    let (worker, its) = (app.clone(), claim.clone());
+    let work = app.tasks.spawn(async move { its.kind.run(&worker, &its).await });
     let outcome = tokio::select! {
-        outcome = claim.kind.run(app, &claim) => outcome,
+        outcome = work => outcome.unwrap_or_else(|panic| Err(Error::fault(panic))),
+        // The work will find out by itself, at its next step.
         () = keep(app, &claim) => Ok(Ran::Lost),
     };
     match outcome {

@@ -1,11 +1,14 @@
 //! Puts right in Redis what a fault left there: one way for everything, "read it from Postgres, write
 //! it to Redis".
 
-use super::find;
-use crate::app::App;
+use super::{find, hot::Mark, voucher::State};
+use crate::{app::App, crash};
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -13,26 +16,49 @@ use tokio::sync::mpsc;
 /// Codes waiting to be put right at most; beyond that everything in Redis is declared worthless.
 const QUEUE_MAX: usize = 50_000;
 
+/// Codes put right in one go.
+const BATCH_MAX: usize = 1_024;
+
+/// Between two goes. Putting a code right disturbs redemptions of it that are under way, whose code
+/// is then handed in again: so that it is, once they are over, and not once for each of them.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// Between two attempts while a store is away.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Where codes are handed in.
-#[derive(Debug)]
+/// Reservations whose marks are taken away in one go.
+const SETTLED_AT_ONCE: usize = 512;
+
+/// Where codes and reservations are handed in.
+#[derive(Clone, Debug)]
 pub struct Reconcile {
-    queue: mpsc::Sender<Box<str>>,
-    overflowed: std::sync::Arc<AtomicBool>,
+    codes: mpsc::Sender<Box<str>>,
+    committed: mpsc::Sender<Reservation>,
+    overflowed: Arc<AtomicBool>,
 }
 
-/// A code that has to be put right unless somebody says that it is.
+/// A code that Redis has, or is about to have, otherwise than Postgres. Dropped, it is put right.
 #[derive(Debug)]
 pub struct Reservation {
     code: Option<Box<str>>,
-    queue: mpsc::Sender<Box<str>>,
-    overflowed: std::sync::Arc<AtomicBool>,
+    /// The mark of the reservation and the copy that it was made in; `None` where there was none.
+    made: Option<(Mark, State)>,
+    /// Whether Postgres then had the same as that copy.
+    agrees: bool,
+    reconcile: Reconcile,
 }
 
 impl Reservation {
-    /// It is as it should be.
+    /// Postgres has confirmed it: the mark has to go. `agrees` says whether the copy, if nothing else
+    /// is outstanding in it, is what the row became.
+    pub fn commit(mut self, agrees: impl FnOnce(&State) -> bool) {
+        self.agrees = self.made.as_ref().is_some_and(|(_, state)| agrees(state));
+        let committed = self.reconcile.committed.clone();
+        // If that is not to be, it is dropped.
+        let _ = committed.try_send(self);
+    }
+
+    /// Redis is as it should be.
     pub fn settled(mut self) {
         self.code = None;
     }
@@ -41,9 +67,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(code) = self.code.take()
-            && self.queue.try_send(code).is_err()
+            && self.reconcile.codes.try_send(code).is_err()
         {
-            self.overflowed.store(true, Ordering::Relaxed);
+            self.reconcile.overflowed.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -52,26 +78,61 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub struct Backlog {
     queue: mpsc::Receiver<Box<str>>,
-    overflowed: std::sync::Arc<AtomicBool>,
+    overflowed: Arc<AtomicBool>,
 }
 
+/// The receiving end of [`Reservation::commit`].
+#[derive(Debug)]
+pub struct Committed(mpsc::Receiver<Reservation>);
+
 impl Reconcile {
-    /// Both ends.
-    pub fn new() -> (Self, Backlog) {
-        let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        let overflowed = std::sync::Arc::new(AtomicBool::new(false));
-        (
-            Self { queue: sender, overflowed: std::sync::Arc::clone(&overflowed) },
-            Backlog { queue, overflowed },
-        )
+    /// All three ends.
+    pub fn new() -> (Self, Backlog, Committed) {
+        let (codes, queue) = mpsc::channel(QUEUE_MAX);
+        let (committed, settling) = mpsc::channel(QUEUE_MAX);
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let reconcile = Self { codes, committed, overflowed: Arc::clone(&overflowed) };
+        (reconcile, Backlog { queue, overflowed }, Committed(settling))
     }
 
-    /// Something is about to become different in the two stores: dropped, the code is put right.
-    pub fn watch(&self, code: &str) -> Reservation {
+    /// Something was reserved in Redis for this code, under `mark`, and made of its copy what `state` is.
+    pub fn reserved(&self, code: &str, mark: Mark, state: State) -> Reservation {
         Reservation {
             code: Some(code.into()),
-            queue: self.queue.clone(),
-            overflowed: std::sync::Arc::clone(&self.overflowed),
+            made: Some((mark, state)),
+            agrees: false,
+            reconcile: self.clone(),
+        }
+    }
+
+    /// Something became different in Postgres, or may have become different in Redis.
+    pub fn watch(&self, code: &str) -> Reservation {
+        Reservation { code: Some(code.into()), made: None, agrees: false, reconcile: self.clone() }
+    }
+}
+
+impl Committed {
+    /// Takes away the marks of what was committed, until the server stops.
+    pub async fn run(mut self, app: App) {
+        let mut batch: Vec<Reservation> = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.0.recv_many(&mut batch, SETTLED_AT_ONCE) => {}
+                () = app.stop.cancelled() => return,
+            }
+            crash::point("redeem-before-settle");
+            let marks: Vec<&Mark> =
+                batch.iter().filter_map(|one| one.made.as_ref().map(|made| &made.0)).collect();
+            // With Redis away none is left settled: all of them are put right when it is back.
+            let left = app.hot.settle(&marks).await.unwrap_or_default();
+            for (reservation, left) in batch.drain(..).zip(left) {
+                // Below nothing: the copy was replaced, perhaps by one of before the commit. Nothing: this
+                // was the last one, and what is there now has to be what Postgres has.
+                if left > 0 || (left == 0 && reservation.agrees) {
+                    reservation.settled();
+                }
+            }
         }
     }
 }
@@ -82,7 +143,7 @@ impl Backlog {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
-                _ = self.queue.recv_many(&mut batch, 256) => {}
+                _ = self.queue.recv_many(&mut batch, BATCH_MAX) => {}
                 () = app.stop.cancelled() => return,
             }
             metrics::gauge!("scrip_reconcile_queue_depth").set(self.queue.len() as f64);
@@ -95,6 +156,10 @@ impl Backlog {
                         () = app.stop.cancelled() => return,
                     }
                 }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                () = app.stop.cancelled() => return,
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::{
     code::Code,
     find,
-    hot::{Admission, Copy},
+    hot::Admission,
     journal::{self, Entry, Lost, Outcome, truth},
     reconcile::Reservation,
     rules::Device,
@@ -92,7 +92,7 @@ struct Attempt<'a> {
 struct Admitted {
     voucher: Voucher,
     at: DateTime<Utc>,
-    reserved: Option<(Copy, Reservation)>,
+    reserved: Option<Reservation>,
 }
 
 /// What became of an entry in the journal; whatever is not done is looked at again.
@@ -144,7 +144,7 @@ impl Attempt<'_> {
             if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
                 by_redis += 1;
                 if let Some(admitted) = self.admit_by_redis().await? {
-                    let reserved = admitted.reserved.as_ref().map(|(copy, _)| copy.clone());
+                    let reserved = admitted.reserved.as_ref().map(|_| admitted.voucher.clone());
                     match self.enter(admitted).await? {
                         Entered::Done(receipt) => return Ok(Redeemed::Done(receipt)),
                         Entered::Refused => in_vain = in_vain.or(reserved),
@@ -169,7 +169,7 @@ impl Attempt<'_> {
 
     /// Gives an answer for which Redis should not have reserved anything: takes that back, and with it
     /// the end of this device's lock.
-    async fn without(&self, reserved: Option<Copy>, answer: Result<Redeemed>) -> Result<Redeemed> {
+    async fn without(&self, reserved: Option<Voucher>, answer: Result<Redeemed>) -> Result<Redeemed> {
         let (app, code) = (self.app, self.code);
         let Some(reserved) = reserved else { return answer };
         let at = app.clock.now();
@@ -178,7 +178,7 @@ impl Attempt<'_> {
             return answer;
         };
         if let Some(lock) = reserved.state.lock.filter(|lock| lock.till > at)
-            && let Some(row) = rows.iter().find(|row| row.voucher.facts.id == reserved.id)
+            && let Some(row) = rows.iter().find(|row| row.voucher.facts.id == reserved.facts.id)
         {
             let claim = find::claim(&row.voucher, self.device, 0, at);
             // Whoever was quicker than this has it now.
@@ -220,9 +220,10 @@ impl Attempt<'_> {
         crash::point("redeem-before-reserve");
         match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
             Ok(Admission::Granted(copy)) => {
-                let reservation = app.reconcile.watch(code.key());
+                let reserved =
+                    Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy), copy.state));
                 let voucher = Voucher { state: copy.state, ..voucher };
-                Ok(Some(Admitted { voucher, at, reserved: Some((copy, reservation)) }))
+                Ok(Some(Admitted { voucher, at, reserved }))
             }
             Ok(Admission::Refused(..)) => Ok(None),
             Ok(Admission::Missing | Admission::Changed) => {
@@ -266,10 +267,13 @@ impl Attempt<'_> {
             request: self.order.request.clone(),
             now: at,
         };
-        match self.app.journal.submit(entry).await {
-            Ok(Outcome::Entered { voucher_value, revision }) => {
+        let in_redis = reserved.is_some();
+        match self.app.journal.submit(entry, reserved).await {
+            Ok(Outcome::Entered { voucher_value }) => {
                 crash::point("redeem-committed");
-                self.settle(reserved, revision);
+                if !in_redis {
+                    drop(self.app.reconcile.watch(self.code.key()));
+                }
                 Ok(Entered::Done(Receipt {
                     voucher: voucher.facts.id,
                     code: voucher.facts.code.to_string(),
@@ -284,29 +288,11 @@ impl Attempt<'_> {
                 // What is known here is not what is true: read all of it again.
                 self.app.near.forget_code(self.code.key());
                 self.app.near.forget_campaign(voucher.campaign.id);
-                if let Some((_, reservation)) = reserved {
-                    reservation.settled();
-                }
                 Ok(Entered::Refused)
             }
             Err(Lost::Unknown) => Ok(Entered::Unknown),
             Err(Lost::NotWritten) => Err(Error::Unavailable { store: Store::Postgres }),
         }
-    }
-
-    /// After the commit, and beside the answer: Redis learns that it is true.
-    fn settle(&self, reserved: Option<(Copy, Reservation)>, revision: i64) {
-        let Some((copy, reservation)) = reserved else {
-            drop(self.app.reconcile.watch(self.code.key()));
-            return;
-        };
-        let (app, key) = (self.app.clone(), self.code.key().to_owned());
-        self.app.tasks.spawn(async move {
-            crash::point("redeem-before-settle");
-            if app.hot.settle(&key, &copy, 1, revision, app.clock.now()).await.is_ok() {
-                reservation.settled();
-            }
-        });
     }
 
     /// What Postgres says: the first answer to this order, a refusal, or a voucher to redeem.

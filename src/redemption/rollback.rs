@@ -9,7 +9,7 @@ use super::{
     },
     rules::Device,
 };
-use crate::{app::App, error::Result};
+use crate::{app::App, crash, error::Result};
 use uuid::Uuid;
 
 /// A rollback that is committed.
@@ -40,6 +40,7 @@ pub async fn rollback(
     match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
         Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
+            crash::point("rollback-committed");
             if first {
                 // Redis hears of it at once, or as soon as it can.
                 let watch = app.reconcile.watch(code.key());

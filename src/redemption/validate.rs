@@ -57,6 +57,8 @@ pub async fn validate(
         if !in_redis || !app.hot.is_up() {
             let lock = Lock { owner: device.machine, till: at + lock };
             if locks::hold(&app.db, &voucher.facts, lock, at).await? {
+                // A Redis that comes back learns of it.
+                drop(app.reconcile.watch(code.key()));
                 return Ok(Some(validated));
             }
         } else if let Some(validated) = hold(app, device, code, voucher, ask, at, at + lock).await {

@@ -74,8 +74,13 @@ async fn everything_about_a_code_is_under_one_key_in_one_slot() {
         let held = app.hot.lock(code, claim, now + Duration::seconds(9)).await.unwrap();
         assert!(matches!(held, Admission::Granted(_)), "{code}");
         assert!(app.hot.release(code, facts.id, 21, now).await.unwrap(), "{code}");
-        assert!(matches!(app.hot.reserve(code, claim).await.unwrap(), Admission::Granted(_)), "{code}");
-        app.hot.settle(code, &copies[0], 1, 2, now).await.unwrap();
+        let Admission::Granted(reserved) = app.hot.reserve(code, claim).await.unwrap() else {
+            panic!("{code} can't be reserved");
+        };
+        assert_eq!(reserved.generation, copies[0].generation);
+        assert_eq!(app.hot.read(code).await.unwrap()[0].pending, 1, "{code}");
+        let mark = app.hot.mark(code, &reserved);
+        assert_eq!(app.hot.settle(&[&mark]).await, Ok(vec![0]), "{code}");
         let read = app.hot.read(code).await.unwrap();
         assert_eq!((read.len(), read[0].state.count, read[0].pending), (1, 1, 0), "{code}");
         assert_eq!(*read[0].facts().unwrap(), facts);

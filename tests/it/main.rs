@@ -4,14 +4,24 @@
 #![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
 
 mod app;
+mod campaigns;
 mod client;
 mod database;
+mod faults;
+mod field;
+mod generation;
 mod harness;
 mod hot;
 mod identity;
+mod list;
+mod load;
 mod lua;
 mod model;
+mod pair;
+mod races;
 mod redemption;
 mod server;
 mod stores;
+mod surface;
+mod vouchers;
 mod world;

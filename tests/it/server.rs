@@ -95,6 +95,12 @@ impl Server {
         }
     }
 
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").arg("-TERM").arg(id).status().unwrap().success());
+    }
+
     /// Asks it to stop, and waits; whether it ended well.
     pub fn stop(&mut self) -> bool {
         let Some(mut process) = self.process.take() else { return false };

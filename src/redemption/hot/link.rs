@@ -75,7 +75,10 @@ impl Link {
                     tracing::warn!("redis is away; vouchers are checked in postgres alone");
                     gone();
                 }
-                Err(error) => tracing::debug!(error = %error, "redis does not answer"),
+                Err(error) => {
+                    tracing::debug!(error = %error, "redis does not answer");
+                    gone();
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -29,6 +29,13 @@ const KEEP_DAYS: u32 = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away;
 
+/// Where a reservation is noted until Postgres has confirmed it.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    key: String,
+    field: Vec<u8>,
+}
+
 /// What a script says to a request for a lock or a reservation.
 #[derive(Clone, Debug)]
 pub enum Admission {
@@ -142,12 +149,9 @@ impl Hot {
         let fields: Vec<(Vec<u8>, Vec<u8>)> =
             connection.hgetall(self.key(code)).await.map_err(|error| self.failed(&error))?;
         let epoch = self.epoch();
-        let copies = fields.iter().map(|(id, bytes)| Copy::unpack(id, bytes));
         // One worthless copy makes the code's set incomplete: then none of them counts.
-        Ok(copies
-            .map(|copy| copy.filter(|copy| copy.epoch != 0 && copy.epoch >= epoch))
-            .collect::<Option<Vec<_>>>()
-            .unwrap_or_default())
+        let complete = |copies: &Vec<Copy>| copies.iter().all(|copy| copy.epoch != 0 && copy.epoch >= epoch);
+        Ok(Copy::unpack_all(&fields).filter(complete).unwrap_or_default())
     }
 
     /// Takes or renews a lock.
@@ -176,23 +180,20 @@ impl Hot {
             .arg(claim.machine)
     }
 
-    /// Takes away the marks of `count` reservations that were made in `copy` and are now committed.
-    pub async fn settle(
-        &self,
-        code: &str,
-        copy: &Copy,
-        count: u32,
-        revision: i64,
-        now: DateTime<Utc>,
-    ) -> Result<(), Away> {
-        let invocation = scripts::settle()
-            .key(self.key(code))
-            .arg(copy.id.as_bytes())
-            .arg(copy.generation)
-            .arg(count)
-            .arg(revision)
-            .arg(now.timestamp_millis());
-        self.run(invocation).await.map(drop)
+    /// Takes away the marks of reservations that are now committed; returns how many each left in its
+    /// copy, which is below 0 where that copy was replaced in the meantime.
+    pub async fn settle(&self, marks: &[&Mark]) -> Result<Vec<i64>, Away> {
+        let mut connection = self.connection()?;
+        let mut pipeline = deadpool_redis::redis::pipe();
+        for mark in marks {
+            pipeline.hincr(&mark.key, &mark.field, -1);
+        }
+        pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))
+    }
+
+    /// The mark of the reservation that `copy` was granted with.
+    pub fn mark(&self, code: &str, copy: &Copy) -> Mark {
+        Mark { key: self.key(code), field: copy.marks() }
     }
 
     /// Gives a lock back; whether there was one.
@@ -263,8 +264,8 @@ impl Hot {
             pipeline.query_async(&mut connection).await.map_err(|_| Away)?;
         let epoch = self.epoch();
         let fresh = |fields: Vec<(Vec<u8>, Vec<u8>)>| {
-            let copies = fields.iter().filter_map(|(id, bytes)| Copy::unpack(id, bytes));
-            copies.filter(|copy| copy.epoch != 0 && copy.epoch >= epoch).collect()
+            let copies = Copy::unpack_all(&fields).unwrap_or_default();
+            copies.into_iter().filter(|copy| copy.epoch != 0 && copy.epoch >= epoch).collect()
         };
         Ok(hashes.into_iter().map(fresh).collect())
     }
@@ -280,9 +281,13 @@ fn word(reply: &[Value]) -> Option<&str> {
 
 /// Decodes the reply of `lock.lua` and `redeem.lua`.
 fn admission(id: Uuid, reply: &[Value]) -> Option<Admission> {
-    let copy = || match reply.get(1) {
-        Some(Value::BulkString(bytes)) => Copy::unpack(id.as_bytes(), bytes),
-        _ => None,
+    let copy = || {
+        let Some(Value::BulkString(bytes)) = reply.get(1) else { return None };
+        let mut copy = Copy::unpack(id.as_bytes(), bytes)?;
+        if let Some(Value::BulkString(marks)) = reply.get(2) {
+            copy.pending = record::number(marks)?;
+        }
+        Some(copy)
     };
     Some(match word(reply)? {
         "missing" => Admission::Missing,

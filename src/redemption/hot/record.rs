@@ -8,7 +8,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Bytes before the facts.
-const HEADER_BYTES: usize = 72;
+const HEADER_BYTES: usize = 68;
+
+/// Bytes of the name of a record's field: the voucher's id.
+const ID_BYTES: usize = 16;
 
 /// A voucher as Redis holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct Copy {
     pub pending: u32,
     /// Of the row that it was made from.
     pub revision: i64,
-    /// When `pending` was last known to move, in milliseconds since 1970.
+    /// When the last reservation was made, in milliseconds since 1970.
     pub since_ms: i64,
     /// What changes with every vend, reservations included.
     pub state: State,
@@ -51,25 +54,47 @@ impl Copy {
         }
     }
 
-    /// Unpacks a field of the hash. `None` if it is not a record.
+    /// Unpacks the hash of a code. `None` if anything in it is not as it should be.
+    pub fn unpack_all(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<Self>> {
+        let mut copies = Vec::with_capacity(fields.len());
+        for (field, bytes) in fields {
+            if field.len() == ID_BYTES {
+                copies.push(Self::unpack(field, bytes)?);
+            }
+        }
+        for copy in &mut copies {
+            let marks = copy.marks();
+            if let Some((_, count)) = fields.iter().find(|(field, _)| *field == marks) {
+                copy.pending = number(count)?;
+            }
+        }
+        Some(copies)
+    }
+
+    /// The field that counts this copy's reservations.
+    pub fn marks(&self) -> Vec<u8> {
+        [b"p".as_slice(), self.id.as_bytes(), &self.generation.to_le_bytes()].concat()
+    }
+
+    /// Unpacks a field of the hash; its reservations are in another. `None` if it is not a record.
     pub fn unpack(id: &[u8], bytes: &[u8]) -> Option<Self> {
         let (header, facts) = bytes.split_at_checked(HEADER_BYTES)?;
         let word = |at: usize| header.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
         let long = |at: usize| header.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes);
-        let owner = long(56)?;
-        let till = long(64)?;
+        let owner = long(52)?;
+        let till = long(60)?;
         Some(Self {
             id: Uuid::from_slice(id).ok()?,
             epoch: word(0)?,
             version: word(4)?,
             generation: word(8)?,
-            pending: word(12)?,
-            revision: long(16)?,
-            since_ms: long(48)?,
+            pending: 0,
+            revision: long(12)?,
+            since_ms: long(44)?,
             state: State {
-                period: from_millis(long(24)?),
-                count: long(32)?,
-                balance: long(40)?,
+                period: from_millis(long(20)?),
+                count: long(28)?,
+                balance: long(36)?,
                 lock: (owner != 0).then(|| Lock { owner, till: from_millis(till) }),
             },
             facts: facts.into(),
@@ -79,7 +104,7 @@ impl Copy {
     /// Packs it as the scripts read it.
     pub fn pack(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.facts.len());
-        for word in [self.epoch, self.version, self.generation, self.pending] {
+        for word in [self.epoch, self.version, self.generation] {
             bytes.extend(word.to_le_bytes());
         }
         let (owner, till) = self.state.lock.map_or((0, 0), |lock| (lock.owner, lock.till.timestamp_millis()));
@@ -103,6 +128,12 @@ impl Copy {
     pub fn facts(&self) -> Option<Arc<Facts>> {
         postcard::from_bytes(&self.facts).ok().map(Arc::new)
     }
+}
+
+/// A count of reservations; one below zero was settled twice, and counts as none.
+pub(super) fn number(digits: &[u8]) -> Option<u32> {
+    let count: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(count.clamp(0, i64::from(u32::MAX)) as u32)
 }
 
 #[cfg(test)]

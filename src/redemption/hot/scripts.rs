@@ -37,7 +37,6 @@ macro_rules! scripts {
 scripts! {
     lock = "lock" with "record" "use";
     redeem = "redeem" with "record" "use";
-    settle = "settle" with "record";
     release = "release" with "record";
     load = "load" with "record";
     evict = "evict" with "record";

@@ -1,6 +1,7 @@
 //! The guarded statement: its arrays, and how one batch is written.
 
 use super::Entry;
+use crate::redemption::voucher::State;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
 use std::collections::{BTreeMap, HashMap};
@@ -12,19 +13,25 @@ pub(super) struct Group<'a> {
     pub(super) entries: Vec<&'a Entry>,
 }
 
-/// What a voucher became.
+/// What a voucher's row became.
 #[derive(Clone, Copy, Debug, FromRow)]
 pub(super) struct Spent {
     id: Uuid,
     balance: Option<i64>,
-    /// Of its row now.
-    pub(super) revision: i64,
+    period_start: DateTime<Utc>,
+    redemption_count: i64,
 }
 
 impl Spent {
     /// A discount's value, or a gift's balance after the entry that `taken_later` cents were taken after.
     pub(super) fn value_after(&self, entry: &Entry, taken_later: i64) -> i64 {
         self.balance.map_or(entry.value, |balance| balance + taken_later)
+    }
+
+    /// Whether a copy with nothing outstanding says the same.
+    pub(super) fn agrees_with(&self, state: &State) -> bool {
+        (self.period_start, self.redemption_count, self.balance.unwrap_or(0))
+            == (state.period, state.count, state.balance)
     }
 }
 

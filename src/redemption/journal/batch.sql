@@ -2,16 +2,20 @@
 --
 -- Arrays hold a value a campaign ($1–$2), a voucher ($3–$12, ordered by id, so that servers never
 -- deadlock) or a redemption ($14–$27). A voucher takes all its redemptions of the batch or none.
+--
+-- Tables are reached by `= ANY (array)`, which walks an index in its order; arrays are joined to them
+-- by hash (the connection forbids nested loops, which would be quadratic here).
 WITH intact AS MATERIALIZED (
     -- FOR SHARE: a campaign that is being switched off waits for us, or we see that it was.
     SELECT c.id
     FROM campaign c JOIN unnest($1::bigint[], $2::bigint[]) AS want(id, version) ON c.id = want.id
-    WHERE c.version = want.version AND c.status = 'active'
+    WHERE c.id = ANY ($1) AND c.version = want.version AND c.status = 'active'
     ORDER BY c.id FOR SHARE OF c
 ),
 known AS MATERIALIZED (
     SELECT asked.voucher
     FROM unnest($14::uuid[], $16::uuid[]) AS asked(key, voucher) JOIN redemption r ON r.key = asked.key
+    WHERE r.key = ANY ($14)
 ),
 spent AS (
     UPDATE voucher v SET
@@ -31,7 +35,7 @@ spent AS (
                 $10::bigint[], $11::timestamptz[], $12::bigint[])
         AS g(voucher, campaign, version, machine, taken, amount, redemption_limit, initial, period, location),
         LATERAL (SELECT CASE WHEN g.initial IS NULL THEN 0 ELSE g.amount END AS drawn) AS of_balance
-    WHERE v.id = g.voucher AND v.version = g.version AND v.status = 'active'
+    WHERE v.id = ANY ($3) AND v.id = g.voucher AND v.version = g.version AND v.status = 'active'
       AND g.campaign = ANY (ARRAY(SELECT id FROM intact))
       AND (g.voucher IN (SELECT voucher FROM known)) IS NOT TRUE
       AND (v.locked_till IS NULL OR v.locked_till <= $13 OR v.lock_owner = g.machine)
@@ -39,7 +43,7 @@ spent AS (
            OR CASE WHEN v.period_start < g.period THEN 0 ELSE v.redemption_count END + g.taken <= g.redemption_limit)
       AND (g.initial IS NULL
            OR CASE WHEN v.period_start < g.period THEN g.initial ELSE v.balance END >= g.amount)
-    RETURNING v.id, v.balance, v.revision, v.period_start
+    RETURNING v.id, v.balance, v.period_start, v.redemption_count
 ),
 entered AS (
     INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
@@ -59,4 +63,4 @@ paid AS (
     INSERT INTO payment_transaction (machine, location, method, price, currency, redemption, occurred_at)
     SELECT machine, location, 'code', amount_off, currency, key, $13 FROM entered
 )
-SELECT id, balance, revision FROM spent
+SELECT id, balance, period_start, redemption_count FROM spent

@@ -5,7 +5,7 @@ use super::{
     Entry, Lost, Outcome,
     batch::{self, Group},
 };
-use crate::{config::Config, crash, error::postgres_is_away};
+use crate::{config::Config, crash, error::postgres_is_away, redemption::reconcile::Reservation};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -40,6 +40,7 @@ pub(super) struct Means {
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) entry: Entry,
+    pub(super) reserved: Option<Reservation>,
     pub(super) answer: oneshot::Sender<Result<Outcome, Lost>>,
     /// Nobody waits for it after this: it is not written then.
     pub(super) give_up_at: Instant,
@@ -48,7 +49,20 @@ pub(super) struct Submission {
 }
 
 impl Submission {
+    /// It is committed; `taken_later` cents were taken by entries after it.
+    fn entered(mut self, spent: &batch::Spent, taken_later: i64) {
+        if let Some(reserved) = self.reserved.take() {
+            reserved.commit(|state| spent.agrees_with(state));
+        }
+        let voucher_value = spent.value_after(&self.entry, taken_later);
+        self.answer(Ok(Outcome::Entered { voucher_value }));
+    }
+
     fn answer(self, outcome: Result<Outcome, Lost>) {
+        if let (Some(reserved), Ok(Outcome::Refused)) = (self.reserved, outcome) {
+            // Whoever waits reads the voucher again, and writes what it read to Redis.
+            reserved.settled();
+        }
         // A client that has hung up learns the outcome when it asks again.
         let _ = self.answer.send(outcome);
     }
@@ -98,11 +112,10 @@ impl Lane {
         loop {
             let attempt = async {
                 let mut connection = self.means.options.connect().await?;
-                // The statement's shape never changes, so neither does its plan. Comparing arrays row by
-                // row would be quadratic: comparisons are made dear, and the planner hashes them.
+                // One plan for the one statement, linear in the batch whatever the planner believes.
                 let settings = format!(
                     "SET lock_timeout = {}; SET plan_cache_mode = force_generic_plan; SET jit = off; \
-                     SET cpu_operator_cost = 0.1",
+                     SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off",
                     self.lock_wait_ms
                 );
                 connection.execute(sqlx::AssertSqlSafe(settings)).await?;
@@ -209,8 +222,7 @@ impl Lane {
             if let Some(spent) = spent.get(&voucher) {
                 let rest = taken_later.entry(voucher).or_default();
                 *rest -= submission.entry.amount_off;
-                let voucher_value = spent.value_after(&submission.entry, *rest);
-                submission.answer(Ok(Outcome::Entered { voucher_value, revision: spent.revision }));
+                submission.entered(spent, *rest);
             } else if members.get(&voucher) == Some(&1) {
                 // Whoever else waits for this voucher one by one has to look again as well.
                 let (same, others): (VecDeque<_>, _) = std::mem::take(&mut self.waiting)
@@ -246,12 +258,10 @@ async fn write_apart(pool: PgPool, submission: Submission) {
     let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
     let written = async { batch::write(&mut *pool.acquire().await?, &group).await }.await;
     let outcome = match &written {
-        Ok(spent) => {
-            Ok(spent.get(&submission.entry.voucher).map_or(Outcome::Refused, |spent| Outcome::Entered {
-                voucher_value: spent.value_after(&submission.entry, 0),
-                revision: spent.revision,
-            }))
-        }
+        Ok(spent) => match spent.get(&submission.entry.voucher) {
+            Some(spent) => return submission.entered(spent, 0),
+            None => Ok(Outcome::Refused),
+        },
         Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => {
             Err(Lost::NotWritten)
         }

@@ -10,6 +10,7 @@ pub mod locks;
 pub mod rollback;
 pub mod truth;
 
+use super::reconcile::Reservation;
 use crate::config::Config;
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
@@ -78,8 +79,6 @@ pub enum Outcome {
     Entered {
         /// A discount's value; a gift's balance after it.
         voucher_value: i64,
-        /// Of the voucher's row now.
-        revision: i64,
     },
     /// The guard says no: something is not as it was when the entry was admitted.
     Refused,
@@ -145,12 +144,13 @@ impl Journal {
         (voucher.as_u64_pair().1 % self.lanes.len() as u64) as usize
     }
 
-    /// Enters a redemption; returns when it is committed, refused, or known to be lost.
-    pub async fn submit(&self, entry: Entry) -> Result<Outcome, Lost> {
+    /// Enters a redemption; returns when it is committed, refused, or known to be lost. Its reservation
+    /// in Redis is settled with it, also where nobody waits for the answer any more.
+    pub async fn submit(&self, entry: Entry, reserved: Option<Reservation>) -> Result<Outcome, Lost> {
         let lane = self.lane(entry.voucher);
         let (answer, outcome) = oneshot::channel();
-        let submission =
-            Submission { entry, answer, give_up_at: Instant::now() + self.deadline, alone: false };
+        let give_up_at = Instant::now() + self.deadline;
+        let submission = Submission { entry, reserved, answer, give_up_at, alone: false };
         // A full queue is overload: better a quick "try again" than a late answer.
         self.lanes[lane].try_send(submission).map_err(|_| {
             metrics::counter!("scrip_journal_rejected_total").increment(1);

@@ -7,6 +7,7 @@ use crate::{
         rules::Device,
         voucher::{Kind, Voucher},
     },
+    transaction,
 };
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -42,7 +43,7 @@ pub async fn undo(
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Undone> {
-    let mut tx = db.begin().await?;
+    let mut tx = transaction::begin(db).await?;
     let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
     // Two at once queue up here; the second then finds the first one's entry.
     let row = truth::voucher_for_update(&mut tx, redemption.voucher).await?;
@@ -60,15 +61,18 @@ pub async fn undo(
     debug_assert!(row.is_some(), "a redeemed voucher is never deleted");
     let voucher_value =
         row.map_or(redemption.voucher_value, |row| value_after(&row.voucher, &redemption, now));
+    // The code is left in stale_code: whatever becomes of this server now, some server takes the copy
+    // that still counts the redemption out of Redis.
     sqlx::query(
-        "UPDATE voucher SET \
+        "WITH given_back AS (UPDATE voucher SET \
             redemption_count = redemption_count - CASE WHEN period_start = $2 THEN 1 ELSE 0 END, \
             amount_redeemed = amount_redeemed - CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
             balance = balance + CASE WHEN period_start = $2 THEN $3 ELSE 0 END, \
             total_redemption_count = total_redemption_count - 1, \
             total_amount_redeemed = total_amount_redeemed - $3, \
             revision = revision + 1 \
-         WHERE id = $1",
+         WHERE id = $1 RETURNING key) \
+         INSERT INTO stale_code (key) SELECT key FROM given_back",
     )
     .bind(redemption.voucher)
     .bind(redemption.period_start)

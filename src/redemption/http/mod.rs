@@ -1,17 +1,20 @@
 //! The four verbs over HTTP: request in, verb, answer out, and a log entry for each.
 
+mod body;
+mod bounds;
+
 use super::{
     audit::{Action, Logged},
     code::Code,
-    redeem::{self, Order, Receipt, Redeemed},
+    redeem::{self, Receipt, Redeemed},
     release, rollback,
-    rules::{Device, Products},
+    rules::Device,
     validate::{self, Validated},
-    voucher::{CampaignType, Refusal, Voucher},
+    voucher::{Refusal, Voucher},
 };
 use crate::{
     app::App,
-    error::{Error, Issue, Result},
+    error::{Error, Result},
     http::{Caller, Path, RawJson, caller::Permission},
 };
 use axum::{
@@ -19,21 +22,15 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Duration, Utc};
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
-use utoipa::ToSchema;
+use body::{
+    Discount, RedeemAnswer, RedeemRequest, ReleaseAnswer, ReleaseRequest, RollbackAnswer, RollbackRequest,
+    ValidateAnswer, ValidateRequest,
+};
+use bounds::{TEXT_MAX, amount, lock_duration, order, text};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
-
-/// The largest amount in one request, in cents: sums of many stay exact everywhere.
-const AMOUNT_MAX: i64 = 1_000_000_000_000;
-
-/// The longest id or reason that a client can send, in characters.
-const TEXT_MAX: usize = 200;
-
-/// Positions in one order at most.
-const ITEMS_MAX: usize = 500;
 
 /// The endpoints.
 pub fn routes() -> OpenApiRouter<App> {
@@ -42,217 +39,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(redeem))
         .routes(routes!(release))
         .routes(routes!(rollback))
-}
-
-/// What a machine asks before it vends.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ValidateRequest {
-    /// The machine's hostname, or its gateway's id.
-    #[schema(examples("vm-0001"))]
-    device_id: String,
-    /// Holds the voucher for this device, for so many seconds; longer than the server allows is shortened.
-    #[schema(examples(30))]
-    lock_duration: Option<f64>,
-    /// For a gift: caps what is answered.
-    demand: Option<Demand>,
-}
-
-/// What a gift is to pay.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Demand {
-    /// Cents.
-    #[schema(examples(150))]
-    amount: i64,
-}
-
-/// What a machine sends to spend a voucher.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RedeemRequest {
-    /// The machine's hostname, or its gateway's id.
-    #[schema(examples("vm-0001"))]
-    device_id: String,
-    /// What is bought.
-    order: OrderRequest,
-    /// Required for a gift: exactly this is taken, or nothing.
-    demand: Option<Demand>,
-}
-
-/// A purchase.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct OrderRequest {
-    /// The client's own id of it. With code and device it names a redemption for ever.
-    #[schema(examples("7f3c2a"))]
-    id: String,
-    /// What it costs, in cents.
-    #[schema(examples(250))]
-    amount: i64,
-    /// What it is made of.
-    items: Option<Vec<Item>>,
-}
-
-/// A position of a purchase.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Item {
-    /// PLU, or the client's product id.
-    #[schema(examples("5"))]
-    product_id: String,
-    /// How many.
-    quantity: i64,
-    /// Cents each.
-    price: i64,
-}
-
-/// What a machine sends to give a lock back.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ReleaseRequest {
-    /// The machine's hostname, or its gateway's id.
-    #[schema(examples("vm-0001"))]
-    device_id: String,
-}
-
-/// What a machine sends after a failed vend.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RollbackRequest {
-    /// The machine's hostname, or its gateway's id.
-    #[schema(examples("vm-0001"))]
-    device_id: String,
-    /// The order that was redeemed.
-    order: OrderName,
-    /// Why, in a few words.
-    #[schema(examples("spiral jammed"))]
-    reason: Option<String>,
-}
-
-/// Which order.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct OrderName {
-    /// As it was redeemed.
-    #[schema(examples("7f3c2a"))]
-    id: String,
-}
-
-/// What a voucher takes off.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Discount {
-    /// Always `cents`.
-    r#type: &'static str,
-    /// Cents.
-    amount_off: i64,
-}
-
-impl Discount {
-    const fn of(amount_off: i64) -> Self {
-        Self { r#type: "cents", amount_off }
-    }
-}
-
-/// What may be bought with a voucher.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct ValidFor {
-    /// An object keyed by product id; empty where every product is allowed.
-    products: BTreeMap<String, bool>,
-    /// Matches exactly the allowed product ids.
-    #[schema(examples("^(?:5|7)$"))]
-    products_reg_exp: String,
-}
-
-impl From<Products> for ValidFor {
-    fn from(products: Products) -> Self {
-        let products_reg_exp = products.expression();
-        let products = match products {
-            Products::Any => BTreeMap::new(),
-            Products::Only(ids) => ids.into_iter().map(|id| (id, true)).collect(),
-        };
-        Self { products, products_reg_exp }
-    }
-}
-
-/// Whether a voucher is good here and now.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct ValidateAnswer {
-    /// As printed.
-    code: String,
-    /// What its campaign's vouchers are.
-    campaign_type: CampaignType,
-    /// Its id.
-    voucher_id: Uuid,
-    /// Whether it may be used.
-    valid: bool,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(examples("expired"))]
-    reason: Option<&'static str>,
-    /// With `locked`: until when, at the latest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    locked_till: Option<DateTime<Utc>>,
-    /// A discount's value, a gift's balance, in cents.
-    voucher_value: i64,
-    /// What it would take off.
-    discount: Discount,
-    /// What may be bought with it.
-    valid_for: ValidFor,
-}
-
-/// Whether a voucher was spent.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct RedeemAnswer {
-    /// As printed.
-    code: String,
-    /// What its campaign's vouchers are.
-    campaign_type: String,
-    /// Its id.
-    voucher_id: Uuid,
-    /// Whether it was spent by this order.
-    redeemed: bool,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(examples("redemption_limit_reached"))]
-    reason: Option<&'static str>,
-    /// With `locked`: until when, at the latest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    locked_till: Option<DateTime<Utc>>,
-    /// What it took off.
-    discount: Discount,
-    /// A discount's value; a gift's balance after it, in cents.
-    voucher_value: i64,
-}
-
-/// Whether a lock was given back.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct ReleaseAnswer {
-    /// As printed.
-    code: String,
-    /// Its id.
-    voucher_id: Uuid,
-    /// `false` if this device held none.
-    released: bool,
-}
-
-/// A redemption that is undone.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct RollbackAnswer {
-    /// As printed.
-    code: String,
-    /// Its id.
-    voucher_id: Uuid,
-    /// Always `true`: a redemption that there never was is a 404.
-    rolled_back: bool,
-    /// A discount's value; a gift's balance after it was given back, in cents.
-    voucher_value: i64,
 }
 
 /// A caller at a machine, with a code.
@@ -487,58 +273,4 @@ fn locked_till(refusal: Refusal) -> Option<DateTime<Utc>> {
         Refusal::Locked { till } => Some(till),
         _ => None,
     }
-}
-
-/// 0 is no lock; longer than allowed is as long as allowed.
-fn lock_duration(app: &App, seconds: Option<f64>) -> Result<Option<Duration>> {
-    match seconds {
-        None => Ok(None),
-        Some(seconds) if seconds < 0.0 || !seconds.is_finite() => {
-            Err(Error::invalid("/lockDuration", "must be at least 0 seconds"))
-        }
-        Some(seconds) => {
-            let seconds = seconds.min(f64::from(app.config.lock_max_s));
-            let lock = Duration::milliseconds((seconds * 1000.0) as i64);
-            Ok((lock > Duration::zero()).then_some(lock))
-        }
-    }
-}
-
-fn order(order: OrderRequest, demand: Option<Demand>, request: &[u8]) -> Result<Order> {
-    let items = order.items.unwrap_or_default();
-    if items.len() > ITEMS_MAX {
-        return Err(Error::invalid("/order/items", format!("must be at most {ITEMS_MAX}")));
-    }
-    for (at, item) in items.iter().enumerate() {
-        text(format!("/order/items/{at}/productId"), &item.product_id)?;
-        amount(format!("/order/items/{at}/quantity"), item.quantity, 1)?;
-        amount(format!("/order/items/{at}/price"), item.price, 0)?;
-    }
-    Ok(Order {
-        id: text("/order/id", &order.id)?.to_owned(),
-        amount: amount("/order/amount", order.amount, 0)?,
-        items: items.into_iter().map(|item| (item.product_id, item.quantity, item.price)).collect(),
-        demand: demand.map(|demand| amount("/demand/amount", demand.amount, 1)).transpose()?,
-        request: String::from_utf8_lossy(request).into_owned(),
-    })
-}
-
-/// A number of cents (or of things) within bounds.
-fn amount(pointer: impl Into<std::borrow::Cow<'static, str>>, amount: i64, least: i64) -> Result<i64> {
-    if (least..=AMOUNT_MAX).contains(&amount) {
-        Ok(amount)
-    } else {
-        Err(Error::Invalid(vec![Issue::at(pointer, format!("must be from {least} to {AMOUNT_MAX}"))]))
-    }
-}
-
-/// A short text without control characters.
-fn text(pointer: impl Into<std::borrow::Cow<'static, str>>, text: &str) -> Result<&str> {
-    if text.trim().is_empty() || text.chars().count() > TEXT_MAX || text.chars().any(char::is_control) {
-        return Err(Error::invalid(
-            pointer,
-            format!("must be 1 to {TEXT_MAX} characters, none of them a control character"),
-        ));
-    }
-    Ok(text)
 }

@@ -1,0 +1,24 @@
+# Scrip in one word each. Needs Rust and a C compiler; Postgres and Redis are seen to.
+
+.PHONY: run test lint openapi clean-dev
+
+# Try it: starts everything, loads the demo, prints what to paste. PORT=8081 make run
+run:
+	@dev/run.sh
+
+# Every test, on stores of their own.
+test:
+	@dev/test.sh
+
+# What must be so before anything is merged.
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --features failpoints -- -D warnings
+
+# The OpenAPI document, for those who generate clients.
+openapi:
+	@cargo run --quiet --release --bin scrip -- openapi
+
+# Forgets the demo: its data, its secrets and its stores.
+clean-dev:
+	@if [ -d .dev ]; then dev/services.sh wipe .dev; rm -rf .dev; fi

@@ -1,0 +1,117 @@
+//! What a run has measured.
+
+use crate::{
+    cpu::Usage,
+    scenario::{Outcome, Verb},
+    spread::Spread,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Counts and latencies while they are gathered.
+pub(crate) struct Tally {
+    latencies: Spread,
+    lateness: Spread,
+    outcomes: [u64; Outcome::COUNT],
+    meant: u64,
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self { latencies: Spread::new(), lateness: Spread::new(), outcomes: [0; Outcome::COUNT], meant: 0 }
+    }
+
+    /// Counts the answer that settled a request.
+    pub(crate) fn settle(&mut self, verb: Verb, outcome: Outcome, latency: Duration) {
+        self.outcomes[outcome as usize] += 1;
+        if outcome.is_meant(verb) {
+            self.meant += 1;
+            self.latencies.add(micros(latency));
+        }
+    }
+
+    /// Counts an attempt that is made again.
+    pub(crate) fn retry(&mut self, outcome: Outcome) {
+        self.outcomes[outcome as usize] += 1;
+    }
+
+    pub(crate) fn late(&mut self, by: Duration) {
+        self.lateness.add(micros(by));
+    }
+
+    pub(crate) fn measured(&self, what: Conditions, elapsed: Duration, usage: &Usage) -> Measured {
+        let quantile = |q| self.latencies.quantile(q);
+        let count = |outcome: Outcome| self.outcomes[outcome as usize];
+        let answered = self.outcomes.iter().sum::<u64>() - count(Outcome::Broken);
+        let per_request = |used: &Duration| round(used.as_secs_f64() * 1e6 / answered.max(1) as f64);
+        Measured {
+            what,
+            seconds: round(elapsed.as_secs_f64()),
+            rps: round(self.meant as f64 / elapsed.as_secs_f64()),
+            p50_us: quantile(0.5),
+            p99_us: quantile(0.99),
+            p999_us: quantile(0.999),
+            max_us: self.latencies.max(),
+            as_meant: self.meant,
+            refused: count(Outcome::Refused),
+            not_found: count(Outcome::Missed),
+            throttled: count(Outcome::Throttled),
+            unavailable: count(Outcome::Unavailable),
+            broken: count(Outcome::Broken),
+            wrong: count(Outcome::Wrong),
+            cpu_us_per_request: usage
+                .named
+                .iter()
+                .map(|(name, used)| (name.clone(), per_request(used)))
+                .collect(),
+            foreign_cores: round(usage.foreign.as_secs_f64() / elapsed.as_secs_f64()),
+            pacing_p99_us: (!self.lateness.is_empty()).then(|| self.lateness.quantile(0.99)),
+            spoilt: false,
+        }
+    }
+}
+
+/// What was measured, and how.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Conditions {
+    pub(crate) label: String,
+    pub(crate) connections: usize,
+    /// Requests a second; none: as many as are answered.
+    pub(crate) rate: Option<f64>,
+}
+
+/// The line that a run prints.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    #[serde(flatten)]
+    pub(crate) what: Conditions,
+    pub(crate) seconds: f64,
+    /// Answers a second that came as they were meant to; latencies are of these.
+    pub(crate) rps: f64,
+    pub(crate) p50_us: u64,
+    pub(crate) p99_us: u64,
+    pub(crate) p999_us: u64,
+    pub(crate) max_us: u64,
+    pub(crate) as_meant: u64,
+    pub(crate) refused: u64,
+    pub(crate) not_found: u64,
+    pub(crate) throttled: u64,
+    pub(crate) unavailable: u64,
+    pub(crate) broken: u64,
+    pub(crate) wrong: u64,
+    pub(crate) cpu_us_per_request: BTreeMap<String, f64>,
+    /// Cores that anyone else kept busy meanwhile.
+    pub(crate) foreign_cores: f64,
+    /// How late this program itself was, at a fixed rate.
+    pub(crate) pacing_p99_us: Option<u64>,
+    /// Too much went on beside this run for its numbers to mean anything.
+    pub(crate) spoilt: bool,
+}
+
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros().max(1) as u64
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

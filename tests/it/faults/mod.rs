@@ -1,0 +1,8 @@
+//! Breaking things under load. Whatever breaks: what was acknowledged is in the journal, nothing is
+//! there twice, no limit is passed, and service is back by itself.
+
+mod crash;
+mod postgres;
+mod proxy;
+mod redis;
+mod stop;
