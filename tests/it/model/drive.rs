@@ -48,6 +48,7 @@ struct Stage<'a> {
 }
 
 impl Bench {
+    /// On stores of its own; without `redis`, none of the servers reaches one.
     pub async fn new(redis: bool) -> Self {
         let server = TestApp::builder().stopped_at("2026-01-01T00:00:00Z").config(|config| {
             (config.guesses_per_device_per_minute, config.guesses_per_key_per_minute) =

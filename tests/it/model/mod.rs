@@ -37,10 +37,10 @@ fn cases(usual: u32) -> u32 {
 
 #[test]
 fn both_agree_on_every_verdict() {
-    agree(true, cases(24));
+    agree(true, cases(48));
 }
 
 #[test]
 fn both_agree_with_redis_away() {
-    agree(false, cases(12));
+    agree(false, cases(24));
 }

@@ -25,17 +25,27 @@ pub enum Said {
 /// A voucher.
 #[derive(Clone, Debug)]
 pub struct Voucher {
+    /// Its terms.
     pub seed: Seed,
     zone: Tz,
+    /// Its first day.
     pub starts: Option<NaiveDate>,
+    /// Its last day.
     pub expires: Option<NaiveDate>,
+    /// Whether it is switched on.
     pub on: bool,
+    /// Whether its campaign is.
     pub campaign_on: bool,
     period: NaiveDate,
+    /// Redemptions in this period.
     pub count: i64,
+    /// Cents given in this period.
     pub spent: i64,
+    /// Cents left of a gift.
     pub balance: i64,
+    /// Redemptions ever.
     pub total_count: i64,
+    /// Cents given ever.
     pub total_spent: i64,
     lock: Option<(usize, DateTime<Utc>)>,
 }
@@ -54,7 +64,9 @@ struct Receipt {
 /// Everything there is to know.
 #[derive(Clone, Debug)]
 pub struct Oracle {
+    /// The present.
     pub now: DateTime<Utc>,
+    /// Oldest first.
     pub vouchers: Vec<Voucher>,
     orders: HashMap<(usize, u8), Receipt>,
 }
@@ -117,6 +129,7 @@ impl Voucher {
 }
 
 impl Oracle {
+    /// A world at its beginning.
     pub fn new(seeds: &[Seed], now: DateTime<Utc>) -> Self {
         let vouchers = seeds.iter().map(|seed| {
             let zone: Tz = seed.zone.parse().unwrap();
@@ -147,12 +160,14 @@ impl Oracle {
         self.vouchers[voucher].today(self.now) + chrono::Duration::days(days)
     }
 
+    /// Lets time pass: resets what is due and drops locks that are over.
     pub fn pass(&mut self, seconds: i64) {
         self.now += chrono::Duration::seconds(seconds);
         let now = self.now;
         self.vouchers.iter_mut().for_each(|voucher| voucher.reset_if_due(now));
     }
 
+    /// Nobody holds anything any more.
     pub fn lose_locks(&mut self) {
         self.vouchers.iter_mut().for_each(|voucher| voucher.lock = None);
     }
@@ -170,6 +185,7 @@ impl Oracle {
         })
     }
 
+    /// `validate`, perhaps with a lock of so many seconds.
     pub fn validate(&mut self, device: usize, lock: Option<i64>, demand: Option<i64>) -> Said {
         let Some(at) = self.meant(device, 0) else { return Said::NotFound };
         let now = self.now;
@@ -189,6 +205,7 @@ impl Oracle {
         Said::Answer { voucher: at, reason, off, value: voucher.value(), till: voucher.locked_till(reason) }
     }
 
+    /// `redeem`.
     pub fn redeem(&mut self, device: usize, order: u8, amount: i64, demand: Option<i64>) -> Said {
         if let Some(receipt) = self.orders.get(&(device, order)) {
             return match receipt.undone {
@@ -221,6 +238,7 @@ impl Oracle {
         said(at, None, off, value)
     }
 
+    /// `release`.
     pub fn release(&mut self, device: usize) -> Said {
         let mine: Vec<usize> = (0..self.vouchers.len()).filter(|&at| self.in_scope(at, device)).collect();
         if mine.is_empty() {
@@ -234,6 +252,7 @@ impl Oracle {
         Said::Released(held.is_some())
     }
 
+    /// `rollback`.
     pub fn roll_back(&mut self, device: usize, order: u8) -> Said {
         let Some(receipt) = self.orders.get_mut(&(device, order)) else { return Said::NotFound };
         let voucher = &mut self.vouchers[receipt.voucher];

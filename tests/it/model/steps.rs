@@ -25,10 +25,15 @@ const STARTS: [&str; 7] = [
 pub struct Seed {
     /// Which of [`GROUPS`] its campaign belongs to.
     pub group: usize,
+    /// Whether it is a gift, not a discount.
     pub gift: bool,
+    /// Cents.
     pub value: i64,
+    /// Redemptions in a period.
     pub limit: Option<i64>,
+    /// When a period ends, in the words of the API.
     pub reset: &'static str,
+    /// Where its days begin.
     pub zone: &'static str,
     /// Days from today.
     pub expires: Option<i64>,
@@ -39,46 +44,26 @@ pub struct Seed {
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Validate {
-        device: usize,
-        lock: Option<i64>,
-        demand: Option<i64>,
-    },
-    Redeem {
-        device: usize,
-        order: u8,
-        amount: i64,
-        demand: Option<i64>,
-    },
+    /// A machine validates, perhaps with a lock of so many seconds.
+    Validate { device: usize, lock: Option<i64>, demand: Option<i64> },
+    /// A machine redeems.
+    Redeem { device: usize, order: u8, amount: i64, demand: Option<i64> },
     /// The last redemption that was asked for, asked for again.
     Again,
-    Release {
-        device: usize,
-    },
+    /// A machine gives its lock back.
+    Release { device: usize },
     /// One of the orders so far, redeemed or not.
-    RollBack {
-        nth: usize,
-    },
-    Switch {
-        voucher: usize,
-        on: bool,
-    },
-    SwitchCampaign {
-        voucher: usize,
-        on: bool,
-    },
-    Revalue {
-        voucher: usize,
-        value: i64,
-    },
-    /// Days from today; `None`: never.
-    Expire {
-        voucher: usize,
-        days: Option<i64>,
-    },
-    Pass {
-        seconds: i64,
-    },
+    RollBack { nth: usize },
+    /// A voucher is switched on or off.
+    Switch { voucher: usize, on: bool },
+    /// The campaign of a voucher is switched on or off.
+    SwitchCampaign { voucher: usize, on: bool },
+    /// A voucher's value changes.
+    Revalue { voucher: usize, value: i64 },
+    /// A voucher's last day becomes one so many days from today; `None`: it has none.
+    Expire { voucher: usize, days: Option<i64> },
+    /// Time passes.
+    Pass { seconds: i64 },
     /// Redis loses everything.
     Flush,
     /// Everything in Redis is declared worthless.
@@ -88,8 +73,11 @@ pub enum Step {
 /// A world and what happens in it.
 #[derive(Clone, Debug)]
 pub struct Play {
+    /// When it begins.
     pub start: &'static str,
+    /// The vouchers, which share one code.
     pub seeds: Vec<Seed>,
+    /// What happens.
     pub steps: Vec<Step>,
 }
 
