@@ -80,7 +80,9 @@ fn pure(c: &mut Criterion) {
 
     let copy = Copy::new(&voucher(1, 0).facts, voucher(1, 0).state, 1, 1, 1);
     let (id, bytes) = (copy.id, copy.pack());
-    c.bench_function("unpack a copy, header alone", |b| b.iter(|| Copy::unpack(id.as_bytes(), black_box(&bytes))));
+    c.bench_function("unpack a copy, header alone", |b| {
+        b.iter(|| Copy::unpack(id.as_bytes(), black_box(&bytes)));
+    });
     c.bench_function("unpack a copy's facts", |b| b.iter(|| black_box(&copy).facts()));
 
     for count in [0, 1, 10] {
@@ -97,8 +99,7 @@ fn pure(c: &mut Criterion) {
     }
     let ten = rules(10);
     c.bench_function("hold 10 rules", |b| b.iter(|| hold(black_box(&ten), &device)));
-    let plus: Vec<Rule> =
-        (0..10).map(|n| Rule { field: RuleField::Product, value: n.to_string() }).collect();
+    let plus: Vec<Rule> = (0..10).map(|n| Rule { field: RuleField::Product, value: n.to_string() }).collect();
     c.bench_function("expression of 10 products", |b| b.iter(|| Products::of(black_box(&plus)).expression()));
 
     let mut rng = StdRng::seed_from_u64(1);

@@ -1,10 +1,14 @@
 //! A campaign as clients see it, and what they may ask of one: pure.
 
 use super::terms::{
-    CampaignType, Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType,
-    ZONE_DEFAULT, present, zone,
+    Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, present,
+    zone,
 };
-use crate::{error::Result, redemption::code::PREFIX_DEFAULT, time::Frequency};
+use crate::{
+    error::Result,
+    redemption::{code::PREFIX_DEFAULT, voucher::CampaignType},
+    time::Frequency,
+};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};

@@ -249,7 +249,7 @@ pub(super) async fn replace_rules(db: &PgPool, group: i64, id: i64, rules: &[Cam
         INSERT INTO campaign_rule (campaign, field, value)
         SELECT $1, field, value FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS new (field, value, place)
         ORDER BY place ON CONFLICT DO NOTHING";
-    let fields: Vec<_> = rules.iter().map(|rule| rule.field.name()).collect();
+    let fields: Vec<_> = rules.iter().map(|rule| rule.field.word()).collect();
     let values: Vec<_> = rules.iter().map(|rule| rule.value.as_str()).collect();
     let mut transaction = transaction::begin(db).await?;
     lock(&mut transaction, group, id).await?;

@@ -5,13 +5,16 @@
 //! is committed or nothing is, so the count in the job is the count in the table at any moment. The
 //! last batch also gives the campaign the status that was asked for.
 
-use super::terms::{CampaignType, zone};
+use super::terms::zone;
 use crate::{
     app::App,
     crash,
     error::{Error, Result, violates},
     jobs::{Claim, Kind, Ran},
-    redemption::code::{self, Code},
+    redemption::{
+        code::{self, Code},
+        voucher::CampaignType,
+    },
     time::Frequency,
     transaction,
 };

@@ -2,6 +2,7 @@
 //! [`crate::redemption`].
 
 use super::terms::Checks;
+use crate::redemption::rules::RuleField;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use utoipa::ToSchema;
@@ -11,54 +12,6 @@ pub const RULES_MAX: usize = 1_000;
 
 /// The longest value of a rule, in characters.
 const VALUE_MAX: usize = 200;
-
-/// What a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RuleField)]
-#[sqlx(type_name = "text", rename_all = "camelCase")]
-pub enum Field {
-    /// A product that is bought, by its number at the machine.
-    Product,
-    /// The location of the machine, by its id.
-    Location,
-    /// The location of the machine, by the id that another system has for it.
-    LocationExternalRef,
-    /// A group of locations, by its id.
-    LocationGroup,
-    /// The machine, by its id.
-    Machine,
-    /// A group of machines, by its id.
-    MachineGroup,
-    /// The type of the machine, by its id.
-    MachineType,
-}
-
-impl Field {
-    /// Its name, in the API as in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Product => "product",
-            Self::Location => "location",
-            Self::LocationExternalRef => "locationExternalRef",
-            Self::LocationGroup => "locationGroup",
-            Self::Machine => "machine",
-            Self::MachineGroup => "machineGroup",
-            Self::MachineType => "machineType",
-        }
-    }
-}
-
-/// A rule: alternatives within a field, all fields together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = ValidationRule)]
-pub struct Rule {
-    /// What it looks at.
-    pub field: Field,
-    /// What it must find there.
-    pub value: String,
-}
 
 /// A rule of a campaign as it is read and written.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema, sqlx::FromRow)]
@@ -71,13 +24,13 @@ pub struct CampaignRule {
     #[serde(default)]
     pub campaign: Option<i64>,
     /// What it looks at.
-    pub field: Field,
+    pub field: RuleField,
     /// What it must find there.
     pub value: String,
 }
 
 /// Checks rules that stand in an array at `pointer`.
-pub fn check<'a>(checks: &mut Checks, pointer: &str, rules: impl Iterator<Item = (Field, &'a str)>) {
+pub fn check<'a>(checks: &mut Checks, pointer: &str, rules: impl Iterator<Item = (RuleField, &'a str)>) {
     let mut seen = HashSet::new();
     for (index, (field, value)) in rules.enumerate() {
         if index >= RULES_MAX {
@@ -85,7 +38,7 @@ pub fn check<'a>(checks: &mut Checks, pointer: &str, rules: impl Iterator<Item =
             return;
         }
         let at = format!("{pointer}/{index}/value");
-        let is_id = !matches!(field, Field::Product | Field::LocationExternalRef);
+        let is_id = !matches!(field, RuleField::Product | RuleField::LocationExternalRef);
         if value.trim().is_empty() || value.chars().any(char::is_control) {
             checks.wrong(at, "must be text without control characters");
         } else if value.chars().count() > VALUE_MAX {
@@ -111,12 +64,12 @@ mod tests {
     #[test]
     fn rules_are_checked_one_by_one() {
         let rules = [
-            (Field::Product, "A7"),
-            (Field::Location, "10"),
-            (Field::Location, "ten"),
-            (Field::Location, "010"),
-            (Field::Location, "10"),
-            (Field::Product, " "),
+            (RuleField::Product, "A7"),
+            (RuleField::Location, "10"),
+            (RuleField::Location, "ten"),
+            (RuleField::Location, "010"),
+            (RuleField::Location, "10"),
+            (RuleField::Product, " "),
         ];
         let mut checks = Checks::default();
         check(&mut checks, "/validationRules", rules.into_iter());

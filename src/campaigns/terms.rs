@@ -27,31 +27,6 @@ const STYLE_MAX_BYTES: usize = 4096;
 /// The zone where none is asked for.
 pub const ZONE_DEFAULT: Tz = Tz::Europe__Amsterdam;
 
-/// What kind of vouchers a campaign has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum CampaignType {
-    /// An amount off one purchase.
-    #[default]
-    Discount,
-    /// A balance that is spent down.
-    Gift,
-    /// Each voucher brings its own terms.
-    Dynamic,
-}
-
-/// What a voucher is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum VoucherType {
-    /// An amount off one purchase.
-    Discount,
-    /// A balance that is spent down.
-    Gift,
-}
-
 /// The unit of a value: minor units of the currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]

@@ -1,14 +1,12 @@
 //! A voucher as clients see it, and what one is created from: pure.
 
 use super::{
-    rules::{self, Rule},
-    terms::{
-        Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, VoucherType, ZONE_DEFAULT, zone,
-    },
+    rules,
+    terms::{Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
 };
 use crate::{
     error::{Error, Result},
-    redemption::code::Code,
+    redemption::{code::Code, rules::Rule, voucher::Kind},
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -35,7 +33,7 @@ pub struct Voucher {
     pub campaign: i64,
     /// What it is.
     #[sqlx(rename = "type")]
-    pub r#type: VoucherType,
+    pub r#type: Kind,
     /// What it is worth, in minor units.
     pub value: i64,
     /// The unit of all its amounts.
@@ -115,7 +113,7 @@ impl Voucher {
             self.last_reset_at = Some(start);
             self.redemption_count = 0;
             self.amount_redeemed = 0;
-            if self.r#type == VoucherType::Gift {
+            if self.r#type == Kind::Gift {
                 self.balance = self.value;
             }
         }
@@ -134,7 +132,7 @@ pub struct VoucherDraft {
     /// The campaign that they are for.
     pub campaign: i64,
     /// What they are.
-    pub r#type: VoucherType,
+    pub r#type: Kind,
     /// What each is worth, in minor units.
     #[schema(minimum = 0)]
     pub value: i64,

@@ -1,12 +1,13 @@
 //! Changes of one voucher, and what they do to its balance: pure.
 
 use super::{
-    rules::{self, Rule},
-    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, VoucherType, ZONE_DEFAULT, present, zone},
+    rules,
+    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, present, zone},
     voucher::check_look,
 };
 use crate::{
     error::{Error, Result},
+    redemption::{rules::Rule, voucher::Kind},
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -22,7 +23,7 @@ pub struct VoucherReplacement {
     /// Its campaign, which stays the same.
     pub campaign: i64,
     /// What it is.
-    pub r#type: VoucherType,
+    pub r#type: Kind,
     /// What it is worth, in minor units. A gift's balance moves by the difference.
     #[schema(minimum = 0)]
     pub value: i64,
@@ -98,7 +99,7 @@ pub struct Standing {
     pub campaign: i64,
     /// What it is.
     #[sqlx(rename = "type")]
-    pub r#type: VoucherType,
+    pub r#type: Kind,
     /// What it is worth.
     pub value: i64,
     /// How often it may be redeemed in a period.
@@ -166,7 +167,7 @@ impl Standing {
             self.last_reset_at = Some(start);
             self.redemption_count = 0;
             self.amount_redeemed = 0;
-            if self.r#type == VoucherType::Gift {
+            if self.r#type == Kind::Gift {
                 self.balance = Some(self.value);
             }
         }
@@ -221,12 +222,12 @@ impl Standing {
     }
 
     /// Moves a gift's balance along with its value: what was spent in this period stays spent.
-    fn revalue(&mut self, r#type: VoucherType, value: i64) -> Result<()> {
+    fn revalue(&mut self, r#type: Kind, value: i64) -> Result<()> {
         let kept = if self.r#type == r#type { self.balance } else { None };
         self.balance = match (r#type, kept) {
-            (VoucherType::Discount, _) => None,
-            (VoucherType::Gift, None) => Some(value),
-            (VoucherType::Gift, Some(balance)) => {
+            (Kind::Discount, _) => None,
+            (Kind::Gift, None) => Some(value),
+            (Kind::Gift, Some(balance)) => {
                 let moved = balance + (value - self.value);
                 if moved < 0 {
                     return Err(Error::invalid("/value", "is less than what was spent in this period"));
@@ -251,7 +252,7 @@ mod tests {
     fn gift(value: i64, balance: i64, frequency: Frequency) -> Standing {
         Standing {
             campaign: 1,
-            r#type: VoucherType::Gift,
+            r#type: Kind::Gift,
             value,
             redemption_limit: None,
             reset_frequency: frequency,
@@ -310,7 +311,7 @@ mod tests {
         assert_eq!(error.face().0, 409);
         voucher.total_redemption_count = 0;
         voucher.replace(replacement, now).unwrap();
-        assert_eq!((voucher.r#type, voucher.balance), (VoucherType::Discount, None));
+        assert_eq!((voucher.r#type, voucher.balance), (Kind::Discount, None));
     }
 
     proptest! {

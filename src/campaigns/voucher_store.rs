@@ -1,7 +1,7 @@
 //! Vouchers in Postgres.
 
 use super::{
-    terms::{Span, VoucherType},
+    terms::Span,
     voucher::{NewVouchers, Voucher, code_taken},
     voucher_change::{Standing, VoucherPatch, VoucherReplacement},
     voucher_list::{columns, from, overlay_locks, term},
@@ -9,7 +9,10 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result, violates},
-    redemption::code::{self, Code},
+    redemption::{
+        code::{self, Code},
+        voucher::Kind,
+    },
     transaction,
 };
 use chrono::{DateTime, Utc};
@@ -105,7 +108,7 @@ async fn insert(
     };
     let frequency = draft.reset_frequency.unwrap_or_default();
     let rules = draft.validation_rules.as_ref().filter(|rules| !rules.is_empty()).map(Json);
-    let balance = (draft.r#type == VoucherType::Gift).then_some(draft.value);
+    let balance = (draft.r#type == Kind::Gift).then_some(draft.value);
     let insert = sqlx::query(SQL)
         .bind(ids)
         .bind(codes)

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// What a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type,
+)]
 #[serde(rename_all = "camelCase")]
+#[sqlx(type_name = "text", rename_all = "camelCase")]
 pub enum RuleField {
     /// A product's PLU; checked by the machine, and again at redeem.
     Product,
@@ -24,8 +27,25 @@ pub enum RuleField {
     MachineType,
 }
 
+impl RuleField {
+    /// As it stands in JSON and in Postgres.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Location => "location",
+            Self::LocationExternalRef => "locationExternalRef",
+            Self::LocationGroup => "locationGroup",
+            Self::Machine => "machine",
+            Self::MachineGroup => "machineGroup",
+            Self::MachineType => "machineType",
+        }
+    }
+}
+
 /// One condition: `field` is `value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = ValidationRule)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What is looked at.
     pub field: RuleField,

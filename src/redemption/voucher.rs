@@ -12,6 +12,7 @@ use uuid::Uuid;
 /// How a voucher is spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = VoucherType)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Kind {
     /// Cents off one purchase.
@@ -21,11 +22,12 @@ pub enum Kind {
 }
 
 /// What a campaign's vouchers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum CampaignType {
     /// Cents off one purchase.
+    #[default]
     Discount,
     /// Balances that are spent down.
     Gift,
