@@ -72,9 +72,9 @@ cat <<TEXT
 
   Validate a voucher and lock it for 30 seconds, redeem it, look at it:
 
-curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","lockDuration":30}'
-curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
-curl -s $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H 'Authorization: Bearer $SCRIP_READ_KEY'
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","lockDuration":30}'
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H 'Authorization: Bearer $SCRIP_READ_KEY'
 
   Ctrl-C stops everything.
 

@@ -18,7 +18,7 @@ const DOCUMENTED_SECRETS: &[&str] =
 /// The shortest signing secret that HS256 is safe with (RFC 7518, 3.2).
 const SIGNING_SECRET_MIN_BYTES: usize = 32;
 
-/// Names that `.dev/demo.env` uses for clients; they may stand in a server's environment too.
+/// Names that clients use (`.dev/demo.env`, the load generator); they may stand in a server's environment too.
 const CLIENT_NAMES: &[&str] = &[
     "config_file",
     "url",
@@ -27,10 +27,12 @@ const CLIENT_NAMES: &[&str] = &[
     "device_key",
     "device_id",
     "device_ids",
+    "device_keys",
     "read_key",
     "code_discount",
     "code_gift",
     "voucher_discount",
+    "token",
 ];
 
 /// Everything that can be set, with its default.
