@@ -19,12 +19,22 @@ trap stop_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-command -v cargo >/dev/null || { echo 'run: please install Rust: https://rustup.rs' >&2; exit 1; }
-if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    echo "run: something else listens on port $port: choose another, PORT=8081 make run" >&2
+refuse() {
+    trap - EXIT
+    echo "run: $1" >&2
     exit 1
+}
+
+command -v cargo >/dev/null || refuse 'please install Rust: https://rustup.rs'
+command -v cc >/dev/null || refuse 'please install a C compiler  (Debian: sudo apt-get install gcc libc6-dev)'
+if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    refuse "something else listens on port $port: choose another, PORT=$((port + 1)) make run"
 fi
-dev/services.sh up .dev
+# The stores below .dev/ are stopped with the one server that started them.
+mkdir -p .dev
+exec 8>.dev/run.lock
+flock -n 8 || refuse 'it already runs from this folder'
+dev/services.sh up .dev 8>&-
 cargo build --release --bin scrip
 
 # A secret of this demo's own; a server takes one that begins so only as a demo.
@@ -51,23 +61,20 @@ for _ in $(seq 100); do
 done
 
 . .dev/demo.env
-bearer="-H 'Authorization: Bearer $SCRIP_DEVICE_KEY'"
-json="-H 'Content-Type: application/json'"
-# The brand's vouchers are not the machine's to look at: that is for the user.
-log_in="curl -s $SCRIP_URL/auth/login $json -d '{\"username\":\"$SCRIP_USER\",\"password\":\"$SCRIP_PASSWORD\"}'"
-log_in="$log_in | sed 's/.*\"access_token\":\"\([^\"]*\).*/\1/'"
+machine="-H 'Authorization: Bearer $SCRIP_DEVICE_KEY' -H 'Content-Type: application/json'"
 cat <<TEXT
 
   Scrip      $SCRIP_URL   (documentation: $SCRIP_URL/docs/)
   Log-in     $SCRIP_USER / $SCRIP_PASSWORD
   Device     $SCRIP_DEVICE_ID with key $SCRIP_DEVICE_KEY
+  Read key   $SCRIP_READ_KEY
   All this   .dev/demo.env
 
   Validate a voucher and lock it for 30 seconds, redeem it, look at it:
 
-curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $bearer $json -d '{"deviceId":"$SCRIP_DEVICE_ID","lockDuration":30}'
-curl -s $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $bearer $json -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
-curl -s $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H "Authorization: Bearer \$($log_in)"
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","lockDuration":30}'
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
+curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H 'Authorization: Bearer $SCRIP_READ_KEY'
 
   Ctrl-C stops everything.
 

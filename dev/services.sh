@@ -20,6 +20,18 @@ wants() { [[ -z $only || $only == "$1" ]]; }
 
 postgres_bin() { compgen -G '/usr/lib/postgresql/*/bin/postgres' | sort -V | tail -n 1 | xargs -r dirname; }
 
+# As root: the programs without the services that their packages would start.
+install() {
+    local policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap "rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+}
+
 # Installs what is missing from Debian's packages, or says what to install.
 need_programs() {
     local missing=()
@@ -30,9 +42,7 @@ need_programs() {
     [[ $EUID == 0 ]] || root=(sudo -n)
     if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
         say "installing ${missing[*]}"
-        "${root[@]}" apt-get update -qq </dev/null >&2 || true
-        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-            "${missing[@]}" </dev/null >&2 && return 0
+        "${root[@]}" bash -c "$(declare -f install); install \"\$@\"" install "${missing[@]}" </dev/null >&2 && return 0
     fi
     die "please install: ${missing[*]}  (Debian: sudo apt-get install ${missing[*]})"
 }
@@ -207,7 +217,7 @@ power_cut() {
     case $only in
         postgres)
             pid=$(postgres_pid) || return 0
-            mapfile -t pids < <(pgrep -P "$pid")
+            mapfile -t pids < <(grep -ls "^PPid:[[:space:]]*$pid$" /proc/[0-9]*/status | cut -d / -f 3)
             pids=("$pid" "${pids[@]}")
             ;;
         redis)

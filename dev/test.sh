@@ -4,12 +4,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-trap 'dev/services.sh wipe .dev/test' EXIT
+# Tests that kill stores start some of their own below TMPDIR, and can't stop them when they are ended.
+wipe_all() {
+    trap '' INT TERM
+    local lock
+    for lock in .dev/test/tmp/*/lock; do
+        [[ ! -f $lock ]] || dev/services.sh wipe "${lock%/lock}"
+    done
+    dev/services.sh wipe .dev/test
+    rm -rf .dev/test
+}
+trap wipe_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+mkdir -p .dev/test/tmp
 dev/services.sh up .dev/test
 . .dev/test/env
-export SCRIP_TEST_DATABASE_URL=$DATABASE_URL SCRIP_TEST_REDIS_URL=$REDIS_URL
+export SCRIP_TEST_DATABASE_URL=$DATABASE_URL SCRIP_TEST_REDIS_URL=$REDIS_URL TMPDIR=$PWD/.dev/test/tmp
 # In release, as `make run` builds: what both depend on is compiled once.
 cargo test --release --features failpoints "$@" </dev/null

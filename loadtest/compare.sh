@@ -27,7 +27,7 @@ pids=server=$server,echo=$echo_pid,plain=$plain_pid,redis=$(redis_pid),postgres=
 results=$dir/results.jsonl
 : >"$results"
 
-run() { "$load" run --pids "$pids" --attempts 3 --label "$1" --seconds "$seconds" "${@:2}" >>"$results"; }
+run() { "$load" run --pids "$pids" --attempts "$attempts" --label "$1" --seconds "$seconds" "${@:2}" >>"$results"; }
 product() {
     run "$@" --codes "$dir/codes" --hot-code "$(<"$dir/hot")" --poor-code "$(<"$dir/poor")"
 }
@@ -35,9 +35,11 @@ plain() { run "$@" --url "http://$plain_at" --codes "$dir/plain.codes"; }
 
 # Both stores and the server see each voucher once before anything counts.
 say 'warming up'
-product warm --scenario validate --sweep --attempts 1
-plain warm --scenario plain-redeem --seconds 3 --attempts 1
+attempts=1
+product warm --scenario validate --sweep
+plain warm --scenario plain-redeem
 : >"$results"
+attempts=3
 
 for round in $(seq "$rounds"); do
     say "round $round of $rounds"

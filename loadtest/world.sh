@@ -95,7 +95,7 @@ start_world() {
     RUST_LOG=${RUST_LOG:-warn}
     set +a
     "$scrip" migrate >>"$dir/server.log" 2>&1
-    (cd "$dir" && "$scrip" demo --env "$dir/demo.env" >>"$dir/server.log" 2>&1)
+    (cd "$dir" && "$scrip" demo --write "$dir/demo.env" >>"$dir/server.log" 2>&1)
     local url=$SCRIP_URL
     set -a
     # shellcheck source=/dev/null

@@ -87,6 +87,7 @@ impl App {
         let db = database(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let stores = Stores::unasked(clock.now());
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
         let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
         let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
@@ -105,7 +106,7 @@ impl App {
             guesses: Guesses::new(&config),
             jobs_due: Notify::new(),
             db,
-            stores: Stores::default(),
+            stores,
             access: Access::default(),
             tokens,
             passwords: Passwords::new(&config)?,

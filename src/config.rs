@@ -4,6 +4,7 @@
 
 use figment::{
     Figment,
+    error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +18,7 @@ const DOCUMENTED_SECRETS: &[&str] =
 /// The shortest signing secret that HS256 is safe with (RFC 7518, 3.2).
 const SIGNING_SECRET_MIN_BYTES: usize = 32;
 
-/// Names that `.dev/demo.env` uses for clients; they may stand in a server's environment too.
+/// Names that clients use (`.dev/demo.env`, the load generator); they may stand in a server's environment too.
 const CLIENT_NAMES: &[&str] = &[
     "config_file",
     "url",
@@ -26,9 +27,12 @@ const CLIENT_NAMES: &[&str] = &[
     "device_key",
     "device_id",
     "device_ids",
+    "device_keys",
+    "read_key",
     "code_discount",
     "code_gift",
     "voucher_discount",
+    "token",
 ];
 
 /// Everything that can be set, with its default.
@@ -165,7 +169,8 @@ impl Default for Config {
 
 impl Config {
     /// Reads the file that `SCRIP_CONFIG_FILE` names (or `scrip.toml`, if there is one), then the environment.
-    pub fn load() -> Result<Self, Box<figment::Error>> {
+    /// The error says in one line what is wrong with which setting.
+    pub fn load() -> Result<Self, String> {
         let file = std::env::var_os("SCRIP_CONFIG_FILE").map(PathBuf::from);
         let toml = match &file {
             Some(path) => Toml::file_exact(path),
@@ -176,7 +181,7 @@ impl Config {
             .merge(Env::raw().only(&["DATABASE_URL", "REDIS_URL"]))
             .merge(Env::prefixed("SCRIP_").ignore(CLIENT_NAMES))
             .extract()
-            .map_err(Box::new)
+            .map_err(|error| complaint(&error))
     }
 
     /// The signing secret, if it is fit to sign with.
@@ -201,6 +206,30 @@ impl Config {
 /// What the demo's signing secret begins with, so that nobody else can use one.
 pub const DEMO_SECRET_PREFIX: &str = "scrip-demo-";
 
+/// What is wrong with which setting; its value is not shown, since it may be a secret.
+fn complaint(error: &figment::Error) -> String {
+    let file = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
+    let named = |name: &str| match file {
+        Some(file) => format!("{} in {file}", name.to_lowercase()),
+        None if matches!(name, "database_url" | "redis_url") => name.to_uppercase(),
+        None => format!("SCRIP_{}", name.to_uppercase()),
+    };
+    let name = match (error.path.last(), file) {
+        (Some(name), _) => named(name),
+        (None, Some(file)) => file.to_string(),
+        (None, None) => "settings".to_owned(),
+    };
+    match &error.kind {
+        Kind::UnknownField(name, _) => {
+            format!("there is no setting {}; `scrip config` prints all that there are", named(name))
+        }
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+            format!("{name}: expected {expected}")
+        }
+        other => format!("{name}: {other}"),
+    }
+}
+
 /// [`Config::default`] as a figment provider, with the secrets in clear (they are defaults).
 #[derive(Default)]
 struct Defaults(Config);
@@ -224,24 +253,49 @@ impl figment::Provider for Defaults {
 #[expect(clippy::ref_option, reason = "serde passes the field's own type")]
 fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
-        Some(_) => serializer.serialize_some("********"),
+        Some(_) => serializer.serialize_some(MASK),
         None => serializer.serialize_none(),
     }
 }
 
-/// A URL without its password.
+/// What is shown in a secret's place.
+const MASK: &str = "********";
+
+/// Parameters of stores' URLs that may be shown.
+const PLAIN_PARAMETERS: &[&str] =
+    &["host", "hostaddr", "port", "dbname", "db", "user", "sslmode", "application_name", "protocol"];
+
 fn masked_url<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    let url = url.expose_secret();
-    let masked = match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}://********{}", &url[..scheme], &url[at..]),
-        _ => url.to_owned(),
+    serializer.serialize_str(&without_secrets(url.expose_secret()))
+}
+
+/// A URL without its password, wherever it has one: `user:password@`, `?pass=`, `?password=`.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return MASK.to_owned() };
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = match place.rsplit_once('@') {
+        Some((_, host)) => format!("{MASK}@{host}"),
+        // The question mark may be a password's own.
+        None if parameters.contains('@') => return format!("{scheme}://{MASK}"),
+        None => place.to_owned(),
     };
-    serializer.serialize_str(&masked)
+    let parameters: Vec<_> = parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, _)) if PLAIN_PARAMETERS.contains(&name) => parameter.to_owned(),
+            Some((name, _)) => format!("{name}={MASK}"),
+            None => MASK.to_owned(),
+        })
+        .collect();
+    let mark = if parameters.is_empty() { "" } else { "?" };
+    format!("{scheme}://{place}{mark}{}", parameters.join("&"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn with_secret(secret: &str) -> Config {
         Config { signing_secret: Some(SecretString::from(secret)), ..Config::default() }
@@ -267,5 +321,36 @@ mod tests {
         let shown = serde_json::to_string(&config).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("c0ffee"), "{shown}");
         assert!(shown.contains("@db/scrip"));
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_and_its_value_is_not_shown() {
+        let told = |environment: &[(&str, &str)]| {
+            let given: BTreeMap<_, _> = environment.iter().copied().collect();
+            let read = Figment::from(Defaults::default()).merge(Serialized::defaults(given));
+            complaint(&read.extract::<Config>().unwrap_err())
+        };
+        let unknown = told(&[("lock_max", "5")]);
+        assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
+        assert_eq!(told(&[("lock_max_s", "hunter2")]), "SCRIP_LOCK_MAX_S: expected u32");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("redis://localhost", "redis://localhost"),
+            ("postgres://scrip:hunter2@db/scrip", "postgres://********@db/scrip"),
+            ("postgres://scrip:hunt@r2@db/scrip", "postgres://********@db/scrip"),
+            (
+                "redis+unix:///run/redis.sock?db=2&pass=hunter2",
+                "redis+unix:///run/redis.sock?db=2&pass=********",
+            ),
+            ("postgres://db/scrip?password=hunter2&port=1", "postgres://db/scrip?password=********&port=1"),
+            ("redis+unix:///run/redis.sock?pass=hunt@r2", "redis+unix://********"),
+            ("postgres://scrip:hunt?r2@db/scrip", "postgres://********"),
+            ("hunter2", "********"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
     }
 }

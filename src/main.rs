@@ -34,6 +34,9 @@ enum Role {
         /// Bring the schema up to date first.
         #[arg(long)]
         migrate: bool,
+        /// Leave background work to other servers, or to `scrip work`.
+        #[arg(long)]
+        only_http: bool,
     },
     /// Do background work alone.
     Work,
@@ -101,12 +104,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let role = arguments.role.unwrap_or(Role::Serve { migrate: false });
+    let role = arguments.role.unwrap_or(Role::Serve { migrate: false, only_http: false });
     if matches!(role, Role::Openapi) {
         let document = http::document().to_pretty_json().map_err(Failure::run)?;
         return print(&document);
     }
-    let config = Config::load().map_err(Failure::setup)?;
+    let config = Config::load().map_err(Failure::Setup)?;
     if matches!(role, Role::Config) {
         return print(&serde_json::to_string_pretty(&config).map_err(Failure::run)?);
     }
@@ -123,19 +126,15 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 
 async fn play(role: Role, config: Config) -> Result<(), Failure> {
     match role {
-        Role::Serve { migrate: first } => {
+        Role::Serve { migrate: first, only_http } => {
             config.signing_secret().map_err(Failure::Setup)?;
             if first {
                 migrate(&config).await?;
             }
-            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
-            serve::http(app).await.map_err(Failure::run)
+            let app = start(config)?;
+            serve::http(app, only_http).await.map_err(Failure::run)
         }
-        Role::Work => {
-            config.signing_secret().map_err(Failure::Setup)?;
-            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
-            serve::work(app).await.map_err(Failure::run)
-        }
+        Role::Work => serve::work(start(config)?).await.map_err(Failure::run),
         Role::Migrate => migrate(&config).await,
         Role::Verify => verify(config).await,
         Role::Rebuild => {
@@ -145,13 +144,19 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             Ok(())
         }
         Role::Demo { write } => {
-            let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+            let app = start(config)?;
             let loaded = demo::load(&app, &write).await.map_err(Failure::run);
             serve::finish(&app).await;
             loaded
         }
         Role::Openapi | Role::Config => Ok(()),
     }
+}
+
+/// Starts what every role but the smallest needs.
+fn start(config: Config) -> Result<App, Failure> {
+    config.signing_secret().map_err(Failure::Setup)?;
+    App::start(config, Clock::default()).map_err(Failure::setup)
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
@@ -162,7 +167,7 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
 }
 
 async fn verify(config: Config) -> Result<(), Failure> {
-    let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+    let app = start(config)?;
     if !app.ready(STORES_WITHIN).await {
         tracing::warn!("a store does not answer; verifying what there is");
     }

@@ -21,8 +21,8 @@ const SCHEMA_RETRY: Duration = Duration::from_secs(2);
 /// What runs beside requests is given this long to finish, however long those took.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Serves until told to stop; also does background work if it is to.
-pub(crate) async fn http(app: App) -> io::Result<()> {
+/// Serves until told to stop; also does background work, unless others do it.
+pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     let listener = TcpListener::bind(app.config.listen).await?;
     let address = listener.local_addr()?;
     // Answers are small and complete: waiting to fill a packet only delays them.
@@ -32,7 +32,9 @@ pub(crate) async fn http(app: App) -> io::Result<()> {
         }
     });
     app.tasks.spawn(watch_schema(app.clone()));
-    app.tasks.spawn(jobs::work(app.clone()));
+    if !only_http {
+        app.tasks.spawn(jobs::work(app.clone()));
+    }
     tracing::info!(%address, "serving");
 
     let closing = on_signal(&app)?;

@@ -18,17 +18,24 @@ const PROBE_EVERY: Duration = Duration::from_millis(500);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Since when each store has been away, if it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
     postgres: Absence,
     redis: Absence,
 }
 
-/// Milliseconds since 1970 of the first miss; 0 while there is none.
-#[derive(Debug, Default)]
+/// Milliseconds since 1970 of the first miss; 0 while there is none, and below 0 until the store has
+/// been asked for the first time: it counts as away from then on, but nobody has missed it yet.
+#[derive(Debug)]
 struct Absence(AtomicI64);
 
 impl Stores {
+    /// Of a server that starts now and has asked neither store yet.
+    pub fn unasked(now: DateTime<Utc>) -> Self {
+        let unasked = || Absence(AtomicI64::new(-now.timestamp_millis()));
+        Self { postgres: unasked(), redis: unasked() }
+    }
+
     fn of(&self, store: Store) -> &AtomicI64 {
         match store {
             Store::Postgres => &self.postgres.0,
@@ -38,8 +45,11 @@ impl Stores {
 
     /// A store did not answer; the first to say so sets the time.
     pub fn away(&self, store: Store, now: DateTime<Utc>) {
-        let first =
-            self.of(store).compare_exchange(0, now.timestamp_millis(), Ordering::Relaxed, Ordering::Relaxed);
+        let first = self.of(store).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| match since {
+            0 => Some(now.timestamp_millis()),
+            unasked if unasked < 0 => Some(-unasked),
+            _ => None,
+        });
         if first.is_ok() {
             tracing::warn!(?store, "a store is away");
         }
@@ -49,16 +59,16 @@ impl Stores {
     pub fn back(&self, store: Store) {
         // Said after every answer, so it reads before it writes.
         let store_away = self.of(store);
-        if store_away.load(Ordering::Relaxed) != 0 && store_away.swap(0, Ordering::Relaxed) != 0 {
+        if store_away.load(Ordering::Relaxed) != 0 && store_away.swap(0, Ordering::Relaxed) > 0 {
             tracing::info!(?store, "a store is back");
         }
     }
 
-    /// Since when a store has been away; `None` while it answers.
+    /// Since when a store has been away (from the start, until it has answered); `None` while it answers.
     pub fn since(&self, store: Store) -> Option<DateTime<Utc>> {
         match self.of(store).load(Ordering::Relaxed) {
             0 => None,
-            millis => Some(from_millis(millis)),
+            millis => Some(from_millis(millis.abs())),
         }
     }
 
@@ -96,12 +106,23 @@ mod tests {
 
     #[test]
     fn a_store_is_away_from_the_first_miss_until_it_answers() {
-        let stores = Stores::default();
+        let stores = Stores::unasked(from_millis(500));
+        stores.back(Store::Redis);
+        assert_eq!(stores.since(Store::Redis), None);
         stores.away(Store::Redis, from_millis(1_000));
         stores.away(Store::Redis, from_millis(2_000));
         assert_eq!(stores.since(Store::Redis), Some(from_millis(1_000)));
-        assert_eq!(stores.since(Store::Postgres), None);
         stores.back(Store::Redis);
         assert_eq!(stores.since(Store::Redis), None);
+    }
+
+    #[test]
+    fn a_store_is_away_from_the_start_until_it_answers() {
+        let stores = Stores::unasked(from_millis(500));
+        assert_eq!(stores.since(Store::Redis), Some(from_millis(500)));
+        stores.away(Store::Postgres, from_millis(1_000));
+        assert_eq!(stores.since(Store::Postgres), Some(from_millis(500)));
+        stores.back(Store::Postgres);
+        assert_eq!(stores.since(Store::Postgres), None);
     }
 }

@@ -16,6 +16,7 @@ pub(super) struct DemoEnv {
     pub(super) device_key: String,
     pub(super) device_id: String,
     pub(super) device_ids: Vec<String>,
+    pub(super) read_key: String,
     pub(super) code_discount: String,
     pub(super) code_gift: String,
     pub(super) voucher_discount: Uuid,
@@ -25,6 +26,7 @@ pub(super) struct DemoEnv {
 pub(super) struct Kept {
     pub(super) password: String,
     pub(super) device_key: String,
+    pub(super) read_key: Option<String>,
 }
 
 impl DemoEnv {
@@ -35,7 +37,11 @@ impl DemoEnv {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
             Some(line.trim_matches('\'').to_owned()).filter(|value| !value.is_empty())
         };
-        Some(Kept { password: value("SCRIP_PASSWORD")?, device_key: value("SCRIP_DEVICE_KEY")? })
+        Some(Kept {
+            password: value("SCRIP_PASSWORD")?,
+            device_key: value("SCRIP_DEVICE_KEY")?,
+            read_key: value("SCRIP_READ_KEY"),
+        })
     }
 
     /// Writes it so that a shell can source it; nobody but its owner may read it.
@@ -50,6 +56,7 @@ impl DemoEnv {
             ("SCRIP_DEVICE_KEY", &self.device_key),
             ("SCRIP_DEVICE_ID", &self.device_id),
             ("SCRIP_DEVICE_IDS", &device_ids),
+            ("SCRIP_READ_KEY", &self.read_key),
             ("SCRIP_CODE_DISCOUNT", &self.code_discount),
             ("SCRIP_CODE_GIFT", &self.code_gift),
             ("SCRIP_VOUCHER_DISCOUNT", &voucher_discount),

@@ -26,8 +26,11 @@ const WORLD: &str = include_str!("world.sql");
 /// The machine whose key visitors get.
 const FIRST_MACHINE: &str = "vm-0001";
 
-/// What a machine's key is good for.
-const SCOPES: &[&str] = &["voucher.redeem"];
+/// What a machine's key is good for: a stolen one shows no code.
+const MACHINE_SCOPES: &[&str] = &["voucher.redeem"];
+
+/// What the brand's key is good for that looks and changes nothing.
+const READ_SCOPES: &[&str] = &["campaign.read", "voucher.read"];
 
 /// Characters of the demo user's password.
 const PASSWORD_CHARS: usize = 20;
@@ -46,6 +49,10 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
     let device_key = match known.as_ref().map(|known| &known.device_key) {
         Some(key) if is_good(&mut tx, key).await? => key.clone(),
         _ => new_key(&mut tx, FIRST_MACHINE).await?,
+    };
+    let read_key = match known.as_ref().and_then(|known| known.read_key.as_ref()) {
+        Some(key) if is_good(&mut tx, key).await? => key.clone(),
+        _ => new_read_key(&mut tx).await?,
     };
     let password = match known {
         Some(known) => known.password,
@@ -70,6 +77,7 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
         device_key,
         device_id: FIRST_MACHINE.to_owned(),
         device_ids,
+        read_key,
         code_discount,
         code_gift,
         voucher_discount,
@@ -171,7 +179,21 @@ async fn new_key(db: &mut PgConnection, hostname: &str) -> Result<String> {
          SELECT user_group, 'Key of ' || hostname, id, $2, $3 FROM machine WHERE hostname = $1",
     )
     .bind(hostname)
-    .bind(SCOPES)
+    .bind(MACHINE_SCOPES)
+    .bind(&digest[..])
+    .execute(db)
+    .await?;
+    Ok(key)
+}
+
+/// Makes the key that reads what is the brand's, as a till or a report would.
+async fn new_read_key(db: &mut PgConnection) -> Result<String> {
+    let (key, digest) = keys::fresh();
+    sqlx::query(
+        "INSERT INTO api_key (user_group, name, scopes, hash)
+         SELECT user_group, 'Key that reads', $1, $2 FROM account WHERE username = 'demo'",
+    )
+    .bind(READ_SCOPES)
     .bind(&digest[..])
     .execute(db)
     .await?;
@@ -185,12 +207,13 @@ async fn is_good(db: &mut PgConnection, key: &str) -> Result<bool> {
         .await?)
 }
 
-/// The id and the code of a voucher that can still be redeemed in full.
+/// The id and the code of a voucher that nobody has redeemed yet, not even to give it back: orders
+/// are remembered for ever, and a visitor may send the same one twice.
 async fn unspent(db: &mut PgConnection, kind: &'static str) -> Result<(Uuid, String)> {
     let voucher = sqlx::query_as(
         "SELECT v.id, v.code FROM voucher v JOIN campaign c ON c.id = v.campaign
          WHERE c.type = $1 AND c.reset_frequency = 'never' AND c.status = 'active' AND v.inherits
-           AND v.status = 'active' AND v.total_redemption_count = 0
+           AND v.status = 'active' AND NOT EXISTS (SELECT FROM redemption r WHERE r.voucher = v.id)
          ORDER BY v.id LIMIT 1",
     )
     .bind(kind)

@@ -35,7 +35,7 @@ pub enum Presence {
 pub struct StoreHealth {
     /// Whether it answers.
     pub state: Presence,
-    /// Since when it has been away.
+    /// Since when it has been away: since the server's start, if it has not answered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
 }

@@ -38,8 +38,17 @@ async fn a_clock_can_stand_still_and_settings_can_differ() {
     let at = "2026-03-29T00:59:59Z";
     let test = TestApp::builder().stopped_at(at).config(|config| config.body_max_bytes = 64).build().await;
     assert_eq!(test.app.clock.now().to_rfc3339(), "2026-03-29T00:59:59+00:00");
-    let health = test.anyone().get("/v1/health/ready").await.expect(200);
-    assert_eq!(health["service"], "full");
+    for store in ["postgres", "redis"] {
+        loop {
+            let health = test.anyone().get("/v1/health/ready").await.json();
+            if health[store]["state"] == "up" {
+                break;
+            }
+            assert_eq!(health[store]["since"], at, "away since the start");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(test.anyone().get("/v1/health/ready").await.expect(200)["service"], "full");
 }
 
 #[tokio::test]

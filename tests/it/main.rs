@@ -15,6 +15,7 @@ mod hot;
 mod identity;
 mod list;
 mod load;
+mod logs;
 mod lua;
 mod model;
 mod pair;

@@ -4,10 +4,13 @@ use crate::database::{self, Database};
 use reqwest::Method;
 use serde_json::Value;
 use std::{
+    fs::{self, File},
+    io::{self, Write},
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+use tempfile::NamedTempFile;
 
 /// A server that is not ready after this long never will be.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -19,12 +22,20 @@ pub struct Server {
     address: SocketAddr,
     environment: Vec<(String, String)>,
     client: reqwest::Client,
+    /// What it says, of all its lives; shown if the test fails.
+    log: NamedTempFile,
 }
 
 impl Server {
     /// Starts a server on a database of the tests' own stores, and waits until it is ready.
     pub async fn start(database: &Database) -> Self {
         Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name).start_with(&[]).await
+    }
+
+    /// As [`Server::start`], with another log: its filter and its format.
+    pub async fn start_with_log(database: &Database, filter: &str, format: &str) -> Self {
+        let server = Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name);
+        server.start_with(&[("RUST_LOG", filter), ("SCRIP_LOG_FORMAT", format)]).await
     }
 
     /// A server that is not started yet, on any stores.
@@ -41,7 +52,13 @@ impl Server {
             ("SCRIP_LOG_FORMAT", "text"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { process: None, address, environment: environment.to_vec(), client: reqwest::Client::new() }
+        Self {
+            process: None,
+            address,
+            environment: environment.to_vec(),
+            client: reqwest::Client::new(),
+            log: NamedTempFile::new().unwrap(),
+        }
     }
 
     /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
@@ -67,6 +84,7 @@ impl Server {
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("warn".to_owned()))
             .envs(environment.map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
+            .stderr(File::options().append(true).open(self.log.path()).unwrap())
             .spawn()
             .unwrap();
         self.process = Some(process);
@@ -113,6 +131,11 @@ impl Server {
         self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some())
     }
 
+    /// What it has said on standard error.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -148,6 +171,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            // The test's own failure is the one to show.
+            let _may_be_closed = io::stderr().write_all(self.log().as_bytes());
+        }
     }
 }
 
