@@ -23,5 +23,6 @@ mod redemption;
 mod server;
 mod stores;
 mod surface;
+mod sweep;
 mod vouchers;
 mod world;
