@@ -12,6 +12,10 @@ use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::
 
 mod serve;
 
+/// A request allocates and frees some hundred small things; this one does that in fewer cycles than glibc.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long a tool waits for both stores.
 const STORES_WITHIN: Duration = Duration::from_secs(5);
 
