@@ -166,6 +166,7 @@ pub struct VoucherDraft {
     pub time_zone: Option<Tz>,
     /// Rules that apply besides the campaign's.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     pub validation_rules: Option<Vec<Rule>>,
     /// How many to create: 1 without it. Either all of them are created or none.
     #[serde(default)]

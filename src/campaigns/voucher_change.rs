@@ -28,6 +28,7 @@ pub struct VoucherReplacement {
     #[schema(minimum = 0)]
     pub value: i64,
     /// Rules that apply besides the campaign's.
+    #[schema(max_items = 1000)]
     pub validation_rules: Vec<Rule>,
     /// The unit of `value`.
     #[serde(default)]

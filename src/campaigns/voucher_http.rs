@@ -14,7 +14,7 @@ use crate::{
     http::{
         Caller, Json, Message, Path,
         caller::Permission,
-        list::{ListParams, Page, belongs_to},
+        list::{ExportParams, ListParams, Page, belongs_to},
     },
 };
 use axum::{
@@ -124,7 +124,7 @@ async fn list_logs(
 /// Takes `where` and `sort` as the list does. Text that a spreadsheet would take for a formula has an
 /// apostrophe in front.
 #[utoipa::path(get, path = "/voucher/export", tag = "voucher", operation_id = "export_vouchers",
-    params(("columns" = String, Query, description = "Fields of vouchers, separated by commas"), ListParams),
+    params(("columns" = String, Query, description = "Fields of vouchers, separated by commas"), ExportParams),
     responses((status = 200, description = "The vouchers", body = String, content_type = "text/csv")))]
 async fn export_csv(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;

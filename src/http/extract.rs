@@ -1,9 +1,10 @@
 //! Extractors whose rejections are problems: body, path and query, read strictly.
 
+use super::strict::Strict;
 use crate::error::{Error, Issue, Result};
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -67,21 +68,28 @@ fn is_json(content_type: Option<&[u8]>) -> bool {
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     // Nearly every body is good, and then the path is not needed.
-    if let Ok(value) = T::deserialize(&mut reader)
+    if let Ok(value) = T::deserialize(Strict(&mut reader))
         && reader.end().is_ok()
     {
         return Ok(value);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(Strict(&mut reader)) else {
         return Err(Error::malformed("", "something follows the JSON value"));
     };
     let pointer = pointer(error.path());
     let cause = error.into_inner();
-    if !cause.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
+    // Where a field can't be what stands there (a number for a word, an escape that is no character),
+    // serde_json calls it bad syntax too.
+    if !is_well_formed(bytes) {
         return Err(Error::malformed("", format!("not JSON: {cause}")));
     }
     Err(Error::Invalid(vec![describe(&pointer, &cause.to_string())]))
+}
+
+/// Whether this is JSON by its grammar, whatever its numbers and escapes amount to.
+fn is_well_formed(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
 
 /// The pointer of a path, without the parts that name enum variants.
@@ -90,18 +98,21 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => format!("/{}", escaped(key)),
             Segment::Enum { .. } | Segment::Unknown => String::new(),
         })
         .collect()
 }
 
-/// serde names a missing or unknown field in its message, not in its path.
+/// serde names a missing, unknown or repeated field in its message, and not always in its path.
 fn describe(pointer: &str, message: &str) -> Issue {
     let message = message.split(" at line ").next().unwrap_or(message);
-    let field = |prefix: &str| message.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    let field = |prefix: &str| message.strip_prefix(prefix)?.split('`').next().map(escaped);
     if let Some(name) = field("missing field `") {
         return Issue::at(format!("{pointer}/{name}"), "is required");
+    }
+    if let Some(name) = field("duplicate field `") {
+        return Issue::at(format!("{pointer}/{name}"), "is given twice");
     }
     if let Some(name) = field("unknown field `") {
         let pointer = if pointer.ends_with(&format!("/{name}")) {
@@ -111,7 +122,14 @@ fn describe(pointer: &str, message: &str) -> Issue {
         };
         return Issue::at(pointer, "is not a field of this request");
     }
+    // All that serde_json says of a number or an array where a word should be.
+    let message = if message == "expected value" { "must be a string" } else { message };
     Issue::at(pointer.to_owned(), message.to_owned())
+}
+
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The parameters of the path.
@@ -136,10 +154,21 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             }
             ErrorKind::DeserializeError { key, message, .. } => (key, message),
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
+            // A handler that takes one parameter takes it without its name.
+            ErrorKind::ParseError { value, expected_type } => {
+                (name_of(parts, &value).await, format!("is not a {expected_type}"))
+            }
             kind => ("path".to_owned(), kind.to_string()),
         };
         Err(Error::malformed(format!("/{name}"), detail))
     }
+}
+
+/// The name of the path parameter with this value.
+async fn name_of(parts: &mut Parts, value: &str) -> String {
+    let params = RawPathParams::from_request_parts(parts, &()).await;
+    let params = params.iter().flat_map(|params| params.iter());
+    params.into_iter().find(|param| param.1 == value).map_or("path", |param| param.0).to_owned()
 }
 
 /// The parameters of the query string; unknown ones are refused if `T` says so.
@@ -205,5 +234,15 @@ mod tests {
         assert_eq!(complaint(r#"{"id":"a","items":[{}]}"#), (422, "/items/0/quantity".to_owned()));
         assert_eq!(complaint(r#"{"id":"a","colour":1}"#), (422, "/colour".to_owned()));
         assert_eq!(complaint("{\"id\":\"\u{1}"), (400, String::new()));
+        assert_eq!(complaint(r#"{"id":"a","id":"a"}"#), (422, "/id".to_owned()));
+        assert_eq!(complaint(r#"{"id":"a","b/~c":1}"#), (422, "/b~1~0c".to_owned()));
+        assert_eq!(complaint(r#"{"id":1e400}"#), (422, "/id".to_owned()));
+        assert_eq!(complaint(r#"{"id":"\ud800"}"#), (422, "/id".to_owned()));
+    }
+
+    #[test]
+    fn an_object_is_not_read_from_an_array() {
+        assert_eq!(complaint(r#"["a",[]]"#), (422, String::new()));
+        assert_eq!(complaint(r#"{"id":"a","items":[[1]]}"#), (422, "/items/0".to_owned()));
     }
 }

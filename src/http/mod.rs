@@ -9,6 +9,7 @@ pub mod list;
 pub mod metrics;
 mod openapi;
 mod problems;
+mod strict;
 pub mod trace;
 
 pub use caller::Caller;

@@ -24,5 +24,6 @@ mod redemption;
 mod server;
 mod stores;
 mod surface;
+mod sweep;
 mod vouchers;
 mod world;

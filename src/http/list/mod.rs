@@ -14,7 +14,7 @@ mod page;
 pub mod params;
 pub mod sql;
 
-pub use page::Page;
+pub use page::{ExportParams, Page};
 pub use params::{ListParams, ListQuery};
 pub use sql::belongs_to;
 

@@ -1,6 +1,9 @@
 //! A page of rows and the headers that say what is around it.
 
-use super::{ListParams, ListQuery};
+use super::{
+    ListParams, ListQuery,
+    params::{PAGING, SKIP_MAX},
+};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
@@ -79,7 +82,7 @@ impl IntoParams for ListParams {
             parameter(
                 "skip",
                 "Rows to leave out first. Slow on long lists: follow `Link`, or use `after`.",
-                whole(0, None),
+                whole(0, Some(SKIP_MAX)),
             ),
             parameter("after", "Only rows behind the one with this id; goes with the default order.", text()),
             parameter("sort", "A column, then `asc` or `desc`. The default order is the id.", text()),
@@ -92,6 +95,18 @@ impl IntoParams for ListParams {
                 ObjectBuilder::new().schema_type(SchemaType::AnyValue),
             ),
         ]
+    }
+}
+
+/// The parameters of an export: those of its list, but for pages.
+#[derive(Debug)]
+pub struct ExportParams;
+
+impl IntoParams for ExportParams {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut params = ListParams::into_params(place);
+        params.retain(|param| !PAGING.contains(&param.name.as_str()));
+        params
     }
 }
 

@@ -13,6 +13,12 @@ use chrono::{DateTime, Utc};
 use std::{convert::Infallible, fmt};
 use uuid::Uuid;
 
+/// The most rows that can be left out.
+pub(super) const SKIP_MAX: usize = i32::MAX as usize;
+
+/// The parameters that make pages of a list.
+pub(super) const PAGING: [&str; 3] = ["limit", "skip", "after"];
+
 /// The parameters of a list as they came, in order.
 #[derive(Clone, Debug, Default)]
 pub struct ListParams {
@@ -145,7 +151,7 @@ impl ListParams {
             seen.push(name);
             match name.as_str() {
                 "limit" => query.limit = number(name, value, 1, LIMIT_MAX)?,
-                "skip" => query.skip = number(name, value, 0, i64::from(i32::MAX))?,
+                "skip" => query.skip = number(name, value, 0, SKIP_MAX as i64)?,
                 "sort" => query.sort = Some(sort(listing, value)?),
                 "after" => query.after = Some(read(name, listing.id(), value)?),
                 _ => return Err(Error::malformed(pointer(name), "is not a parameter of this list")),
@@ -162,7 +168,7 @@ impl ListParams {
 
     /// Reads the parameters of an export, which has all rows and so no pages.
     pub fn over_all(self, listing: &'static Listing) -> Result<ListQuery> {
-        for name in ["limit", "skip", "after"] {
+        for name in PAGING {
             if self.pairs.iter().any(|(other, _)| other == name) {
                 return Err(Error::malformed(
                     pointer(name),

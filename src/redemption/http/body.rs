@@ -54,6 +54,7 @@ pub(super) struct OrderRequest {
     #[schema(examples(250))]
     pub(super) amount: i64,
     /// What it is made of.
+    #[schema(max_items = 500)]
     pub(super) items: Option<Vec<Item>>,
 }
 

@@ -1,0 +1,148 @@
+//! The operations of the document, and what its schemas allow.
+
+use axum::http::Method;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+/// The document.
+pub struct Document(Value);
+
+/// One operation of it.
+pub struct Operation {
+    /// Its name in the document.
+    pub id: String,
+    /// How it is called.
+    pub method: Method,
+    /// Where, with its parameters in braces.
+    pub path: String,
+    /// What its body is to be like, if it has one.
+    pub body: Option<Value>,
+    /// The names of its query parameters.
+    pub query: Vec<String>,
+    /// Whether nobody is asked for a token.
+    pub open: bool,
+}
+
+/// A place in a body: a property that an object has or could have.
+pub struct Field {
+    /// Its JSON pointer.
+    pub pointer: String,
+    /// What it is to be like.
+    pub schema: Value,
+    /// Whether it may not be left out.
+    pub required: bool,
+}
+
+impl Document {
+    /// As the server makes it.
+    pub fn read() -> Self {
+        Self(serde_json::to_value(scrip::http::document()).unwrap())
+    }
+
+    /// Every operation.
+    pub fn operations(&self) -> Vec<Operation> {
+        let paths = self.0["paths"].as_object().unwrap().iter();
+        let operations = paths.flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, value)| Operation {
+                id: value["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
+                query: value["parameters"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|parameter| parameter["in"] == "query")
+                    .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+                    .collect(),
+                open: value["security"].as_array().is_some_and(Vec::is_empty),
+            })
+        });
+        operations.collect()
+    }
+
+    /// The schema itself, behind references and the choice between it and `null`.
+    pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return self.resolve(self.0.pointer(reference.trim_start_matches('#')).unwrap());
+        }
+        let choice = schema["oneOf"].as_array().into_iter().flatten().find(|schema| schema["type"] != "null");
+        choice.map_or(schema, |schema| self.resolve(schema))
+    }
+
+    /// All fields of a body like `sample`, to any depth; of arrays the first element stands for all.
+    pub fn fields(&self, schema: &Value, sample: &Value) -> Vec<Field> {
+        let mut fields = Vec::new();
+        self.collect(schema, sample, "", &mut fields);
+        fields
+    }
+
+    fn collect(&self, schema: &Value, sample: &Value, pointer: &str, fields: &mut Vec<Field>) {
+        let schema = self.resolve(schema);
+        if let Some(first) = sample.get(0) {
+            self.collect(&schema["items"], first, &format!("{pointer}/0"), fields);
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let pointer = format!("{pointer}/{name}");
+            let required =
+                schema["required"].as_array().is_some_and(|names| names.contains(&name.as_str().into()));
+            if let Some(inner) = sample.get(name) {
+                self.collect(property, inner, &pointer, fields);
+            }
+            fields.push(Field { pointer, schema: property.clone(), required });
+        }
+    }
+
+    /// Whether a value is what a schema allows, as far as schemas can say.
+    pub fn allows(&self, schema: &Value, value: &Value) -> bool {
+        if schema["oneOf"].as_array().is_some_and(|choices| choices[1]["type"] == "null") && value.is_null() {
+            return true;
+        }
+        let schema = self.resolve(schema);
+        has_type(schema, value)
+            && schema["enum"].as_array().is_none_or(|words| value.is_null() || words.contains(value))
+            && match value {
+                Value::Number(number) => number.as_f64().is_some_and(|number| {
+                    schema["minimum"].as_f64().is_none_or(|least| number >= least)
+                        && schema["maximum"].as_f64().is_none_or(|most| number <= most)
+                }),
+                Value::String(text) => allows_text(schema, text),
+                Value::Array(items) => {
+                    schema["minItems"].as_u64().is_none_or(|least| items.len() as u64 >= least)
+                        && schema["maxItems"].as_u64().is_none_or(|most| items.len() as u64 <= most)
+                        && items.iter().all(|item| self.allows(&schema["items"], item))
+                }
+                Value::Object(object) => self.allows_object(schema, object),
+                Value::Null | Value::Bool(_) => true,
+            }
+    }
+
+    fn allows_object(&self, schema: &Value, object: &Map<String, Value>) -> bool {
+        let mut required = schema["required"].as_array().into_iter().flatten();
+        required.all(|name| object.contains_key(name.as_str().unwrap()))
+            && object.iter().all(|(name, value)| {
+                schema["properties"].get(name).is_some_and(|schema| self.allows(schema, value))
+            })
+    }
+}
+
+fn has_type(schema: &Value, value: &Value) -> bool {
+    let is = |name: &Value| match name.as_str() {
+        Some("null") => value.is_null(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_i64(),
+        Some("number") => value.is_number(),
+        Some("string") => value.is_string(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => false,
+    };
+    schema["type"].as_array().map_or_else(|| is(&schema["type"]), |names| names.iter().any(is))
+}
+
+fn allows_text(schema: &Value, text: &str) -> bool {
+    let length = text.chars().count() as u64;
+    schema["minLength"].as_u64().is_none_or(|least| length >= least)
+        && schema["maxLength"].as_u64().is_none_or(|most| length <= most)
+        && schema["pattern"].as_str().is_none_or(|pattern| Regex::new(pattern).unwrap().is_match(text))
+}
