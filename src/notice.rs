@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Between two attempts to listen, and between two looks for codes that nobody took out of Redis.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// After so long without a notice, Postgres is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Codes taken out of Redis in one go.
 const SWEEP: i64 = 500;
 
@@ -32,7 +35,13 @@ async fn hear(app: &App) -> Result<(), sqlx::Error> {
     forget_everything(app);
     let _ = epoch::read(app).await;
     loop {
-        match listener.try_recv().await? {
+        let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await else {
+            // Nothing to hear, or nobody there: a connection that died silently would stay quiet for ever.
+            let asked = sqlx::query("SELECT 1").execute(&mut listener);
+            tokio::time::timeout(QUIET, asked).await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+            continue;
+        };
+        match heard? {
             Some(notification) => {
                 if let Some((noun, id)) = notification.payload().split_once(':') {
                     heed(app, noun, id).await;
