@@ -3,7 +3,7 @@
 //! Every limit is a field here, named with its unit. Unknown keys are refused.
 
 use figment::{
-    Figment,
+    Figment, Source,
     error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
@@ -208,15 +208,16 @@ pub const DEMO_SECRET_PREFIX: &str = "scrip-demo-";
 
 /// What is wrong with which setting; its value is not shown, since it may be a secret.
 fn complaint(error: &figment::Error) -> String {
-    let file = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
-    let named = |name: &str| match file {
+    let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
+    let file = source.and_then(Source::file_path).map(|path| path.display().to_string());
+    let named = |name: &str| match &file {
         Some(file) => format!("{} in {file}", name.to_lowercase()),
         None if matches!(name, "database_url" | "redis_url") => name.to_uppercase(),
         None => format!("SCRIP_{}", name.to_uppercase()),
     };
-    let name = match (error.path.last(), file) {
+    let name = match (error.path.last(), &file) {
         (Some(name), _) => named(name),
-        (None, Some(file)) => file.to_string(),
+        (None, Some(file)) => file.clone(),
         (None, None) => "settings".to_owned(),
     };
     match &error.kind {
