@@ -182,6 +182,8 @@ ENV
 
 up() {
     need_programs
+    # Half a start leaves behind what nobody knows of: a Ctrl-C is for whoever called, in a moment.
+    trap '' INT
     bin=$(postgres_bin)
     choose_home
     make_directories
