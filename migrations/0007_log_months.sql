@@ -15,6 +15,8 @@ BEGIN
         ends := (date_trunc('month', first) + make_interval(months => n + 1)) AT TIME ZONE 'UTC';
         part := 'voucher_log_' || to_char(begins AT TIME ZONE 'UTC', 'YYYY_MM');
         CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        -- ATTACH alone would let an insert that was planned before it fail on the partition for the rest.
+        LOCK TABLE voucher_log IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('CREATE TABLE %I (LIKE voucher_log INCLUDING DEFAULTS INCLUDING INDEXES)', part);
         EXECUTE format('WITH moved AS (DELETE FROM voucher_log_rest WHERE created_at >= %L AND created_at < %L RETURNING *)
                         INSERT INTO %I SELECT * FROM moved', begins, ends, part);

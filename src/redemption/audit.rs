@@ -129,8 +129,7 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
                 if stopping {
                     return;
                 }
-                // A month that is being attached refuses rows for a moment; what is refused for good must
-                // not hold up the rest.
+                // What Postgres refuses again and again must not hold up the rest.
                 failures += u32::from(!postgres_is_away(&error));
                 if failures > ATTEMPTS_MAX {
                     metrics::counter!("scrip_log_entries_dropped_total").increment(batch.len() as u64);

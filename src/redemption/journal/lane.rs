@@ -175,6 +175,7 @@ impl Lane {
             }
         }
         self.waiting = later;
+        metrics::gauge!("scrip_journal_queue_depth").set(self.waiting.len() as f64);
         gathering.batch
     }
 
