@@ -11,7 +11,6 @@ CREATE TABLE job (
                  CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
     total        bigint NOT NULL,
     done         bigint NOT NULL DEFAULT 0,
-    cancel       boolean NOT NULL DEFAULT false,
     worker       uuid,
     leased_until timestamptz,
     attempts     int NOT NULL DEFAULT 0,
