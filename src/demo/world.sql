@@ -2,14 +2,15 @@
 DO $$
 DECLARE
     brand bigint; north bigint; south bigint; polder bigint; spree bigint; english bigint;
+    maker bigint; snack_model bigint; coffee_model bigint;
     snacks bigint; coffee bigint; stations bigint; offices bigint; downstairs bigint; upstairs bigint;
     places bigint[]; place bigint; machine_id bigint;
 BEGIN
-    INSERT INTO language (name, language, locale) VALUES ('English', 'en', 'en-GB') RETURNING id INTO english;
-    INSERT INTO language (name, language, locale)
-    VALUES ('Nederlands', 'nl', 'nl-NL'), ('Deutsch', 'de', 'de-DE'), ('Français', 'fr', 'fr-FR');
-
     INSERT INTO user_group (name) VALUES ('Fresh Vending') RETURNING id INTO brand;
+    INSERT INTO language (user_group, name, language, locale) VALUES (brand, 'English', 'en', 'en-GB')
+    RETURNING id INTO english;
+    INSERT INTO language (user_group, name, language, locale)
+    VALUES (brand, 'Nederlands', 'nl', 'nl-NL'), (brand, 'Deutsch', 'de', 'de-DE'), (brand, 'Français', 'fr', 'fr-FR');
     INSERT INTO user_group (name, parent) VALUES ('North', brand) RETURNING id INTO north;
     INSERT INTO user_group (name, parent) VALUES ('South', brand) RETURNING id INTO south;
     INSERT INTO user_group (name, parent) VALUES ('Polder Automaten', north) RETURNING id INTO polder;
@@ -19,6 +20,13 @@ BEGIN
 
     INSERT INTO machine_type (user_group, name) VALUES (brand, 'Snacks') RETURNING id INTO snacks;
     INSERT INTO machine_type (user_group, name) VALUES (brand, 'Coffee') RETURNING id INTO coffee;
+    INSERT INTO manufacturer (user_group, name) VALUES (brand, 'Automaat BV') RETURNING id INTO maker;
+    INSERT INTO manufacturer_machine_type VALUES (maker, snacks), (maker, coffee);
+    INSERT INTO error_profile (user_group, name, machine_type, manufacturer) VALUES (brand, 'Coffee', coffee, maker);
+    INSERT INTO machine_model (user_group, name, manufacturer, machine_type)
+    VALUES (brand, 'Snack 40', maker, snacks) RETURNING id INTO snack_model;
+    INSERT INTO machine_model (user_group, name, manufacturer, machine_type, error_profile)
+    SELECT brand, 'Barista 8', maker, coffee, id FROM error_profile RETURNING id INTO coffee_model;
     INSERT INTO location_group (user_group, name) VALUES (brand, 'Stations') RETURNING id INTO stations;
     INSERT INTO location_group (user_group, name) VALUES (brand, 'Offices') RETURNING id INTO offices;
     INSERT INTO machine_group (user_group, name) VALUES (brand, 'Ground floor') RETURNING id INTO downstairs;
@@ -41,9 +49,10 @@ BEGIN
     END LOOP;
 
     FOR n IN 1..20 LOOP
-        INSERT INTO machine (user_group, name, hostname, gateway, location, machine_type)
+        INSERT INTO machine (user_group, name, hostname, gateway, location, machine_type, machine_model, manufacturer)
         SELECT user_group, format('%s %s', name, 1 + (n - 1) / 5), 'vm-' || lpad(n::text, 4, '0'), 70000 + n, id,
-               CASE n % 2 WHEN 0 THEN snacks ELSE coffee END
+               CASE n % 2 WHEN 0 THEN snacks ELSE coffee END,
+               CASE n % 2 WHEN 0 THEN snack_model ELSE coffee_model END, maker
         FROM location WHERE id = places[1 + (n - 1) % 5]
         RETURNING id INTO machine_id;
         INSERT INTO machine_group_machine VALUES (CASE WHEN n <= 10 THEN downstairs ELSE upstairs END, machine_id);

@@ -49,6 +49,36 @@ pub enum Permission {
     /// Create, change and delete machines, locations and what belongs to them.
     #[serde(rename = "fleet.write")]
     FleetWrite,
+    /// See what machines sell.
+    #[serde(rename = "assortment.read")]
+    AssortmentRead,
+    /// Change what machines sell.
+    #[serde(rename = "assortment.write")]
+    AssortmentWrite,
+    /// See how machines are configured, but for the keys of their networks.
+    #[serde(rename = "config.read")]
+    ConfigRead,
+    /// Configure machines.
+    #[serde(rename = "config.write")]
+    ConfigWrite,
+    /// See the keys of the networks that machines are in.
+    #[serde(rename = "config.secret")]
+    ConfigSecret,
+    /// See what machines were told to do, and what became of it.
+    #[serde(rename = "command.read")]
+    CommandRead,
+    /// Tell machines what to do.
+    #[serde(rename = "command.send")]
+    CommandSend,
+    /// See languages and translations.
+    #[serde(rename = "translation.read")]
+    TranslationRead,
+    /// Create, change and delete languages and translations.
+    #[serde(rename = "translation.write")]
+    TranslationWrite,
+    /// Fetch configuration and commands as a machine's gateway does, and say what became of them.
+    #[serde(rename = "gateway.use")]
+    GatewayUse,
 }
 
 impl fmt::Display for Permission {

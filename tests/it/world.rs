@@ -58,8 +58,8 @@ pub async fn key(db: &PgPool, group: i64, machine: Option<&str>, scopes: &[&str]
 /// Puts `count` more machines at a group's location; returns their host names.
 pub async fn machines(db: &PgPool, group: i64, count: i32) -> Vec<String> {
     sqlx::query_scalar(
-        "INSERT INTO machine (user_group, name, hostname, location, machine_type)
-         SELECT $1, 'Machine', format('vm-%s-more-%s', $1, n), $1, 1 FROM generate_series(1, $2) n
+        "INSERT INTO machine (user_group, name, hostname, location, machine_type, machine_model, manufacturer)
+         SELECT $1, 'Machine', format('vm-%s-more-%s', $1, n), $1, 1, 1, 1 FROM generate_series(1, $2) n
          RETURNING hostname",
     )
     .bind(group)

@@ -85,16 +85,18 @@ impl Town {
     async fn settle(&self) {
         let hash = self.app.passwords.hash(SecretString::from(PASSWORD)).await.expect("hashed");
         self.sql(
-            "INSERT INTO language (id, name, language, locale) VALUES (1, 'Nederlands', 'nl', 'nl-NL');
-             INSERT INTO user_group (id, name, parent, permissions) VALUES
+            "INSERT INTO user_group (id, name, parent, permissions) VALUES
                  (1, 'root', NULL, NULL), (2, 'branch', 1, NULL),
                  (3, 'narrow', 2, '{voucher.read,voucher.redeem,apikey.read,apikey.write}'),
                  (4, 'greedy', 3, '{voucher.redeem,campaign.write}'), (9, 'strangers', NULL, NULL);
+             INSERT INTO language (id, user_group, name, language, locale) VALUES (1, 1, 'Nederlands', 'nl', 'nl-NL');
              INSERT INTO location (id, user_group, name, address, postcode, city, country)
                  SELECT id, id, name, '', '', '', 'NL' FROM user_group;
              INSERT INTO machine_type (id, user_group, name) SELECT id, id, name FROM user_group;
-             INSERT INTO machine (user_group, name, hostname, location, machine_type)
-                 SELECT id, name, name, id, id FROM user_group",
+             INSERT INTO manufacturer (id, user_group, name) SELECT id, id, name FROM user_group;
+             INSERT INTO machine_model (id, user_group, name, manufacturer) SELECT id, id, name, id FROM user_group;
+             INSERT INTO machine (user_group, name, hostname, location, machine_type, machine_model, manufacturer)
+                 SELECT id, name, name, id, id, id, id FROM user_group",
         )
         .await;
         for (name, group) in [
