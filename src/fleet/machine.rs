@@ -6,22 +6,10 @@ use super::{
     payments::TransactionProfile,
 };
 use crate::{
-    app::App,
-    error::Result,
-    http::{
-        Caller,
-        caller::Permission,
-        list::{ListParams, Page},
-    },
     identity::directory::UserGroup,
-    resource::{
-        Flag, Hostname, Name, Note, Preset, Ref, Resource, Text, Whole, field::words, reach, resource,
-    },
+    resource::{Flag, Hostname, Name, Note, Preset, Ref, Text, Whole, field::words, resource},
 };
-use axum::extract::State;
-use chrono::{DateTime, Duration, Utc};
-use serde_json::value::RawValue;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use chrono::{DateTime, Utc};
 
 words! {
     /// How far a machine's configuration is on its way.
@@ -135,32 +123,4 @@ resource! {
         /// Machines in it.
         machines: Machine = "machine_group_machine" ("machine_group", "machine"),
     }
-}
-
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_offline))
-}
-
-/// List machines that are offline
-///
-/// Those in use that were not heard of for longer than a heartbeat takes.
-#[utoipa::path(get, path = "/machine/offline", tag = "machine", operation_id = "list_offline_machines",
-    params(ListParams),
-    responses((status = 200, description = "A page of machines",
-        body = Vec<Object>)))]
-async fn list_offline(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
-    caller.may(Permission::FleetRead)?;
-    let spec = Machine::spec();
-    let since = app.clock.now() - Duration::seconds(app.config.heartbeat_s as i64);
-    let query = params.over(spec.listing())?;
-    let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
-        reach::readable(sql, spec, caller.group());
-        sql.push(" AND this.active AND (presence.seen_at IS NULL OR presence.seen_at < ").push_bind(since);
-        sql.push(")");
-    };
-    query.page_of(&app.db, scope, spec.show).await
 }

@@ -8,6 +8,7 @@ pub mod errors;
 pub mod language;
 pub mod location;
 pub mod machine;
+mod machine_http;
 pub mod payments;
 
 use crate::{
@@ -38,5 +39,5 @@ pub fn resources() -> Vec<&'static Spec> {
 
 /// The endpoints of the fleet.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources()).merge(machine::routes()).merge(payments::routes())
+    resource::routes(&resources()).merge(machine_http::routes()).merge(payments::routes())
 }

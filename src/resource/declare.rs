@@ -79,6 +79,14 @@ macro_rules! resource {
             }
         }
 
+        impl utoipa::PartialSchema for $Name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::resource::describe::shown(<$Name as $crate::resource::Resource>::spec()).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $Name {}
+
         impl $crate::resource::Resource for $Name {
             fn spec() -> &'static $crate::resource::Spec {
                 use $crate::resource::{Derived, Mode, Operations, Reach, Spec};

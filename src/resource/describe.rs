@@ -189,7 +189,8 @@ fn schemas(spec: &'static Spec) -> Vec<(String, RefOr<Schema>)> {
     schemas
 }
 
-fn shown(spec: &'static Spec) -> Schema {
+/// One as it is in answers.
+pub fn shown(spec: &'static Spec) -> Schema {
     let mut object = ObjectBuilder::new().description(Some(spec.doc.trim()));
     object = object.property("id", described_field("Its id.", i64::takes(), false, None)).required("id");
     for (field, name) in spec.named() {

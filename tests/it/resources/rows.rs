@@ -44,3 +44,38 @@ async fn machines_not_heard_of_are_offline() {
     a.put("/machine/22", json!({"active": false})).await.expect(200);
     assert_eq!(a.get("/machine/offline").await.expect(200)[0]["id"], 32);
 }
+
+#[tokio::test]
+async fn a_machine_is_copied_from_another_but_for_what_is_its_own() {
+    let test = TestApp::new().await;
+    let (a, b) = (test.user("a").await, test.user("b").await);
+    a.put("/machine/21", json!({"tag": "north", "debtor": 7, "virtualPrices": true})).await.expect(200);
+    let body = json!({"name": "Copy", "hostname": "vm-copy", "debtor": 8});
+    let id = a.post("/machine?source=21", body.clone()).await.expect(201)["id"].clone();
+    let row = a.get(&format!("/machine/{id}")).await.expect(200);
+    assert_eq!((&row["tag"], &row["debtor"], &row["virtualPrices"]), (&json!("north"), &json!(8), &json!(1)));
+    assert_eq!(
+        (&row["gateway"], &row["location"], &row["hostname"]),
+        (&json!(null), &json!(2), &json!("vm-copy"))
+    );
+    b.post("/machine?source=21", body.clone()).await.expect(404);
+    a.post("/machine?source=x", body.clone()).await.expect_problem(400, "/source");
+    a.post("/machine?source=21", json!({"hostname": "x"})).await.expect_problem(422, "/name");
+    a.post("/machine?source=21", body).await.expect(409);
+}
+
+#[tokio::test]
+async fn machines_are_shown_by_where_they_stand() {
+    let test = TestApp::new().await;
+    let (a, a1) = (test.user("a").await, test.user("a1").await);
+    let locations = a.get("/machine/locations?sort=id+desc").await.expect(200);
+    let ids = |n: usize| {
+        let machines = locations[n]["machines"].as_array().unwrap();
+        machines.iter().map(|machine| machine["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((locations[0]["id"].as_i64(), ids(0)), (Some(3), vec![31, 32]));
+    assert_eq!((locations[1]["id"].as_i64(), ids(1)), (Some(2), vec![21, 22]));
+    // A location that is shared does not show what others have there.
+    sqlx::query("INSERT INTO user_group_location VALUES (3, 2)").execute(&test.app.db).await.unwrap();
+    assert_eq!(a1.get("/machine/locations?where[id]=2").await.expect(200)[0]["machines"], json!([]));
+}
