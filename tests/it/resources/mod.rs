@@ -1,5 +1,6 @@
 //! Plain resources: what one mechanism promises of all of them.
 
+mod indexes;
 mod rows;
 mod statements;
 mod story;
