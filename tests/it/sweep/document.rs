@@ -144,6 +144,12 @@ impl Document {
         Some(Operation::new(path, "post", value))
     }
 
+    /// The words of an enumeration.
+    pub fn words(&self, schema: &str) -> Vec<String> {
+        let words = &self.0["components"]["schemas"][schema]["enum"];
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    }
+
     /// The schema itself, behind references and the choice between it and `null`.
     pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         if let Some(reference) = schema["$ref"].as_str() {

@@ -137,9 +137,10 @@ impl Stock {
         if let Some(number) = made.and_then(Value::as_i64) {
             return number.to_string();
         }
-        // The last of the associations is one with any number, which may be none.
-        if let Some(word) = place.schema["enum"].as_array().and_then(|words| words.last()?.as_str()) {
-            return word.to_owned();
+        if let Some(words) = place.schema["enum"].as_array() {
+            // Not everybody sees the group that something belongs to.
+            let word = words.iter().find(|word| *word != "userGroup" && *word != "parent");
+            return word.unwrap_or(&words[0]).as_str().unwrap().to_owned();
         }
         match (operation.area.as_str(), place.name.as_str()) {
             ("export", "resource") => "machinetype".to_owned(),
