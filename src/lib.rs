@@ -10,6 +10,7 @@ pub mod config;
 pub mod crash;
 pub mod demo;
 pub mod error;
+pub mod fleet;
 pub mod http;
 pub mod identity;
 pub mod jobs;

@@ -15,7 +15,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, campaigns, identity, redemption};
+use crate::{app::App, campaigns, fleet, identity, redemption};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -30,6 +30,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(identity::routes())
         .merge(campaigns::routes())
         .merge(redemption::http::routes())
+        .merge(fleet::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())

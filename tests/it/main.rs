@@ -13,6 +13,7 @@ mod generation;
 mod harness;
 mod hot;
 mod identity;
+mod images;
 mod list;
 mod load;
 mod logs;

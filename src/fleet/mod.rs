@@ -1,0 +1,11 @@
+//! The fleet: what stands where, what it looks like and when it sells.
+
+pub mod image;
+
+use crate::app::App;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Every endpoint of the fleet.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(image::routes())
+}
