@@ -39,6 +39,7 @@ Errors are `application/problem+json` (RFC 9457); what each type means stands be
         (name = "apikey", description = "Keys of devices and integrations."),
         (name = "campaign", description = "What marketing sets up."),
         (name = "voucher", description = "Codes: what machines validate and redeem."),
+        (name = "openinghours", description = "When machines sell."),
         (name = "image", description = "Pictures of machine models and logos of coupons."),
         (name = "operations", description = "Health, metrics and documentation of this server."),
     )

@@ -19,6 +19,7 @@ mod load;
 mod logs;
 mod lua;
 mod model;
+mod opening_hours;
 mod pair;
 mod races;
 mod redemption;
