@@ -2,6 +2,7 @@
 
 pub mod image;
 pub mod opening_hours;
+pub mod place;
 
 use crate::app::App;
 use utoipa_axum::router::OpenApiRouter;
