@@ -98,7 +98,7 @@ pub struct Config {
     pub image_max_pixels: u64,
     /// Images received at once; more wait before their bodies are read.
     pub image_uploads_max: usize,
-    /// Images decoded at once, each in four bytes a pixel and more.
+    /// Images decoded at once: each takes a core, and four to ten bytes a pixel.
     pub image_parallel_max: usize,
     /// Requests under way at once; more are answered 503.
     pub requests_max: usize,
@@ -164,7 +164,7 @@ impl Default for Config {
             image_max_bytes: 5 << 20,
             image_max_pixels: 40_000_000,
             image_uploads_max: 16,
-            image_parallel_max: 2,
+            image_parallel_max: 1,
             requests_max: 4_096,
             drain_s: 10,
             access_token_s: 900,

@@ -51,6 +51,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_zone_of_the_map_is_known_here() {
+        let unknown: Vec<_> =
+            MAP.timezonenames().into_iter().filter(|name| name.parse::<Tz>().is_err()).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
     proptest! {
         #[test]
         fn every_place_on_earth_has_one(latitude in -90.0f64..=90.0, longitude in -180.0f64..=180.0) {

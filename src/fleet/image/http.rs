@@ -36,7 +36,7 @@ pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    upload: Upload,
+    upload: Upload<ImageDraft>,
 ) -> Result<(StatusCode, Json<Created>)> {
     caller.may(Permission::FleetWrite)?;
     let original = match upload.original {
@@ -70,7 +70,7 @@ struct SizeParams {
 #[utoipa::path(get, path = "/image/{id}", tag = "image", operation_id = "fetch_image",
     params(("id" = i64, Path, description = "The image"), SizeParams),
     responses(
-        (status = 200, description = "The image", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+        (status = 200, description = "The image", content(("image/png"), ("image/jpeg"))),
         (status = 304, description = "The image is what `If-None-Match` says")))]
 async fn fetch(
     State(app): State<App>,
@@ -102,7 +102,7 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    upload: Upload,
+    upload: Upload<ImagePatch>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::FleetWrite)?;
     store::expect(&app.db, caller.group(), id).await?;

@@ -17,8 +17,8 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use serde::Deserialize;
-use std::time::Duration;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{marker::PhantomData, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
@@ -35,8 +35,8 @@ pub(super) const ORIGINAL: &str = "/original";
 pub(super) const THUMBNAIL: &str = "/thumbnail";
 
 /// A new image.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "says in the document what must be there; an ImagePatch is what is read")]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ImageDraft {
     /// A PNG, JPEG, GIF or WebP image in base64, or a `data:` URL of one.
     original: String,
@@ -45,18 +45,24 @@ pub(super) struct ImageDraft {
 }
 
 /// What is to change about an image.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "absent, null and text are three things")]
 pub(super) struct ImagePatch {
     /// A PNG, JPEG, GIF or WebP image in base64, or a `data:` URL of one.
-    #[serde(deserialize_with = "present")]
-    #[schema(value_type = String)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     original: Option<Option<String>>,
     /// The same, small; made from the original if it is `null` or empty, or if the original changes.
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     thumbnail: Option<Option<String>>,
+}
+
+impl From<ImageDraft> for ImagePatch {
+    fn from(ImageDraft { original, thumbnail }: ImageDraft) -> Self {
+        Self { original: Some(Some(original)), thumbnail: Some(thumbnail) }
+    }
 }
 
 /// A new image, as a form.
@@ -67,7 +73,7 @@ pub(super) struct ImageForm {
     #[schema(value_type = String, format = Binary)]
     original: Vec<u8>,
     /// The same, small; made from the original if it is absent or empty.
-    #[schema(value_type = Option<String>, format = Binary)]
+    #[schema(value_type = String, required = false, format = Binary)]
     thumbnail: Option<Vec<u8>>,
 }
 
@@ -76,10 +82,10 @@ pub(super) struct ImageForm {
 #[expect(dead_code, reason = "says in the document what is read part by part")]
 pub(super) struct ImagePatchForm {
     /// A PNG, JPEG, GIF or WebP file.
-    #[schema(value_type = Option<String>, format = Binary)]
+    #[schema(value_type = String, required = false, format = Binary)]
     original: Option<Vec<u8>>,
     /// The same, small; made from the original if it is empty, or if the original changes.
-    #[schema(value_type = Option<String>, format = Binary)]
+    #[schema(value_type = String, required = false, format = Binary)]
     thumbnail: Option<Vec<u8>>,
 }
 
@@ -94,15 +100,17 @@ pub(super) enum Sent {
     File(File),
 }
 
-/// A request with images in it, and its place among those that are received at once.
+/// A request with images in it, as a form or as a `T` in JSON, and its place among those that are
+/// received at once.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(super) struct Upload<T> {
     pub(super) original: Sent,
     pub(super) thumbnail: Sent,
     _seat: OwnedSemaphorePermit,
+    _read_as: PhantomData<T>,
 }
 
-impl FromRequest<App> for Upload {
+impl<T: DeserializeOwned + Into<ImagePatch> + Send> FromRequest<App> for Upload<T> {
     type Rejection = Error;
 
     async fn from_request(mut request: Request<Body>, app: &App) -> Result<Self> {
@@ -111,7 +119,7 @@ impl FromRequest<App> for Upload {
         let body_max = app.config.image_max_bytes.saturating_mul(2);
         DefaultBodyLimit::max(body_max).apply(&mut request);
         let arrival = async {
-            if is_form(&request) { form(request, body_max).await } else { json(request, body_max).await }
+            if is_form(&request) { form(request, body_max).await } else { json::<T>(request, body_max).await }
         };
         let arrived = tokio::time::timeout(ARRIVAL_MAX, arrival).await;
         let (original, thumbnail) =
@@ -119,7 +127,7 @@ impl FromRequest<App> for Upload {
         for sent in [&original, &thumbnail] {
             sent.check(app.config.image_max_bytes)?;
         }
-        Ok(Self { original, thumbnail, _seat: seat })
+        Ok(Self { original, thumbnail, _seat: seat, _read_as: PhantomData })
     }
 }
 
@@ -157,9 +165,12 @@ fn is_form(request: &Request<Body>) -> bool {
     mime.trim().eq_ignore_ascii_case("multipart/form-data")
 }
 
-async fn json(request: Request<Body>, body_max: usize) -> Result<(Sent, Sent)> {
+async fn json<T: DeserializeOwned + Into<ImagePatch>>(
+    request: Request<Body>,
+    body_max: usize,
+) -> Result<(Sent, Sent)> {
     let bytes = extract::json_bytes(request, body_max).await?;
-    let ImagePatch { original, thumbnail } = extract::parse(&bytes)?;
+    let ImagePatch { original, thumbnail } = extract::parse::<T>(&bytes)?.into();
     Ok((Sent::text(ORIGINAL, original)?, Sent::text(THUMBNAIL, thumbnail)?))
 }
 
