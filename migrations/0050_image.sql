@@ -27,7 +27,7 @@ ALTER TABLE image_rendition ALTER bytes SET STORAGE EXTERNAL;
 -- There was nothing yet that these could have named.
 UPDATE machine_model SET image = NULL WHERE image IS NOT NULL;
 UPDATE campaign SET voucher_logo_img = NULL WHERE voucher_logo_img IS NOT NULL;
-ALTER TABLE machine_model ADD CONSTRAINT machine_model_image FOREIGN KEY (image) REFERENCES image;
-ALTER TABLE campaign ADD CONSTRAINT campaign_voucher_logo_img FOREIGN KEY (voucher_logo_img) REFERENCES image;
-CREATE INDEX machine_model_image ON machine_model (image) WHERE image IS NOT NULL;
+ALTER TABLE machine_model ADD FOREIGN KEY (image) REFERENCES image;
+ALTER TABLE campaign ADD FOREIGN KEY (voucher_logo_img) REFERENCES image;
+CREATE INDEX machine_model_image ON machine_model (image, id);
 CREATE INDEX campaign_voucher_logo_img ON campaign (voucher_logo_img) WHERE voucher_logo_img IS NOT NULL;

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod jobs;
 pub mod notice;
 pub mod redemption;
+pub mod resource;
 pub mod stores;
 pub mod time;
 pub mod transaction;

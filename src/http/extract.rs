@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// A JSON body in, read strictly into `T`; or a JSON answer out.
 #[derive(Debug)]
@@ -26,6 +26,18 @@ pub struct RawJson<T> {
     pub value: T,
 }
 
+/// A body that says that it is JSON, not read yet.
+#[derive(Debug)]
+pub struct JsonBytes(pub Bytes);
+
+impl FromRequest<App> for JsonBytes {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+        json_bytes(request, app.config.body_max_bytes).await.map(Self)
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
@@ -38,7 +50,7 @@ impl<T: DeserializeOwned> FromRequest<App> for RawJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
-        let bytes = json_bytes(request, app.config.body_max_bytes).await?;
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
         let value = parse(&bytes)?;
         Ok(Self { bytes, value })
     }
@@ -96,6 +108,13 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::malformed("", format!("not JSON: {cause}")));
     }
     Err(Error::Invalid(vec![describe(&pointer, &cause.to_string())]))
+}
+
+/// Reads a field that is there, so that `Option` tells an absent one from `null`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Whether this is JSON by its grammar, whatever its numbers and escapes amount to.

@@ -173,10 +173,10 @@ async fn a_group_s_images_are_read_below_and_changed_above() {
         assert_eq!(seen(reader, &path).await, (3, 3, 3));
     }
     b.get(&path).await.expect(404);
-    for stranger in [&a1, &b] {
-        stranger.put(&path, json!({})).await.expect(404);
-        stranger.put(&path, draft(png(1, 1, 1))).await.expect(404);
-        stranger.delete(&path).await.expect(404);
+    for (stranger, status) in [(&a1, 403), (&b, 404)] {
+        stranger.put(&path, json!({})).await.expect(status);
+        stranger.put(&path, draft(png(1, 1, 1))).await.expect(status);
+        stranger.delete(&path).await.expect(status);
     }
     root.put(&path, draft(png(4, 4, 4))).await.expect(200);
     assert_eq!(seen(&a1, &path).await, (4, 4, 4));

@@ -23,6 +23,7 @@ mod opening_hours;
 mod pair;
 mod races;
 mod redemption;
+mod resources;
 mod server;
 mod stores;
 mod surface;

@@ -136,7 +136,7 @@ async fn opening_hours_are_a_group_s_own() {
         sqlx::query(share).execute(&test.app.db).await.unwrap();
         set(&a, resource, 2, hours(3)).await;
         assert_eq!(read(&a1, resource, 2).await, hours(3));
-        a1.put(&format!("/openinghours/{resource}/2"), hours(4)).await.expect(404);
+        a1.put(&format!("/openinghours/{resource}/2"), hours(4)).await.expect(403);
     }
     let reader = test.bearer(world::key(&test.app.db, world::A, None, &["fleet.read"]).await);
     reader.put("/openinghours/machine/21", hours(4)).await.expect(403);

@@ -1,4 +1,4 @@
-//! Images over HTTP.
+//! Images over HTTP, but for deleting them, which is plain.
 
 use super::{
     Rendition, Size, store,
@@ -8,7 +8,8 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Created, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Json, Path, Query, caller::Permission},
+    resource::handlers::Done,
 };
 use axum::{
     extract::State,
@@ -22,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The endpoints.
 pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create)).routes(routes!(fetch, update, delete))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(fetch, update))
 }
 
 /// Store an image
@@ -32,12 +33,12 @@ pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
 /// an animation the first frame alone.
 #[utoipa::path(post, path = "/image", tag = "image", operation_id = "create_image",
     request_body(content((ImageDraft = "application/json"), (ImageForm = "multipart/form-data"))),
-    responses((status = 201, description = "The image was stored", body = Created)))]
+    responses((status = 201, description = "The image was stored", body = Done)))]
 async fn create(
     State(app): State<App>,
     caller: Caller,
     upload: Upload<ImageDraft>,
-) -> Result<(StatusCode, Json<Created>)> {
+) -> Result<(StatusCode, Json<Done>)> {
     caller.may(Permission::FleetWrite)?;
     let original = match upload.original {
         Sent::File(original) => original,
@@ -49,7 +50,7 @@ async fn create(
         both.thumbnail = app.images.thumbnail(thumbnail).await?;
     }
     let id = store::insert(&app.db, caller.group(), &both, app.clock.now()).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    Ok((StatusCode::CREATED, Done::json(id, "image", "created")))
 }
 
 /// Which of an image's sizes is wanted.
@@ -97,13 +98,13 @@ async fn fetch(
 #[utoipa::path(put, path = "/image/{id}", tag = "image", operation_id = "update_image",
     params(("id" = i64, Path, description = "The image")),
     request_body(content((ImagePatch = "application/json"), (ImagePatchForm = "multipart/form-data"))),
-    responses((status = 200, description = "The image was changed", body = Message)))]
+    responses((status = 200, description = "The image was changed", body = Done)))]
 async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
     upload: Upload<ImagePatch>,
-) -> Result<Json<Message>> {
+) -> Result<Json<Done>> {
     caller.may(Permission::FleetWrite)?;
     store::expect(&app.db, caller.group(), id).await?;
     let mut renditions = Vec::new();
@@ -126,19 +127,7 @@ async fn update(
     }
     renditions.extend(thumbnail.map(|thumbnail| (Size::Thumbnail, thumbnail)));
     store::replace(&app.db, caller.group(), id, &renditions, app.clock.now()).await?;
-    Ok(Message::json("image updated"))
-}
-
-/// Delete an image
-///
-/// Refused while a machine model or a campaign shows it.
-#[utoipa::path(delete, path = "/image/{id}", tag = "image", operation_id = "delete_image",
-    params(("id" = i64, Path, description = "The image")),
-    responses((status = 200, description = "The image was deleted", body = Message)))]
-async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
-    caller.may(Permission::FleetWrite)?;
-    store::delete(&app.db, caller.group(), id).await?;
-    Ok(Message::json("image deleted"))
+    Ok(Done::json(id, "image", "updated"))
 }
 
 /// What a client may do with its copy: keep it to itself, and ask each time whether it is still good.

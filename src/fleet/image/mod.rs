@@ -12,8 +12,24 @@ pub mod workshop;
 
 pub(super) use http::routes;
 
+use crate::{
+    identity::directory::UserGroup,
+    resource::{Ref, resource},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
+
+resource! {
+    /// An image, without its pixels.
+    Image "image" at "/image" in "image";
+    may FleetRead, FleetWrite;
+    reach Downwards;
+    does DELETE;
+    lists {
+        /// Its user group.
+        user_group: Ref<UserGroup>,
+    }
+}
 
 /// The sizes in which an image is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema, sqlx::Type)]

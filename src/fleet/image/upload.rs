@@ -3,9 +3,8 @@
 use super::workshop::File;
 use crate::{
     app::App,
-    campaigns::terms::present,
     error::{Error, Result},
-    http::extract::{self, broken, escaped},
+    http::extract::{self, broken, escaped, present},
 };
 use axum::{
     body::Body,

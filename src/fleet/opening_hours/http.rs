@@ -1,6 +1,6 @@
 //! Opening hours over HTTP.
 
-use super::{Resource, Span, check, store};
+use super::{Level, Span, check, store};
 use crate::{
     app::App,
     error::Result,
@@ -22,7 +22,7 @@ pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
 struct Whose {
     /// What it is.
     #[param(inline)]
-    resource: Resource,
+    resource: Level,
     /// Which one.
     id: i64,
 }
@@ -36,10 +36,10 @@ struct Whose {
 async fn fetch(
     State(app): State<App>,
     caller: Caller,
-    Path(Whose { resource, id }): Path<Whose>,
+    Path(Whose { resource: level, id }): Path<Whose>,
 ) -> Result<Json<Vec<Span>>> {
     caller.may(Permission::FleetRead)?;
-    Ok(Json(store::fetch(&app.db, caller.group(), resource, id).await?))
+    Ok(Json(store::fetch(&app.db, caller.group(), level, id).await?))
 }
 
 /// Set opening hours
@@ -57,11 +57,11 @@ async fn fetch(
 async fn replace(
     State(app): State<App>,
     caller: Caller,
-    Path(Whose { resource, id }): Path<Whose>,
+    Path(Whose { resource: level, id }): Path<Whose>,
     Json(spans): Json<Vec<Span>>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::FleetWrite)?;
     check(&spans)?;
-    store::replace(&app.db, caller.group(), resource, id, &spans).await?;
+    store::replace(&app.db, caller.group(), level, id, &spans).await?;
     Ok(Message::json("opening hours set"))
 }

@@ -19,7 +19,14 @@ mod store;
 pub(super) use http::routes;
 pub use store::effective;
 
-use crate::error::{Error, Issue, Result};
+use super::{
+    location::{Location, LocationGroup},
+    machine::{Machine, MachineGroup},
+};
+use crate::{
+    error::{Error, Issue, Result},
+    resource::{Resource, Spec},
+};
 use chrono::{DateTime, Datelike, NaiveTime, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -133,7 +140,7 @@ impl OpeningHours {
 /// What opening hours can be set for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Resource {
+enum Level {
     /// One machine.
     Machine,
     /// The machines of a group.
@@ -142,6 +149,18 @@ enum Resource {
     Location,
     /// The machines at the locations of a group.
     LocationGroup,
+}
+
+impl Level {
+    /// How it is declared. The column of `opening_hours` that points at it is called like its table.
+    fn spec(self) -> &'static Spec {
+        match self {
+            Self::Machine => Machine::spec(),
+            Self::MachineGroup => MachineGroup::spec(),
+            Self::Location => Location::spec(),
+            Self::LocationGroup => LocationGroup::spec(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,115 +1,70 @@
 //! Opening hours in Postgres.
 
-use super::{OpeningHours, Resource, Span};
+use super::{Level, OpeningHours, Span};
 use crate::{
     campaigns::terms,
     error::{Error, Result},
+    resource::{reach, store},
     transaction,
 };
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, QueryBuilder};
 
-impl Resource {
-    /// Its table, and the column of `opening_hours` that points there.
-    const fn table(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::MachineGroup => "machine_group",
-            Self::Location => "location",
-            Self::LocationGroup => "location_group",
-        }
-    }
-
-    const fn not_found(self) -> Error {
-        Error::NotFound(match self {
-            Self::Machine => "machine",
-            Self::MachineGroup => "machine group",
-            Self::Location => "location",
-            Self::LocationGroup => "location group",
-        })
-    }
-
-    /// What stands below it and can have opening hours: tables, and which of their rows.
-    const fn below(self) -> &'static [(&'static str, &'static str)] {
+impl Level {
+    /// What stands below and can have opening hours of its own, and which rows of its table: those
+    /// whose column is one of what is found for the id that follows.
+    const fn below(self) -> &'static [(Self, &'static str)] {
         match self {
             Self::Machine => &[],
-            Self::MachineGroup => {
-                &[("machine", "id IN (SELECT machine FROM machine_group_machine WHERE machine_group = $1)")]
-            }
-            Self::Location => &[("machine", "location = $1")],
+            Self::MachineGroup => &[(
+                Self::Machine,
+                "this.id IN (SELECT machine FROM machine_group_machine WHERE machine_group = ",
+            )],
+            Self::Location => &[(Self::Machine, "this.location IN (")],
             Self::LocationGroup => &[
                 (
-                    "machine",
-                    "location IN (SELECT location FROM location_group_location WHERE location_group = $1)",
+                    Self::Machine,
+                    "this.location IN (SELECT location FROM location_group_location WHERE location_group = ",
                 ),
                 (
-                    "location",
-                    "id IN (SELECT location FROM location_group_location WHERE location_group = $1)",
+                    Self::Location,
+                    "this.id IN (SELECT location FROM location_group_location WHERE location_group = ",
                 ),
             ],
         }
     }
-
-    /// Whether groups above can let others read it.
-    const fn is_shared(self) -> bool {
-        matches!(self, Self::Location | Self::LocationGroup)
-    }
 }
 
-/// What is set for a resource that `group` may see.
-pub(super) async fn fetch(db: &PgPool, group: i64, resource: Resource, id: i64) -> Result<Vec<Span>> {
-    let table = resource.table();
-    let shared = if resource.is_shared() {
-        format!(
-            "OR id IN (SELECT {table} FROM user_group_{table}
-                WHERE user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2))"
-        )
-    } else {
-        String::new()
-    };
-    let seen = format!(
-        "SELECT EXISTS (SELECT FROM {table} WHERE id = $1
-            AND (user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2) {shared}))"
+/// What is set for something that `group` sees.
+pub(super) async fn fetch(db: &PgPool, group: i64, level: Level, id: i64) -> Result<Vec<Span>> {
+    let spec = level.spec();
+    store::find(db, spec, group, None, id).await?;
+    let sql = format!(
+        "SELECT day, start_time, end_time FROM opening_hours WHERE {} = $1 ORDER BY day, start_time",
+        spec.table
     );
-    if !sqlx::query_scalar(AssertSqlSafe(seen)).bind(id).bind(group).fetch_one(db).await? {
-        return Err(resource.not_found());
-    }
-    let spans = format!(
-        "SELECT day, start_time, end_time FROM opening_hours WHERE {table} = $1 ORDER BY day, start_time"
-    );
-    Ok(sqlx::query_as(AssertSqlSafe(spans)).bind(id).fetch_all(db).await?)
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(db).await?)
 }
 
-/// Sets the opening hours of a resource that belongs to `group` or a group below it, and takes away
-/// those of everything below the resource that does, too.
-pub(super) async fn replace(
-    db: &PgPool,
-    group: i64,
-    resource: Resource,
-    id: i64,
-    spans: &[Span],
-) -> Result<()> {
-    let table = resource.table();
-    let mut transaction = transaction::begin(db).await?;
-    // Whoever sets the same at the same time waits, so that the spans of one are not mixed with another's.
-    let lock = format!(
-        "SELECT id FROM {table} WHERE id = $1
-         AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2) FOR NO KEY UPDATE"
-    );
-    let locked = sqlx::query(AssertSqlSafe(lock)).bind(id).bind(group).fetch_optional(&mut *transaction);
-    locked.await?.ok_or(resource.not_found())?;
-
-    let drop = format!("DELETE FROM opening_hours WHERE {table} = $1");
-    sqlx::query(AssertSqlSafe(drop)).bind(id).execute(&mut *transaction).await?;
-    for (inner, rows) in resource.below() {
-        let drop = format!(
-            "DELETE FROM opening_hours WHERE {inner} IN (SELECT id FROM {inner} WHERE {rows}
-                AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2))"
-        );
-        sqlx::query(AssertSqlSafe(drop)).bind(id).bind(group).execute(&mut *transaction).await?;
+/// Sets the opening hours of something that `group` may change, and takes away those of everything
+/// below that it may change, too.
+pub(super) async fn replace(db: &PgPool, group: i64, level: Level, id: i64, spans: &[Span]) -> Result<()> {
+    let spec = level.spec();
+    let column = spec.table;
+    let mut tx = transaction::begin(db).await?;
+    // Whoever sets the same at the same time waits, so that spans of one are not mixed with another's.
+    store::lock(&mut tx, spec, group, None, id).await?;
+    let own = format!("DELETE FROM opening_hours WHERE {column} = $1");
+    sqlx::query(AssertSqlSafe(own)).bind(id).execute(&mut *tx).await?;
+    for (inner, rows) in level.below() {
+        let inner = inner.spec();
+        let mut sql = QueryBuilder::new("DELETE FROM opening_hours WHERE ");
+        sql.push(inner.table).push(" IN (SELECT this.id FROM ").push(inner.table).push(" this WHERE ");
+        sql.push(rows).push_bind(id).push(") AND ");
+        reach::writable(&mut sql, inner, group);
+        sql.push(")").build().execute(&mut *tx).await?;
     }
-
     let add = format!(
-        "INSERT INTO opening_hours ({table}, day, start_time, end_time)
+        "INSERT INTO opening_hours ({column}, day, start_time, end_time)
          SELECT $1, span.* FROM unnest($2::smallint[], $3::time[], $4::time[]) span"
     );
     sqlx::query(AssertSqlSafe(add))
@@ -117,9 +72,9 @@ pub(super) async fn replace(
         .bind(spans.iter().map(|span| span.day).collect::<Vec<_>>())
         .bind(spans.iter().map(|span| span.start_time).collect::<Vec<_>>())
         .bind(spans.iter().map(|span| span.end_time).collect::<Vec<_>>())
-        .execute(&mut *transaction)
+        .execute(&mut *tx)
         .await?;
-    transaction.commit().await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -145,7 +100,7 @@ pub async fn effective(db: &PgPool, machine: i64) -> Result<OpeningHours> {
             IS NOT DISTINCT FROM (w.machine, w.machine_group, w.location, w.location_group)
         ORDER BY h.day, h.start_time";
     let zone: Option<String> = sqlx::query_scalar(ZONE).bind(machine).fetch_optional(db).await?;
-    let zone = zone.ok_or(Resource::Machine.not_found())?;
+    let zone = zone.ok_or(Error::NotFound("machine"))?;
     let spans = sqlx::query_as(SPANS).bind(machine).fetch_all(db).await?;
     Ok(OpeningHours { spans, zone: terms::zone(&zone) })
 }
