@@ -200,28 +200,44 @@ async fn a_group_s_images_are_read_below_and_changed_above() {
 async fn an_image_that_is_shown_somewhere_stays() {
     let test = TestApp::new().await;
     let user = test.user("root").await;
-    for (show, hide, what) in [
-        ("UPDATE machine_model SET image = $1", "UPDATE machine_model SET image = NULL", "machine model"),
-        (
-            "UPDATE campaign SET voucher_logo_img = $1",
-            "UPDATE campaign SET voucher_logo_img = NULL",
-            "campaign",
-        ),
-    ] {
-        let draft = json!({"name": "c", "type": "discount", "voucherValue": 1, "totalVouchers": 0});
-        user.post("/campaign", draft).await.expect(201);
-        let path = stored(&user, self::draft(png(3, 3, 3))).await;
-        let id: i64 = path.strip_prefix("/image/").unwrap().parse().unwrap();
-        sqlx::query(show).bind(id).execute(&test.app.db).await.unwrap();
+    let path = stored(&user, draft(png(3, 3, 3))).await;
+    let id: i64 = path.strip_prefix("/image/").unwrap().parse().unwrap();
+    let refused = async |what: &str| {
         let refused = user.delete(&path).await.expect(409);
         assert!(refused["detail"].as_str().unwrap().contains(what), "{refused}");
         assert_eq!(seen(&user, &path).await, (3, 3, 3));
-        sqlx::query(hide).execute(&test.app.db).await.unwrap();
-        user.delete(&path).await.expect(200);
+    };
+    user.put("/machinemodel/1", json!({"image": id})).await.expect(200);
+    assert_eq!(user.get("/machinemodel/1").await.expect(200)["image"], id);
+    refused("machine model 1").await;
+    user.put("/machinemodel/1", json!({"image": null})).await.expect(200);
+
+    let campaign = json!({"name": "c", "type": "discount", "voucherValue": 1, "totalVouchers": 0});
+    user.post("/campaign", campaign).await.expect(201);
+    let logo = async |id: Option<i64>| {
+        let set = sqlx::query("UPDATE campaign SET voucher_logo_img = $1").bind(id);
+        set.execute(&test.app.db).await.unwrap();
+    };
+    logo(Some(id)).await;
+    refused("campaign").await;
+    logo(None).await;
+    user.delete(&path).await.expect(200);
+    let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM image_rendition");
+    assert_eq!(left.fetch_one(&test.app.db).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_machine_model_shows_only_what_its_group_sees() {
+    let test = TestApp::new().await;
+    let (a, b) = (test.user("a").await, test.user("b").await);
+    let theirs = stored(&b, draft(png(3, 3, 3))).await;
+    let id: i64 = theirs.strip_prefix("/image/").unwrap().parse().unwrap();
+    let model = json!({"name": "Barista 8", "manufacturer": 1, "errorProfile": 1});
+    let made = a.post("/machinemodel", model).await.expect(201);
+    let path = format!("/machinemodel/{}", made["id"]);
+    for id in [id, 999_999] {
+        a.put(&path, json!({"image": id})).await.expect_problem(422, "/image");
     }
-    let left: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM image_rendition").fetch_one(&test.app.db).await.unwrap();
-    assert_eq!(left, 0);
 }
 
 #[tokio::test]
