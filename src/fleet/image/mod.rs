@@ -12,10 +12,7 @@ pub mod workshop;
 
 pub(super) use http::routes;
 
-use crate::{
-    identity::directory::UserGroup,
-    resource::{Ref, resource},
-};
+use crate::resource::resource;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -27,7 +24,7 @@ resource! {
     does DELETE;
     lists {
         /// Its user group.
-        user_group: Ref<UserGroup>,
+        user_group: i64,
     }
 }
 
