@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{Error, Result, Store},
+    fleet::image::workshop::Workshop,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     notice,
     redemption::{
@@ -63,6 +64,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// How often one name may try to log in.
     pub attempts: Attempts,
+    /// Decodes and encodes images.
+    pub images: Workshop,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -111,6 +114,7 @@ impl App {
             tokens,
             passwords: Passwords::new(&config)?,
             attempts: Attempts::new(config.logins_per_minute),
+            images: Workshop::new(&config),
             stop,
             tasks,
             config,

@@ -68,9 +68,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// What a body may weigh where nothing else is configured, in bytes.
-pub const BODY_MAX_BYTES_DEFAULT: usize = 1 << 20;
-
 /// An answer that only says that it was done.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Message {

@@ -23,6 +23,8 @@ const AREAS: &[&str] = &[
     "erroridentity",
     "errorcode",
     "transactionprofile",
+    "openinghours",
+    "image",
     "language",
     "translation",
 ];
