@@ -15,7 +15,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, campaigns, identity, redemption};
+use crate::{app::App, assortment, campaigns, identity, redemption};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -29,6 +29,7 @@ fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
         .merge(campaigns::routes())
+        .merge(assortment::routes())
         .merge(redemption::http::routes())
         .merge(health::routes())
         .merge(metrics::routes())
