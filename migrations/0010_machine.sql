@@ -10,16 +10,21 @@ ALTER TABLE machine
     ADD notes               text,
     ADD virtual_prices      boolean NOT NULL DEFAULT false,
     ADD transaction_profile bigint REFERENCES transaction_profile,
-    ADD managed_assortment  boolean NOT NULL DEFAULT false,
+    -- Whether what it sells is kept here, rather than at the machine.
+    ADD is_managed_assortment boolean NOT NULL DEFAULT false,
+    ADD has_subscription    boolean NOT NULL DEFAULT false,
+    ADD rule_set            text,
     -- How far its configuration is on its way; none was ever set where this is NULL.
     ADD config_state        text CHECK (config_state IN ('scheduled', 'sent', 'applied', 'failed'));
 
 -- Machines from before there were models get one of their group.
 INSERT INTO manufacturer (user_group, name)
 SELECT DISTINCT user_group, 'Unknown' FROM machine;
-INSERT INTO machine_model (user_group, name, manufacturer, machine_type)
-SELECT DISTINCT m.user_group, 'Unknown', f.id, m.machine_type
+INSERT INTO error_profile (user_group, name, machine_type, manufacturer)
+SELECT DISTINCT m.user_group, 'Unknown', m.machine_type, f.id
 FROM machine m JOIN manufacturer f ON f.user_group = m.user_group;
+INSERT INTO machine_model (user_group, name, manufacturer, machine_type, error_profile)
+SELECT user_group, name, manufacturer, machine_type, id FROM error_profile;
 UPDATE machine m SET manufacturer = k.manufacturer, machine_model = k.id
 FROM machine_model k WHERE k.user_group = m.user_group AND k.machine_type = m.machine_type;
 
@@ -44,6 +49,15 @@ CREATE TABLE machine_presence (
 CREATE INDEX machine_presence_seen_at ON machine_presence (seen_at);
 
 ALTER TABLE location ADD active_shift bigint;
+
+-- Locations that a group may look at although a group above it has them.
+CREATE VIEW shared_location AS
+    SELECT user_group, location AS id FROM user_group_location
+    UNION ALL
+    SELECT g.user_group, l.location
+    FROM user_group_location_group g JOIN location_group_location l USING (location_group);
+CREATE VIEW shared_location_group AS
+    SELECT user_group, location_group AS id FROM user_group_location_group;
 
 DROP TRIGGER notice ON machine;
 CREATE TRIGGER notice AFTER UPDATE OF user_group, hostname, gateway, location, machine_type, active OR DELETE

@@ -5,6 +5,7 @@
 //! request is made from. Of every secret that is handed out, only its SHA-256 is stored.
 
 pub mod access;
+pub mod directory;
 pub mod groups;
 pub mod http;
 pub mod keys;
@@ -16,4 +17,18 @@ mod secrets;
 pub mod sessions;
 pub mod tokens;
 
-pub use http::routes;
+use crate::{
+    app::App,
+    resource::{self, Resource, Spec},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The plain resources of identity.
+pub fn resources() -> Vec<&'static Spec> {
+    vec![directory::User::spec(), directory::UserGroup::spec()]
+}
+
+/// The endpoints of identity.
+pub fn routes() -> OpenApiRouter<App> {
+    resource::routes(&resources()).merge(http::routes())
+}

@@ -16,24 +16,43 @@ pub fn belongs_to(sql: &mut QueryBuilder<Postgres>, column: &'static str, group:
         .push(")");
 }
 
+/// Rows that are counted at most for a page that was asked for by `after`.
+const COUNT_MAX: i64 = 10_000;
+
 impl ListQuery {
     /// One page of rows. `scope` pushes the condition that decides which rows the caller may see.
     pub async fn page<T>(self, db: &PgPool, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> Result<Page<T>>
     where
         T: for<'r> FromRow<'r, PgRow>,
     {
+        self.page_of(db, scope, |row| T::from_row(row)).await
+    }
+
+    /// One page of rows, each of which `show` makes something of.
+    pub async fn page_of<T>(
+        self,
+        db: &PgPool,
+        scope: impl Fn(&mut QueryBuilder<Postgres>),
+        show: impl Fn(&PgRow) -> sqlx::Result<T>,
+    ) -> Result<Page<T>> {
         // One more row than asked for tells whether there is a next page.
         let mut rows = self.select(&scope, Some(self.limit + 1)).build().fetch_all(db).await?;
         let more = rows.len() as i64 > self.limit;
         rows.truncate(self.limit as usize);
         let shown = rows.len() as i64;
-        let total = if more || self.after.is_some() || (shown == 0 && self.skip > 0) {
-            self.count(&scope).build_query_scalar().fetch_one(db).await?
+        let total = if self.after.is_some() {
+            // Whoever follows ids through a long list was told with the first page how many there are;
+            // counting them again would take longer than the page.
+            let count: i64 =
+                self.count(&scope, Some(COUNT_MAX + 1)).build_query_scalar().fetch_one(db).await?;
+            Some(count).filter(|count| *count <= COUNT_MAX)
+        } else if more || (shown == 0 && self.skip > 0) {
+            Some(self.count(&scope, None).build_query_scalar().fetch_one(db).await?)
         } else {
-            self.skip + shown
+            Some(self.skip + shown)
         };
         let last = rows.last().filter(|_| more).map(|row| self.id_of(row)).transpose()?;
-        let rows = rows.iter().map(T::from_row).collect::<Result<_, _>>()?;
+        let rows = rows.iter().map(show).collect::<Result<_, _>>()?;
         Ok(Page::new(rows, total, &self, last.as_deref()))
     }
 
@@ -77,12 +96,20 @@ impl ListQuery {
         sql
     }
 
-    fn count(&self, scope: &impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
-        let mut sql = QueryBuilder::new("SELECT count(*) FROM ");
+    fn count(
+        &self,
+        scope: &impl Fn(&mut QueryBuilder<Postgres>),
+        at_most: Option<i64>,
+    ) -> QueryBuilder<Postgres> {
+        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM ");
         sql.push(self.listing.from).push(" WHERE (");
         scope(&mut sql);
         sql.push(")");
         self.push_conditions(&mut sql);
+        if let Some(at_most) = at_most {
+            sql.push(" LIMIT ").push_bind(at_most);
+        }
+        sql.push(") counted");
         sql
     }
 
