@@ -30,7 +30,7 @@ CREATE TABLE product_flavour (
     name        text NOT NULL,
     report_name text,
     -- What it costs on top of the product.
-    price       bigint NOT NULL CHECK (price BETWEEN 0 AND 1000000000),
+    price       bigint NOT NULL DEFAULT 0 CHECK (price BETWEEN 0 AND 1000000000),
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT product_flavour_plu UNIQUE (machine, plu)
@@ -43,7 +43,7 @@ CREATE TABLE product_extra (
     plu         bigint NOT NULL CHECK (plu BETWEEN 0 AND 2147483647),
     name        text NOT NULL,
     report_name text,
-    price       bigint NOT NULL CHECK (price BETWEEN 0 AND 1000000000),
+    price       bigint NOT NULL DEFAULT 0 CHECK (price BETWEEN 0 AND 1000000000),
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT product_extra_plu UNIQUE (machine, plu)
@@ -52,7 +52,7 @@ CREATE INDEX product_extra_machine ON product_extra (machine, id);
 
 -- Everything that can be ordered: each product alone, with each flavour, with each extra, with both.
 CREATE VIEW product_combination AS
-SELECT p.id, p.machine, p.plu, f.plu AS flavour_plu, e.plu AS extra_plu,
+SELECT p.id, p.machine, p.plu, f.plu AS flavour, e.plu AS extra,
        concat_ws(' ', p.name, f.name, e.name) AS name,
        NULLIF(concat_ws(' ', p.report_name, f.report_name, e.report_name), '') AS report_name,
        p.price + f.price + e.price AS price,

@@ -14,10 +14,18 @@ mod store;
 
 pub use store::copy;
 
-use crate::app::App;
+use crate::{
+    app::App,
+    resource::{self, Resource, Spec},
+};
 use utoipa_axum::router::OpenApiRouter;
+
+/// The plain resources of this area.
+pub fn resources() -> Vec<&'static Spec> {
+    vec![product::Product::spec(), product::ProductFlavour::spec(), product::ProductExtra::spec()]
+}
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    http::routes()
+    resource::routes(&resources()).merge(http::routes())
 }

@@ -1,9 +1,9 @@
 //! What a machine is to sell, as a client says it: pure.
 
-use super::{plu::PLU_MAX, product::PRICE_MAX};
+use super::product::{Barcode, Plu, Price};
 use crate::{
-    campaigns::terms::{Checks, NAME_MAX},
-    error::Result,
+    error::{Error, Issue, Result},
+    resource::Name,
 };
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -12,58 +12,47 @@ use utoipa::ToSchema;
 /// Products that a machine can be given at a time.
 pub const OFFERS_MAX: usize = 5_000;
 
-/// The longest barcode, in characters.
-pub const BARCODE_MAX: usize = 64;
-
 /// A product that a machine is to sell.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = ProductOffer)]
 pub struct Offer {
     /// The number under which the machine sells it; each stands for one product.
-    #[schema(minimum = 0, maximum = 2_147_483_647, examples(5))]
-    pub plu: i64,
+    #[schema(value_type = i64, minimum = 0, maximum = 2_147_483_647, examples(5))]
+    pub plu: Plu,
     /// What people call it.
-    #[schema(min_length = 1, max_length = 200, examples("Espresso"))]
-    pub name: String,
+    #[schema(value_type = String, min_length = 1, max_length = 200, examples("Espresso"))]
+    pub name: Name,
     /// What reports call it.
     #[serde(default)]
-    #[schema(max_length = 200)]
-    pub report_name: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    pub report_name: Option<Name>,
     /// What it costs, in minor units.
-    #[schema(minimum = 0, maximum = 1_000_000_000, examples(150))]
-    pub price: i64,
-    /// The barcode on it.
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000, examples(150))]
+    pub price: Price,
+    /// What is printed on it.
     #[serde(default)]
-    #[schema(max_length = 64, examples("4006381333931"))]
-    pub barcode: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64, examples("4006381333931"))]
+    pub barcode: Option<Barcode>,
 }
 
-/// Checks a whole assortment: each product, and that no two have the same number.
+/// Checks a whole assortment: that it has its limits, and no number stands for two products.
 pub fn check(offers: &[Offer]) -> Result<()> {
-    let mut checks = Checks::default();
     if offers.len() > OFFERS_MAX {
-        checks.wrong("", "has more than 5000 products");
-        return checks.done();
+        return Err(Error::invalid("", format!("must have at most {OFFERS_MAX} products")));
     }
     let mut numbers = HashSet::new();
-    for (index, offer) in offers.iter().enumerate() {
-        let at = |field: &str| format!("/{index}/{field}");
-        checks.number(at("plu"), offer.plu, 0, PLU_MAX);
-        checks.number(at("price"), offer.price, 0, PRICE_MAX);
-        checks.name(at("name"), &offer.name);
-        checks.text(at("reportName"), offer.report_name.as_deref(), NAME_MAX);
-        checks.text(at("barcode"), offer.barcode.as_deref(), BARCODE_MAX);
-        if !numbers.insert(offer.plu) {
-            checks.wrong(at("plu"), "is the number of another product above");
-        }
-    }
-    checks.done()
+    let repeated = offers.iter().enumerate().filter(|(_, offer)| !numbers.insert(offer.plu.0));
+    let issues: Vec<Issue> = repeated
+        .map(|(index, _)| Issue::at(format!("/{index}/plu"), "is the number of another product above"))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{error::Error, http::extract::parse};
+    use crate::http::extract::parse;
 
     fn complaints(body: &str) -> Vec<String> {
         match parse::<Vec<Offer>>(body.as_bytes()).and_then(|offers| check(&offers)) {

@@ -1,7 +1,7 @@
 //! An assortment as it would be after its conversion.
 
 use super::{
-    product::{PriceText, Product},
+    product::{Product, SurchargeShown},
     split::{Part, Split},
 };
 use chrono::{DateTime, Utc};
@@ -33,7 +33,7 @@ pub struct PreviewPart {
     pub name: String,
     /// What it costs on top of the product, in minor units.
     #[schema(value_type = String, examples("30"))]
-    pub price: PriceText,
+    pub price: SurchargeShown,
     /// None: it is the product that has one.
     #[sqlx(default)]
     pub barcode: Option<String>,
@@ -63,7 +63,7 @@ fn with_new(machine: i64, mut parts: Vec<PreviewPart>, new: Vec<Part>) -> Vec<Pr
         id: None,
         plu,
         name,
-        price: PriceText(price),
+        price: SurchargeShown(price),
         barcode: None,
         machine,
         report_name,

@@ -96,7 +96,7 @@ impl Composed<'_> {
         let (product, base) = (self.product, self.base);
         let remote = base.remote_price.map(|price| price.saturating_add(self.surcharge()));
         adds_nothing(product.barcode.as_ref(), base.barcode.as_ref())
-            && adds_nothing(product.r#type.as_ref(), base.r#type.as_ref())
+            && adds_nothing(product.type_.as_ref(), base.type_.as_ref())
             && adds_nothing(product.vatrate.as_ref(), base.vatrate.as_ref())
             && adds_nothing(product.ledger.as_ref(), base.ledger.as_ref())
             && adds_nothing(product.subledger.as_ref(), base.subledger.as_ref())

@@ -16,7 +16,7 @@ fn product(plu: i64, name: &str, price: i64) -> Product {
         report_name: None,
         barcode: None,
         remote_price: None,
-        r#type: None,
+        type_: None,
         vatrate: None,
         ledger: None,
         subledger: None,
@@ -129,7 +129,7 @@ fn what_the_machine_has_already_is_not_contradicted() {
 fn a_product_with_something_of_its_own_stays() {
     let changes: [fn(&mut Product); 6] = [
         |product| product.barcode = Some("4006381333931".to_owned()),
-        |product| product.r#type = Some("drink".to_owned()),
+        |product| product.type_ = Some("drink".to_owned()),
         |product| product.vatrate = Some(900),
         |product| product.ledger = Some("8000".to_owned()),
         |product| product.subledger = Some("1".to_owned()),

@@ -13,6 +13,8 @@ use super::{
 use crate::{
     crash,
     error::{Error, Result, violates},
+    http::list::Listing,
+    resource::{Resource, Text},
     transaction,
 };
 use chrono::{DateTime, Utc};
@@ -58,11 +60,12 @@ pub(super) async fn replace(
             price = excluded.price, barcode = excluded.barcode, updated_at = excluded.updated_at
         WHERE (old.name, old.report_name, old.price, old.barcode)
             IS DISTINCT FROM (excluded.name, excluded.report_name, excluded.price, excluded.barcode)";
-    let plus: Vec<i64> = offers.iter().map(|offer| offer.plu).collect();
-    let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
-    let report_names: Vec<Option<&str>> = offers.iter().map(|offer| offer.report_name.as_deref()).collect();
-    let prices: Vec<i64> = offers.iter().map(|offer| offer.price).collect();
-    let barcodes: Vec<Option<&str>> = offers.iter().map(|offer| offer.barcode.as_deref()).collect();
+    let plus: Vec<i64> = offers.iter().map(|offer| offer.plu.0).collect();
+    let names: Vec<&str> = offers.iter().map(|offer| offer.name.0.as_str()).collect();
+    let report_names: Vec<Option<&str>> =
+        offers.iter().map(|offer| text(offer.report_name.as_ref())).collect();
+    let prices: Vec<i64> = offers.iter().map(|offer| offer.price.0).collect();
+    let barcodes: Vec<Option<&str>> = offers.iter().map(|offer| text(offer.barcode.as_ref())).collect();
     let mut tx = transaction::begin(db).await?;
     lock(&mut tx, group, machine).await?;
     sqlx::query(DROP).bind(machine).bind(&plus).execute(&mut *tx).await?;
@@ -70,6 +73,10 @@ pub(super) async fn replace(
     put.bind(prices).bind(barcodes).bind(now).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn text<const MAX: usize>(text: Option<&Text<MAX>>) -> Option<&str> {
+    text.map(|text| text.0.as_str())
 }
 
 /// Where flavours are kept.
@@ -86,17 +93,15 @@ struct Assortment {
 }
 
 impl Assortment {
-    /// Reads it; its products stay as they are until the transaction ends, if it is to `hold` them.
-    async fn read(db: &mut PgConnection, machine: i64, hold: bool) -> Result<Self> {
-        const PRODUCTS: &str = "
-            SELECT id, name, machine, plu, price, report_name, barcode, remote_price, type, vatrate, ledger,
-                subledger, created_at, updated_at
-            FROM product WHERE machine = $1 ORDER BY plu";
-        let sql = format!("{PRODUCTS}{}", if hold { " FOR UPDATE" } else { "" });
+    /// Reads it; it stays as it is until the transaction ends, if it is to be `held`.
+    async fn read(db: &mut PgConnection, machine: i64, held: bool) -> Result<Self> {
+        let Listing { select, from, .. } = Product::spec().listing();
+        let lock = if held { "FOR UPDATE OF this" } else { "" };
+        let sql = format!("SELECT {select} FROM {from} WHERE this.machine = $1 ORDER BY this.plu {lock}");
         Ok(Self {
             products: sqlx::query_as(AssertSqlSafe(sql)).bind(machine).fetch_all(&mut *db).await?,
-            flavours: parts(db, FLAVOURS, machine, hold).await?,
-            extras: parts(db, EXTRAS, machine, hold).await?,
+            flavours: parts(db, FLAVOURS, machine, lock).await?,
+            extras: parts(db, EXTRAS, machine, lock).await?,
         })
     }
 
@@ -108,11 +113,10 @@ impl Assortment {
     }
 }
 
-async fn parts(db: &mut PgConnection, table: &str, machine: i64, hold: bool) -> Result<Vec<PreviewPart>> {
+async fn parts(db: &mut PgConnection, table: &str, machine: i64, lock: &str) -> Result<Vec<PreviewPart>> {
     let sql = format!(
         "SELECT id, plu, name, price, machine, report_name, created_at, updated_at
-         FROM {table} WHERE machine = $1 ORDER BY plu{}",
-        if hold { " FOR UPDATE" } else { "" }
+         FROM {table} this WHERE machine = $1 ORDER BY plu {lock}"
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(machine).fetch_all(db).await?)
 }

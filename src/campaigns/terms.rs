@@ -7,7 +7,6 @@ use crate::{
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// The most that a voucher can be worth, in minor units: sums of millions of them still fit.
@@ -131,12 +130,12 @@ pub struct Checks(Vec<Issue>);
 
 impl Checks {
     /// Notes that the field at `pointer` is wrong.
-    pub fn wrong(&mut self, pointer: impl Into<Cow<'static, str>>, detail: &'static str) {
+    pub fn wrong(&mut self, pointer: impl Into<std::borrow::Cow<'static, str>>, detail: &'static str) {
         self.0.push(Issue::at(pointer, detail));
     }
 
     /// A whole number from `min` to `max`.
-    pub fn number(&mut self, pointer: impl Into<Cow<'static, str>>, number: i64, min: i64, max: i64) {
+    pub fn number(&mut self, pointer: &'static str, number: i64, min: i64, max: i64) {
         if !(min..=max).contains(&number) {
             self.0.push(Issue::at(pointer, format!("must be from {min} to {max}")));
         }
@@ -148,11 +147,10 @@ impl Checks {
     }
 
     /// Text of a line: no control characters, at most `max` characters.
-    pub fn text(&mut self, pointer: impl Into<Cow<'static, str>>, text: Option<&str>, max: usize) {
+    pub fn text(&mut self, pointer: &'static str, text: Option<&str>, max: usize) {
         let Some(text) = text else { return };
-        let pointer = pointer.into();
         if text.chars().any(char::is_control) {
-            self.wrong(pointer.clone(), "must not contain control characters");
+            self.wrong(pointer, "must not contain control characters");
         }
         if text.chars().count() > max {
             self.0.push(Issue::at(pointer, format!("must have at most {max} characters")));
@@ -160,10 +158,9 @@ impl Checks {
     }
 
     /// A name: text that says something.
-    pub fn name(&mut self, pointer: impl Into<Cow<'static, str>>, name: &str) {
-        let pointer = pointer.into();
+    pub fn name(&mut self, pointer: &'static str, name: &str) {
         if name.trim().is_empty() {
-            self.wrong(pointer.clone(), "must not be empty");
+            self.wrong(pointer, "must not be empty");
         }
         self.text(pointer, Some(name), NAME_MAX);
     }

@@ -42,7 +42,7 @@ fn endpoints() -> OpenApiRouter<App> {
 
 /// Every plain resource: what can be exported by its name.
 pub fn resources() -> Vec<&'static Spec> {
-    [identity::resources(), fleet::resources()].concat()
+    [identity::resources(), fleet::resources(), assortment::resources()].concat()
 }
 
 /// What is served: the endpoints, and what happens to a request before it is routed.
