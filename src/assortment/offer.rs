@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 /// Products that a machine can be given at a time.
 pub const OFFERS_MAX: usize = 5_000;
 
+/// Repeated numbers that a refusal names.
+const ISSUES_SHOWN: usize = 100;
+
 /// A product that a machine is to sell.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -44,6 +47,7 @@ pub fn check(offers: &[Offer]) -> Result<()> {
     let mut numbers = HashSet::new();
     let repeated = offers.iter().enumerate().filter(|(_, offer)| !numbers.insert(offer.plu.0));
     let issues: Vec<Issue> = repeated
+        .take(ISSUES_SHOWN)
         .map(|(index, _)| Issue::at(format!("/{index}/plu"), "is the number of another product above"))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }

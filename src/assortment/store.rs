@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crash,
-    error::{Error, Result, violates},
+    error::{Error, Result},
     http::list::Listing,
     resource::{Resource, Text},
     transaction,
@@ -171,15 +171,8 @@ async fn add(
     let report_names: Vec<Option<&str>> = parts.iter().map(|part| part.report_name.as_deref()).collect();
     let prices: Vec<i64> = parts.iter().map(|part| part.price).collect();
     let added = sqlx::query(AssertSqlSafe(sql)).bind(machine).bind(plus).bind(names).bind(report_names);
-    let added = added.bind(prices).bind(now).execute(db).await;
-    // Someone has just added one by hand.
-    added.map(drop).map_err(|error| {
-        if violates(&error, &format!("{table}_plu")) {
-            Error::Conflict("the assortment has changed meanwhile: look at it and try again".into())
-        } else {
-            error.into()
-        }
-    })
+    added.bind(prices).bind(now).execute(db).await?;
+    Ok(())
 }
 
 /// Makes every machine of a group that the caller may change sell what `machine` sells; returns how many.

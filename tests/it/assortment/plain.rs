@@ -109,7 +109,8 @@ async fn a_product_moves_to_another_machine_of_ones_own() {
     let id =
         create(&user, "product", json!({"name": "Tea", "plu": 1, "price": 90, "machine": MACHINE})).await;
     let astray = json!({"name": "Tea", "plu": 2, "price": 90, "machine": OTHER});
-    user.post(&of(MACHINE, "product"), astray).await.expect_problem(422, "/machine");
+    user.post(&of(MACHINE, "product"), astray.clone()).await.expect_problem(422, "/machine");
+    user.post(&of(41, "product"), astray).await.expect(404);
     let one = format!("{}/{id}", of(MACHINE, "product"));
     for foreign in [41, 11, 999] {
         user.put(&one, json!({"machine": foreign})).await.expect_problem(422, "/machine");
