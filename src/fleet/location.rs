@@ -1,17 +1,31 @@
 //! Where machines stand.
 
+use super::place;
 use crate::{
+    app::App,
+    error::Result,
+    http::{Caller, Json, Path, caller::Permission, extract::JsonBytes},
     identity::directory::UserGroup,
-    resource::{Name, Preset, Ref, Text, field::Degrees, resource},
+    resource::{
+        Columns, Name, Preset, Ref, Resource, Text,
+        field::Degrees,
+        handlers::Done,
+        resource,
+        store::{self, Author},
+    },
+    transaction,
 };
+use axum::{extract::State, http::StatusCode};
 use chrono_tz::Tz;
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 resource! {
     /// A place where machines stand. Its time zone decides what a day is for them.
     Location "location" at "/location" in "location";
     may FleetRead, FleetWrite;
     reach Shared("shared_location");
-    does ALL;
+    does NO_CHANGE;
     takes {
         /// What people call it.
         #[eg("\"Centraal\"")]
@@ -78,4 +92,64 @@ resource! {
         /// Locations in it.
         locations: Location = "location_group_location" ("location_group", "location"),
     }
+}
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(update))
+}
+
+/// Create a location
+///
+/// Without a time zone it gets that of its coordinates.
+#[utoipa::path(post, path = "/location", tag = "location", operation_id = "create_location",
+    request_body(content = ref("#/components/schemas/LocationDraft")),
+    responses((status = 201, description = "The location was created", body = Done)))]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBytes(body): JsonBytes,
+) -> Result<(StatusCode, Json<Done>)> {
+    caller.may(Permission::FleetWrite)?;
+    let spec = Location::spec();
+    let columns = with_zone((spec.take)(&body)?).await;
+    let author = Author { group: caller.group(), now: app.clock.now() };
+    let mut tx = transaction::begin(&app.db).await?;
+    let id = store::insert(&mut tx, spec, author, None, columns).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+}
+
+/// Change a location
+///
+/// What is absent stays; `null` takes away. New coordinates bring their time zone, unless one is given.
+#[utoipa::path(put, path = "/location/{id}", tag = "location", operation_id = "update_location",
+    params(("id" = i64, Path, description = "The location")),
+    request_body(content = ref("#/components/schemas/LocationPatch")),
+    responses((status = 200, description = "The location was changed", body = Done)))]
+async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    JsonBytes(body): JsonBytes,
+) -> Result<Json<Done>> {
+    caller.may(Permission::FleetWrite)?;
+    let spec = Location::spec();
+    let columns = with_zone((spec.take)(&body)?).await;
+    let author = Author { group: caller.group(), now: app.clock.now() };
+    let mut tx = transaction::begin(&app.db).await?;
+    store::update(&mut tx, spec, author, None, id, columns).await?;
+    tx.commit().await?;
+    Ok(Done::json(id, spec.noun, "updated"))
+}
+
+/// The columns, with the zone that their coordinates lie in where none is given.
+async fn with_zone(mut columns: Columns) -> Columns {
+    let degrees = |name| columns.get(name).and_then(Value::as_f64);
+    if !columns.contains_key("time_zone")
+        && let (Some(latitude), Some(longitude)) = (degrees("latitude"), degrees("longitude"))
+        && let Some(zone) = place::zone_at(latitude, longitude).await
+    {
+        columns.insert("time_zone".to_owned(), zone.name().into());
+    }
+    columns
 }

@@ -44,6 +44,7 @@ pub fn resources() -> Vec<&'static Spec> {
 /// The endpoints of the fleet.
 pub fn routes() -> OpenApiRouter<App> {
     resource::routes(&resources())
+        .merge(location::routes())
         .merge(machine_http::routes())
         .merge(payments::routes())
         .merge(opening_hours::routes())

@@ -26,6 +26,13 @@ async fn coordinates_are_numbers_in_and_text_out() {
     let row = a.get(&format!("/location/{id}")).await.expect(200);
     assert_eq!((&row["latitude"], &row["longitude"]), (&json!("51.9"), &json!("4")));
     assert_eq!(row["timeZone"], "Europe/Amsterdam");
+    // The zone is that of the place, unless it is given.
+    let zone = async || a.get(&format!("/location/{id}")).await.expect(200)["timeZone"].clone();
+    a.put(&format!("/location/{id}"), json!({"latitude": 40.7, "longitude": -74})).await.expect(200);
+    assert_eq!(zone().await, "America/New_York");
+    let both = json!({"latitude": 51.9, "longitude": 4.5, "timeZone": "Asia/Tokyo"});
+    a.put(&format!("/location/{id}"), both).await.expect(200);
+    assert_eq!(zone().await, "Asia/Tokyo");
     let path = format!("/location/{id}");
     a.put(&path, json!({"latitude": 90.1})).await.expect_problem(422, "/latitude");
     a.put(&path, json!({"longitude": "4"})).await.expect_problem(422, "/longitude");
