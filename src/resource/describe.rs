@@ -208,7 +208,9 @@ fn taken(spec: &'static Spec, creation: bool) -> Schema {
     if !creation {
         object = object.property("id", described_field("The path's, if at all.", i64::takes(), false, None));
     }
-    for (field, name) in spec.named() {
+    // What a new one is a part of, the path says already.
+    let given = spec.parent.as_ref().filter(|_| creation).map(|parent| parent.column);
+    for (field, name) in spec.named().filter(|(field, _)| Some(field.column) != given) {
         if field.mode == Mode::Takes || (creation && field.mode == Mode::Once) {
             object = object.property(name, property(field, (field.takes)(), field.nullable));
             if creation && field.is_required() {

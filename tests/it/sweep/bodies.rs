@@ -110,7 +110,7 @@ fn wholes(sample: &Value, limit: usize) -> Vec<Case> {
 
 /// More of the same than anybody needs.
 fn many(item: &Value) -> Value {
-    repeat_n(item.clone(), 5_000).collect()
+    repeat_n(item.clone(), 5_001).collect()
 }
 
 /// A field that is left out, and one that is there twice.

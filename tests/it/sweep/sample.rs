@@ -58,7 +58,7 @@ impl Stock {
             "email" => json!(format!("mail-{FRESH}@example.com")),
             "password" => json!(world::PASSWORD),
             "hostname" => json!(format!("vm-{FRESH}")),
-            "gateway" => json!(FRESH.parse::<i64>().unwrap()),
+            "gateway" | "plu" => json!(FRESH.parse::<i64>().unwrap()),
             "locale" => json!(format!("nl-{FRESH}")),
             "key" | "error" => json!(format!("text-{FRESH}")),
             "code" if is("errorcode") => json!(format!("E{FRESH}")),
@@ -92,6 +92,8 @@ fn alone(operation: &Operation, name: &str) -> bool {
     match operation.id.as_str() {
         "create_voucher" => name == "count",
         "replace_campaign_validation_rules" => name == "id",
+        // It would not be found there any more.
+        "update_product" => ["id", "machine"].contains(&name),
         // The path says which one.
         _ => name == "id" && operation.spec().is_some(),
     }

@@ -146,7 +146,7 @@ impl Stock {
             ("export", "resource") => "machinetype".to_owned(),
             ("operations", "type") => "invalid".to_owned(),
             ("currency", "id") => "978".to_owned(),
-            ("user" | "usergroup", _) => self.group_id.to_string(),
+            ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
             (_, "hostname") => self.hostname(),
             (_, "machine") => self.machine().to_string(),
             unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),

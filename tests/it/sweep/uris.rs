@@ -65,6 +65,7 @@ const LIST: &[(&str, &[&str])] = &[
     ("sort", &["nonsense", "", "id%20sideways", "id%20asc%20asc", "id%3Bdesc", "%00", "%FF", "-id"]),
     ("from", &["abc", "2026-13-01", "2026-02-30", "0001-01-01", "%00", "%FF", "-1", "20260101"]),
     ("to", &["abc", "2026-13-01", "%00", "%FF", "262143-01-01"]),
+    ("exportAll", &["maybe", "", "2", "%00", "%FF"]),
     ("columns", &["", "nonsense", "id,id", "id,", "%00", "%FF", "*"]),
     ("timezone", &["", "nonsense", "Mars/Olympus", "UTC%00", "%FF", "+01:00"]),
     ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
