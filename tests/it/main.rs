@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
 
 mod app;
+mod assortment;
 mod campaigns;
 mod client;
 mod database;
