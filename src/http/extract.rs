@@ -186,12 +186,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
             // A handler that takes one parameter takes it without its name.
             ErrorKind::ParseError { value, expected_type } => {
-                (name_of(parts, |its| its == value).await, format!("is not a {expected_type}"))
-            }
-            // A word that is none of those of an enum: serde says which word, not where it stood.
-            ErrorKind::Message(message) => {
-                let is_meant = |value: &str| message.starts_with(&format!("unknown variant `{value}`"));
-                (name_of(parts, is_meant).await, message)
+                (name_of(parts, &value).await, format!("is not a {expected_type}"))
             }
             kind => ("path".to_owned(), kind.to_string()),
         };
@@ -199,11 +194,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The name of the path parameter whose value is meant.
-async fn name_of(parts: &mut Parts, is_meant: impl Fn(&str) -> bool) -> String {
+/// The name of the path parameter with this value.
+async fn name_of(parts: &mut Parts, value: &str) -> String {
     let params = RawPathParams::from_request_parts(parts, &()).await;
     let params = params.iter().flat_map(|params| params.iter());
-    params.into_iter().find(|param| is_meant(param.1)).map_or("path", |param| param.0).to_owned()
+    params.into_iter().find(|param| param.1 == value).map_or("path", |param| param.0).to_owned()
 }
 
 /// The parameters of the query string; unknown ones are refused if `T` says so.

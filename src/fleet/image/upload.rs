@@ -38,8 +38,10 @@ pub(super) const THUMBNAIL: &str = "/thumbnail";
 #[serde(deny_unknown_fields)]
 pub(super) struct ImageDraft {
     /// A PNG, JPEG, GIF or WebP image in base64, or a `data:` URL of one.
+    #[schema(examples("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="))]
     original: String,
     /// The same, small; made from the original if it is absent or empty.
+    #[schema(examples("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="))]
     thumbnail: Option<String>,
 }
 
@@ -50,11 +52,11 @@ pub(super) struct ImageDraft {
 pub(super) struct ImagePatch {
     /// A PNG, JPEG, GIF or WebP image in base64, or a `data:` URL of one.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = String, required = false, examples("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="))]
     original: Option<Option<String>>,
     /// The same, small; made from the original if it is `null` or empty, or if the original changes.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, examples("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="))]
     thumbnail: Option<Option<String>>,
 }
 

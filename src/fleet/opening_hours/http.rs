@@ -3,7 +3,7 @@
 use super::{Level, Span, check, store};
 use crate::{
     app::App,
-    error::Result,
+    error::{Error, Result},
     http::{Caller, Json, Message, Path, caller::Permission},
 };
 use axum::extract::State;
@@ -16,13 +16,15 @@ pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(fetch, replace))
 }
 
+const NO_LEVEL: Error = Error::NotFound("kind of thing that has opening hours");
+
 /// Whose opening hours.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct Whose {
     /// What it is.
-    #[param(inline)]
-    resource: Level,
+    #[param(value_type = Level, inline)]
+    resource: String,
     /// Which one.
     id: i64,
 }
@@ -36,9 +38,10 @@ struct Whose {
 async fn fetch(
     State(app): State<App>,
     caller: Caller,
-    Path(Whose { resource: level, id }): Path<Whose>,
+    Path(Whose { resource, id }): Path<Whose>,
 ) -> Result<Json<Vec<Span>>> {
     caller.may(Permission::FleetRead)?;
+    let level = Level::named(&resource).ok_or(NO_LEVEL)?;
     Ok(Json(store::fetch(&app.db, caller.group(), level, id).await?))
 }
 
@@ -57,10 +60,11 @@ async fn fetch(
 async fn replace(
     State(app): State<App>,
     caller: Caller,
-    Path(Whose { resource: level, id }): Path<Whose>,
+    Path(Whose { resource, id }): Path<Whose>,
     Json(spans): Json<Vec<Span>>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::FleetWrite)?;
+    let level = Level::named(&resource).ok_or(NO_LEVEL)?;
     check(&spans)?;
     store::replace(&app.db, caller.group(), level, id, &spans).await?;
     Ok(Message::json("opening hours set"))

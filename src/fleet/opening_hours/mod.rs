@@ -29,7 +29,13 @@ use crate::{
 };
 use chrono::{DateTime, Datelike, NaiveTime, Timelike, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{
+        self, IntoDeserializer,
+        value::{self, StrDeserializer},
+    },
+};
 use utoipa::ToSchema;
 
 /// Spans that one thing can have: one for every hour of the week.
@@ -152,6 +158,12 @@ enum Level {
 }
 
 impl Level {
+    /// The one that paths call so.
+    fn named(name: &str) -> Option<Self> {
+        let name: StrDeserializer<'_, value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
+    }
+
     /// How it is declared. The column of `opening_hours` that points at it is called like its table.
     fn spec(self) -> &'static Spec {
         match self {

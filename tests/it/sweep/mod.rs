@@ -44,6 +44,8 @@ impl Sweep {
     async fn new() -> Self {
         let server = TestApp::builder().config(|config| {
             config.body_max_bytes = BODY_MAX_BYTES;
+            // A body with images may weigh twice as much as one of them.
+            config.image_max_bytes = BODY_MAX_BYTES / 2;
             // A sweep is one big guess.
             config.logins_per_minute = 1_000_000;
             config.guesses_per_device_per_minute = 1_000_000;

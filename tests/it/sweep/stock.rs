@@ -148,7 +148,7 @@ impl Stock {
             ("currency", "id") => "978".to_owned(),
             ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
             (_, "hostname") => self.hostname(),
-            (_, "machine") => self.machine().to_string(),
+            ("openinghours", _) | (_, "machine") => self.machine().to_string(),
             unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
         }
     }

@@ -69,6 +69,7 @@ const LIST: &[(&str, &[&str])] = &[
     ("columns", &["", "nonsense", "id,id", "id,", "%00", "%FF", "*"]),
     ("timezone", &["", "nonsense", "Mars/Olympus", "UTC%00", "%FF", "+01:00"]),
     ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
+    ("size", &["", "huge", "Original", "%00", "%FF", "1"]),
     ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
 
