@@ -7,38 +7,33 @@ use std::collections::HashSet;
 /// Every endpoint there is to be, area by area.
 const ENDPOINTS: &str = include_str!("../endpoints.tsv");
 
-/// Areas that are served in full, but for [`LATER`].
-const AREAS: &[&str] = &[
-    "auth",
-    "apikey",
-    "campaign",
-    "voucher",
-    "machinemodel",
-    "machinetype",
-    "manufacturer",
-    "machinegroup",
-    "location",
-    "locationgroup",
-    "errorprofile",
-    "erroridentity",
-    "errorcode",
-    "transactionprofile",
-    "openinghours",
-    "image",
-    "language",
-    "translation",
+/// Areas that come with what machines send and what people learn from it.
+const LATER_AREAS: &[&str] = &[
+    "telemetry",
+    "revenuetransaction",
+    "paymenttransaction",
+    "log",
+    "shift",
+    "report",
+    "userreport",
+    "chart",
+    "charttemplate",
+    "alertobserver",
+    "alertgroup",
+    "alertrecipient",
+    "dashboard",
+    "integration",
 ];
 
-/// What comes with e-mail and with coupons.
+/// Single endpoints that come with it, and with coupons.
 const LATER: &[&str] = &[
-    "POST /auth/resetpassword",
-    "POST /auth/activate",
-    "POST /auth/forgotpassword",
+    "GET /machine/alerts",
+    "GET /machine/status/{status}",
+    "GET /machine/{id}/alerts",
+    "GET /export/report",
     "POST /campaign/{id}/pdf",
     "GET /campaign/{id}/pdf",
     "PUT /campaign/{id}/logo",
-    "GET /campaign/{id}/logo",
-    "DELETE /campaign/{id}/logo",
     "POST /voucher/{id}/pdf",
     "GET /voucher/{id}/pdf",
 ];
@@ -80,7 +75,7 @@ fn every_promised_endpoint_is_documented() {
         operations().iter().map(|operation| without_names(&operation.name)).collect();
     let rows = ENDPOINTS.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>());
     let missing: Vec<String> = rows
-        .filter(|row| AREAS.contains(&row[0]))
+        .filter(|row| !LATER_AREAS.contains(&row[0]))
         .map(|row| format!("{} {}", row[1], row[2]))
         .filter(|endpoint| !LATER.contains(&endpoint.as_str()))
         .filter(|endpoint| !documented.contains(&without_names(endpoint)))
