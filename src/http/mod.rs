@@ -15,7 +15,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, campaigns, identity, redemption};
+use crate::{app::App, campaigns, identity, redemption, users};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -28,6 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
+        .merge(users::routes())
         .merge(campaigns::routes())
         .merge(redemption::http::routes())
         .merge(health::routes())

@@ -36,6 +36,8 @@ Errors are `application/problem+json` (RFC 9457); what each type means stands be
     modifiers(&Bearer),
     tags(
         (name = "auth", description = "Logging in and out."),
+        (name = "user", description = "Who may log in."),
+        (name = "usergroup", description = "The tree of groups that everything belongs to, and what their members may do."),
         (name = "apikey", description = "Keys of devices and integrations."),
         (name = "campaign", description = "What marketing sets up."),
         (name = "voucher", description = "Codes: what machines validate and redeem."),

@@ -9,11 +9,20 @@ pub mod groups;
 pub mod http;
 pub mod keys;
 pub mod login;
+pub mod password_rules;
 pub mod passwords;
 pub mod permission;
 pub mod profile;
+pub mod recovery;
+pub mod recovery_http;
 mod secrets;
 pub mod sessions;
 pub mod tokens;
 
-pub use http::routes;
+use crate::app::App;
+use utoipa_axum::router::OpenApiRouter;
+
+/// What this area serves.
+pub fn routes() -> OpenApiRouter<App> {
+    http::routes().merge(recovery_http::routes())
+}

@@ -55,7 +55,7 @@ pub struct Language {
 }
 
 /// A user group.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct UserGroup {
     /// Its id.

@@ -25,5 +25,6 @@ mod server;
 mod stores;
 mod surface;
 mod sweep;
+mod users;
 mod vouchers;
 mod world;

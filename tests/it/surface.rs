@@ -10,11 +10,8 @@ const ENDPOINTS: &str = include_str!("../endpoints.tsv");
 /// Areas that are served in full, but for [`LATER`].
 const AREAS: &[&str] = &["auth", "apikey", "campaign", "voucher"];
 
-/// What comes with e-mail and with coupons.
+/// What comes with coupons.
 const LATER: &[&str] = &[
-    "POST /auth/resetpassword",
-    "POST /auth/activate",
-    "POST /auth/forgotpassword",
     "POST /campaign/{id}/pdf",
     "GET /campaign/{id}/pdf",
     "PUT /campaign/{id}/logo",
