@@ -6,7 +6,9 @@ CREATE TABLE currency (
     code     text NOT NULL UNIQUE,
     name     text NOT NULL,
     -- Digits of the minor unit: 2 where cents are counted.
-    exponent int NOT NULL
+    exponent bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO currency (id, code, name, exponent) VALUES
     (784, 'AED', 'United Arab Emirates dirham', 2),

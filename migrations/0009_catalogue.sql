@@ -40,7 +40,7 @@ CREATE TABLE machine_model (
     name          text NOT NULL,
     manufacturer  bigint NOT NULL REFERENCES manufacturer,
     machine_type  bigint REFERENCES machine_type,
-    error_profile bigint REFERENCES error_profile,
+    error_profile bigint NOT NULL REFERENCES error_profile,
     image         bigint,
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now()

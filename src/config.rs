@@ -126,6 +126,8 @@ pub struct Config {
     pub generation_batch: usize,
     /// A worker that is silent for this long loses its job to another, in seconds.
     pub job_lease_s: u64,
+    /// A machine that was not heard of for so long is offline, in seconds.
+    pub heartbeat_s: u64,
     /// `text` or `json`.
     pub log_format: LogFormat,
 }
@@ -182,6 +184,7 @@ impl Default for Config {
             argon2_parallel_max: 4,
             generation_batch: 5_000,
             job_lease_s: 30,
+            heartbeat_s: 900,
             log_format: LogFormat::Text,
         }
     }

@@ -1,11 +1,11 @@
 //! A campaign as clients see it, and what they may ask of one: pure.
 
 use super::terms::{
-    Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, present,
-    zone,
+    Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone,
 };
 use crate::{
     error::Result,
+    http::extract::present,
     redemption::{code::PREFIX_DEFAULT, voucher::CampaignType},
     time::Frequency,
 };

@@ -9,13 +9,12 @@ use crate::{
     error::{Error, Result},
     http::{
         csv::{self, Sheet},
-        list::{ListParams, ListQuery, belongs_to},
+        list::{Below, ListParams, ListQuery, belongs_to},
     },
 };
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 /// What can be exported: the fields of [`Voucher`], by their names in the API.
 pub(super) const FIELDS: &[&str] = &[
@@ -57,9 +56,6 @@ pub(super) const FIELDS: &[&str] = &[
     "voucherComments",
 ];
 
-/// Exports under way in one server: each holds a connection to Postgres for as long as its reader reads.
-static UNDER_WAY: Semaphore = Semaphore::const_new(4);
-
 /// Vouchers whose locks are looked up in one go.
 const CHUNK: usize = 500;
 
@@ -67,7 +63,7 @@ const CHUNK: usize = 500;
 pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Result<Response> {
     let columns = columns(params.take("columns")?)?;
     let query = params.over_all(&VOUCHERS)?;
-    let permit = UNDER_WAY.try_acquire().map_err(|_| Error::TooMany { what: "exports", retry_after_s: 5 })?;
+    let permit = csv::begin()?;
     let (mut sheet, reader) = csv::sheet(columns.iter().copied())?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
@@ -86,7 +82,8 @@ async fn write(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
-    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", group));
+    let below = Below::of(&app.db, group).await?;
+    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", &below));
     let vouchers = statement.build_query_as::<Voucher>().fetch(&app.db);
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {

@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The most that a voucher can be worth, in minor units: sums of millions of them still fit.
@@ -122,13 +122,6 @@ impl TryFrom<String> for Currency {
             Err("must be an ISO 4217 code, like EUR")
         }
     }
-}
-
-/// Reads a field that is there, so that `Option` tells an absent one from `null`.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Collects what is wrong with a body, so that a client learns all of it at once.

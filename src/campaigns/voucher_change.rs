@@ -2,11 +2,12 @@
 
 use super::{
     rules,
-    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, present, zone},
+    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
     voucher::check_look,
 };
 use crate::{
     error::{Error, Result},
+    http::extract::present,
     redemption::{rules::Rule, voucher::Kind},
     time::Frequency,
 };

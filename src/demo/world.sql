@@ -22,11 +22,14 @@ BEGIN
     INSERT INTO machine_type (user_group, name) VALUES (brand, 'Coffee') RETURNING id INTO coffee;
     INSERT INTO manufacturer (user_group, name) VALUES (brand, 'Automaat BV') RETURNING id INTO maker;
     INSERT INTO manufacturer_machine_type VALUES (maker, snacks), (maker, coffee);
-    INSERT INTO error_profile (user_group, name, machine_type, manufacturer) VALUES (brand, 'Coffee', coffee, maker);
-    INSERT INTO machine_model (user_group, name, manufacturer, machine_type)
-    VALUES (brand, 'Snack 40', maker, snacks) RETURNING id INTO snack_model;
+    INSERT INTO error_profile (user_group, name, machine_type, manufacturer)
+    VALUES (brand, 'Spirals', snacks, maker), (brand, 'Coffee', coffee, maker);
     INSERT INTO machine_model (user_group, name, manufacturer, machine_type, error_profile)
-    SELECT brand, 'Barista 8', maker, coffee, id FROM error_profile RETURNING id INTO coffee_model;
+    SELECT brand, 'Snack 40', maker, snacks, id FROM error_profile WHERE machine_type = snacks
+    RETURNING id INTO snack_model;
+    INSERT INTO machine_model (user_group, name, manufacturer, machine_type, error_profile)
+    SELECT brand, 'Barista 8', maker, coffee, id FROM error_profile WHERE machine_type = coffee
+    RETURNING id INTO coffee_model;
     INSERT INTO location_group (user_group, name) VALUES (brand, 'Stations') RETURNING id INTO stations;
     INSERT INTO location_group (user_group, name) VALUES (brand, 'Offices') RETURNING id INTO offices;
     INSERT INTO machine_group (user_group, name) VALUES (brand, 'Ground floor') RETURNING id INTO downstairs;

@@ -9,7 +9,7 @@ use axum::{
 use futures_util::stream;
 use serde_json::Value;
 use std::{borrow::Cow, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// A chunk is sent once it has this many bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -24,6 +24,14 @@ const READER_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 #[error("the export broke off")]
 struct BrokenOff;
+
+/// Exports under way in one server: each holds a connection to Postgres for as long as its reader reads.
+static UNDER_WAY: Semaphore = Semaphore::const_new(4);
+
+/// Leave to export, for as long as it is held.
+pub fn begin() -> Result<SemaphorePermit<'static>> {
+    UNDER_WAY.try_acquire().map_err(|_| Error::TooMany { what: "exports", retry_after_s: 5 })
+}
 
 /// The end of an export that rows are put into.
 #[derive(Debug)]
@@ -79,7 +87,7 @@ impl Sheet {
 
 impl SheetReader {
     /// The export as a download called `name`; the fault, if it ends before its first chunk.
-    pub async fn download(mut self, name: &'static str) -> Result<Response> {
+    pub async fn download(mut self, name: &str) -> Result<Response> {
         let first = self.0.recv().await.ok_or_else(|| Error::fault(BrokenOff))??;
         let rest = stream::unfold(self.0, |mut chunks| async move {
             let chunk = chunks.recv().await?;

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// A JSON body in, read strictly into `T`; or a JSON answer out.
 #[derive(Debug)]
@@ -23,15 +23,11 @@ pub struct RawJson<T> {
     pub value: T,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
-    type Rejection = Error;
+/// A body that says that it is JSON, not read yet.
+#[derive(Debug)]
+pub struct JsonBytes(pub Bytes);
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        RawJson::from_request(request, state).await.map(|raw| Self(raw.value))
-    }
-}
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
@@ -45,6 +41,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
                 Error::malformed("", "the body broke off")
             }
         })?;
+        Ok(Self(bytes))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
+        RawJson::from_request(request, state).await.map(|raw| Self(raw.value))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
         let value = parse(&bytes)?;
         Ok(Self { bytes, value })
     }
@@ -85,6 +98,13 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::malformed("", format!("not JSON: {cause}")));
     }
     Err(Error::Invalid(vec![describe(&pointer, &cause.to_string())]))
+}
+
+/// Reads a field that is there, so that `Option` tells an absent one from `null`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Whether this is JSON by its grammar, whatever its numbers and escapes amount to.

@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod csv;
 mod edge;
+mod export;
 pub mod extract;
 pub mod health;
 pub mod list;
@@ -15,7 +16,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, campaigns, identity, redemption, users};
+use crate::{app::App, campaigns, fleet, identity, redemption, resource::Spec, users};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -30,11 +31,18 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(identity::routes())
         .merge(users::routes())
         .merge(campaigns::routes())
+        .merge(fleet::routes())
         .merge(redemption::http::routes())
+        .merge(export::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(problems::routes())
+}
+
+/// Every plain resource: what can be exported by its name.
+pub fn resources() -> Vec<&'static Spec> {
+    [identity::resources(), fleet::resources()].concat()
 }
 
 /// What is served: the endpoints, and what happens to a request before it is routed.

@@ -5,6 +5,7 @@
 //! request is made from. Of every secret that is handed out, only its SHA-256 is stored.
 
 pub mod access;
+pub mod directory;
 pub mod groups;
 pub mod http;
 pub mod keys;
@@ -19,10 +20,18 @@ mod secrets;
 pub mod sessions;
 pub mod tokens;
 
-use crate::app::App;
+use crate::{
+    app::App,
+    resource::{self, Resource, Spec},
+};
 use utoipa_axum::router::OpenApiRouter;
 
-/// What this area serves.
+/// The plain resources of identity.
+pub fn resources() -> Vec<&'static Spec> {
+    vec![directory::User::spec(), directory::UserGroup::spec()]
+}
+
+/// The endpoints of identity.
 pub fn routes() -> OpenApiRouter<App> {
-    http::routes().merge(recovery_http::routes())
+    resource::routes(&resources()).merge(http::routes()).merge(recovery_http::routes())
 }

@@ -1,9 +1,12 @@
 //! What a user group is made from, and what it may be allowed: pure.
 
 use crate::{
-    campaigns::terms::{Checks, present},
+    campaigns::terms::Checks,
     error::{Error, Issue, Result},
-    http::caller::{Permission, Permissions},
+    http::{
+        caller::{Permission, Permissions},
+        extract::present,
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

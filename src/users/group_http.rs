@@ -7,10 +7,15 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, caller::Permission},
-    identity::profile::UserGroup,
+    http::{
+        Caller, Created, Json, Message, Path,
+        caller::Permission,
+        list::{ListParams, Page},
+    },
+    identity::directory::UserGroup,
 };
 use axum::{extract::State, http::StatusCode};
+use serde_json::value::RawValue;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -73,15 +78,16 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> 
 /// All of them, however far below.
 #[utoipa::path(get, path = "/usergroup/{parentid}/children", tag = "usergroup",
     operation_id = "list_usergroup_children",
-    params(("parentid" = i64, Path, description = "The user group")),
-    responses((status = 200, description = "Its descendants, by id", body = Vec<UserGroup>)))]
+    params(("parentid" = i64, Path, description = "The user group"), ListParams),
+    responses((status = 200, description = "A page of its descendants", body = Vec<UserGroup>)))]
 async fn children(
     State(app): State<App>,
     caller: Caller,
     Path(parentid): Path<i64>,
-) -> Result<Json<Vec<UserGroup>>> {
+    params: ListParams,
+) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::UserGroupRead)?;
-    store::descendants(&app.db, &caller, parentid).await.map(Json)
+    store::descendants(&app.db, &caller, parentid, params).await
 }
 
 /// List what the members of a user group may do

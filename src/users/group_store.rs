@@ -3,16 +3,26 @@
 use super::{
     group::{UserGroupDraft, UserGroupPatch, check_name, check_permissions, names},
     reach,
-    shared::{LOCATION_GROUPS, LOCATIONS},
 };
 use crate::{
     app::App,
     error::{Error, Result, violates},
-    http::{Caller, caller::Permissions},
-    identity::{groups, profile::UserGroup},
+    http::{
+        Caller,
+        caller::Permissions,
+        list::{Below, ListParams, Page},
+    },
+    identity::{directory::UserGroup, groups},
+    resource::{
+        Columns, Resource,
+        reach::readable,
+        reference::Pointing,
+        store::{find, replace_sets},
+    },
     transaction,
 };
-use sqlx::{PgConnection, PgPool, PgTransaction};
+use serde_json::{json, value::RawValue};
+use sqlx::{PgConnection, PgPool, PgTransaction, Postgres, QueryBuilder};
 
 const NOT_FOUND: Error = Error::NotFound("user group");
 
@@ -47,8 +57,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) ->
         .bind(app.clock.now())
         .fetch_one(&mut *tx)
         .await?;
-    LOCATIONS.replace(&mut tx, caller, id, &draft.locations).await?;
-    LOCATION_GROUPS.replace(&mut tx, caller, id, &draft.location_groups).await?;
+    share(&mut tx, caller, id, Some(&draft.locations), Some(&draft.location_groups)).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -72,15 +81,25 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserGroup
         .execute(&mut *tx)
         .await
         .map_err(below_itself)?;
-    if let Some(locations) = &patch.locations {
-        LOCATIONS.replace(&mut tx, caller, id, locations).await?;
-    }
-    if let Some(location_groups) = &patch.location_groups {
-        LOCATION_GROUPS.replace(&mut tx, caller, id, location_groups).await?;
-    }
+    share(&mut tx, caller, id, patch.locations.as_deref(), patch.location_groups.as_deref()).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
     Ok(())
+}
+
+/// Shares these with a group, and nothing else that the caller sees; what is not given stays.
+async fn share(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    id: i64,
+    locations: Option<&[i64]>,
+    location_groups: Option<&[i64]>,
+) -> Result<()> {
+    let given = [("locations", locations), ("location_groups", location_groups)];
+    let columns: Columns =
+        given.into_iter().filter_map(|(name, ids)| Some((name.to_owned(), json!(ids?)))).collect();
+    let who = Pointing { caller: caller.group(), owner: id };
+    replace_sets(tx, UserGroup::spec(), id, columns, who).await
 }
 
 /// Where a group is to be and what it is to allow, if it may.
@@ -176,27 +195,28 @@ async fn lock(tx: &mut PgConnection, caller: &Caller, id: i64) -> Result<Stored>
     sqlx::query_as(SQL).bind(caller.group()).bind(id).fetch_optional(tx).await?.ok_or(NOT_FOUND)
 }
 
-/// The groups below one that the caller reaches.
-pub(super) async fn descendants(db: &PgPool, caller: &Caller, id: i64) -> Result<Vec<UserGroup>> {
-    const SQL: &str = "
-        SELECT g.id, g.name, g.parent, g.admin, g.created_at, g.updated_at, g.disabled_at, g.deleted
-        FROM user_group_tree t JOIN user_group g ON g.id = t.descendant
-        WHERE t.ancestor = $1 AND t.depth > 0 AND NOT g.deleted ORDER BY g.id";
-    check_reach(db, caller, id).await?;
-    Ok(sqlx::query_as(SQL).bind(id).fetch_all(db).await?)
+/// The groups below one that the caller reaches, however far.
+pub(super) async fn descendants(
+    db: &PgPool,
+    caller: &Caller,
+    id: i64,
+    params: ListParams,
+) -> Result<Page<Box<RawValue>>> {
+    let spec = UserGroup::spec();
+    find(db, spec, caller.group(), None, id).await?;
+    let query = params.over(spec.listing())?;
+    let below = Below::of(db, caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        readable(sql, spec, &below);
+        sql.push(" AND this.id IN (SELECT descendant FROM user_group_tree WHERE depth > 0 AND ancestor = ");
+        sql.push_bind(id).push(")");
+    };
+    query.page_of(db, scope, spec.show).await
 }
 
 /// What members of a group that the caller reaches may do.
 pub(super) async fn permissions(db: &PgPool, caller: &Caller, id: i64) -> Result<Permissions> {
-    check_reach(db, caller, id).await?;
+    find(db, UserGroup::spec(), caller.group(), None, id).await?;
     // Where a group is switched off, nobody may do anything.
     Ok(groups::allowed(db, id).await?.unwrap_or_else(|| Permissions::from_iter([])))
-}
-
-async fn check_reach(db: &PgPool, caller: &Caller, id: i64) -> Result<()> {
-    const SQL: &str = "
-        SELECT EXISTS (SELECT FROM user_group WHERE id = $2 AND NOT deleted
-          AND id IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1))";
-    let reached: bool = sqlx::query_scalar(SQL).bind(caller.group()).bind(id).fetch_one(db).await?;
-    if reached { Ok(()) } else { Err(NOT_FOUND) }
 }

@@ -8,7 +8,6 @@ pub mod group;
 mod group_http;
 mod group_store;
 mod reach;
-mod shared;
 pub mod user;
 mod user_http;
 mod user_store;

@@ -1,8 +1,9 @@
 //! What a user is made from, and how one changes: pure.
 
 use crate::{
-    campaigns::terms::{Checks, NAME_MAX, present},
+    campaigns::terms::{Checks, NAME_MAX},
     error::Result,
+    http::extract::present,
     identity::recovery::check_address,
 };
 use serde::Deserialize;

@@ -21,6 +21,7 @@ mod model;
 mod pair;
 mod races;
 mod redemption;
+mod resources;
 mod server;
 mod stores;
 mod surface;

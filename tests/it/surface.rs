@@ -8,7 +8,24 @@ use std::collections::HashSet;
 const ENDPOINTS: &str = include_str!("../endpoints.tsv");
 
 /// Areas that are served in full, but for [`LATER`].
-const AREAS: &[&str] = &["auth", "apikey", "campaign", "voucher"];
+const AREAS: &[&str] = &[
+    "auth",
+    "apikey",
+    "campaign",
+    "voucher",
+    "machinemodel",
+    "machinetype",
+    "manufacturer",
+    "machinegroup",
+    "location",
+    "locationgroup",
+    "errorprofile",
+    "erroridentity",
+    "errorcode",
+    "transactionprofile",
+    "language",
+    "translation",
+];
 
 /// What comes with coupons.
 const LATER: &[&str] = &[

@@ -6,7 +6,10 @@ INSERT INTO account (id, username, email, language, user_group, email_confirmed)
 SELECT id, name, name || '@example.com', 1, id, true FROM user_group;
 INSERT INTO machine_type (id, user_group, name) VALUES (1, 1, 'snacks'), (2, 1, 'drinks');
 INSERT INTO manufacturer (id, user_group, name) VALUES (1, 1, 'Maker');
-INSERT INTO machine_model (id, user_group, name, manufacturer) VALUES (1, 1, 'Model', 1);
+INSERT INTO error_profile (id, user_group, name, machine_type, manufacturer) VALUES (1, 1, 'Profile', 1, 1);
+INSERT INTO error_identity (id, user_group, machine_type, error) VALUES (1, 1, 1, 'jam');
+INSERT INTO machine_model (id, user_group, name, manufacturer, error_profile) VALUES (1, 1, 'Model', 1, 1);
+INSERT INTO transaction_profile (id, user_group) VALUES (1, 1);
 INSERT INTO location (id, user_group, name, address, postcode, city, country, external_ref, time_zone)
 SELECT id, id, 'At ' || name, 'Street 1', '1011 AB', 'Amsterdam', 'NL', 'site-' || name,
        CASE name WHEN 'b' THEN 'America/New_York' ELSE 'Europe/Amsterdam' END
@@ -25,7 +28,8 @@ INSERT INTO machine_group_machine SELECT id, id * 10 + 1 FROM user_group;
 DO $$
 DECLARE noun text;
 BEGIN
-    FOREACH noun IN ARRAY ARRAY['language', 'user_group', 'account', 'machine_type', 'manufacturer', 'machine_model', 'location', 'location_group',
+    FOREACH noun IN ARRAY ARRAY['language', 'user_group', 'account', 'machine_type', 'manufacturer', 'machine_model',
+                                'error_profile', 'error_identity', 'transaction_profile', 'location', 'location_group',
                                 'machine', 'machine_group'] LOOP
         EXECUTE format('ALTER TABLE %I ALTER COLUMN id RESTART WITH 100', noun);
     END LOOP;

@@ -26,13 +26,14 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    total: i64,
+    /// Not known of a page by `after` in a long list.
+    total: Option<i64>,
     links: Vec<String>,
 }
 
 impl<T> Page<T> {
     /// `last` is the id of the last row if more rows follow it.
-    pub(super) fn new(rows: Vec<T>, total: i64, query: &ListQuery, last: Option<&str>) -> Self {
+    pub(super) fn new(rows: Vec<T>, total: Option<i64>, query: &ListQuery, last: Option<&str>) -> Self {
         let params = &query.params;
         let mut links = Vec::new();
         let forth = (query.skip + query.limit).to_string();
@@ -60,7 +61,9 @@ impl<T: Serialize> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
         let mut response = axum::Json(self.rows).into_response();
         let headers = response.headers_mut();
-        headers.insert(TOTAL_COUNT, HeaderValue::from(self.total));
+        if let Some(total) = self.total {
+            headers.insert(TOTAL_COUNT, HeaderValue::from(total));
+        }
         if !self.links.is_empty()
             && let Ok(links) = HeaderValue::from_str(&self.links.join(", "))
         {
@@ -84,7 +87,11 @@ impl IntoParams for ListParams {
                 "Rows to leave out first. Slow on long lists: follow `Link`, or use `after`.",
                 whole(0, Some(SKIP_MAX)),
             ),
-            parameter("after", "Only rows behind the one with this id; goes with the default order.", text()),
+            parameter(
+                "after",
+                "Only rows behind the one with this id; goes with the default order. There is no total count of long lists then.",
+                text(),
+            ),
             parameter("sort", "A column, then `asc` or `desc`. The default order is the id.", text()),
             parameter(
                 "where[column][op]",

@@ -128,6 +128,12 @@ impl ListParams {
         }
     }
 
+    /// Takes out a parameter that may be given several times, as `name` or `name[]`.
+    pub fn take_all(&mut self, name: &'static str) -> Vec<String> {
+        let taken = self.pairs.extract_if(.., |(other, _)| other.strip_suffix("[]").unwrap_or(other) == name);
+        taken.map(|(_, value)| value).collect()
+    }
+
     /// Reads the parameters against the columns of `listing`.
     pub fn over(self, listing: &'static Listing) -> Result<ListQuery> {
         let mut query = ListQuery {

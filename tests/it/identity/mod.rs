@@ -94,7 +94,10 @@ impl Town {
                  SELECT id, id, name, '', '', '', 'NL' FROM user_group;
              INSERT INTO machine_type (id, user_group, name) SELECT id, id, name FROM user_group;
              INSERT INTO manufacturer (id, user_group, name) SELECT id, id, name FROM user_group;
-             INSERT INTO machine_model (id, user_group, name, manufacturer) SELECT id, id, name, id FROM user_group;
+             INSERT INTO error_profile (id, user_group, name, machine_type, manufacturer)
+                 SELECT id, id, name, id, id FROM user_group;
+             INSERT INTO machine_model (id, user_group, name, manufacturer, error_profile)
+                 SELECT id, id, name, id, id FROM user_group;
              INSERT INTO machine (user_group, name, hostname, location, machine_type, machine_model, manufacturer)
                  SELECT id, name, name, id, id, id, id FROM user_group",
         )

@@ -4,6 +4,10 @@ use axum::http::Method;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+/// What paths of the areas begin with that the sweep knows.
+const SWEPT: &[&str] =
+    &["/auth", "/apikey", "/campaign", "/voucher", "/user/me", "/health", "/metrics", "/openapi", "/docs"];
+
 /// The document.
 pub struct Document(Value);
 
@@ -39,7 +43,7 @@ impl Document {
         Self(serde_json::to_value(scrip::http::document()).unwrap())
     }
 
-    /// Every operation.
+    /// Every operation of the areas that are swept.
     pub fn operations(&self) -> Vec<Operation> {
         let paths = self.0["paths"].as_object().unwrap().iter();
         let operations = paths.flat_map(|(path, item)| {
@@ -58,7 +62,7 @@ impl Document {
                 open: value["security"].as_array().is_some_and(Vec::is_empty),
             })
         });
-        operations.collect()
+        operations.filter(|operation| SWEPT.iter().any(|area| operation.path.starts_with(area))).collect()
     }
 
     /// The schema itself, behind references and the choice between it and `null`.

@@ -1,0 +1,164 @@
+//! What machines can do besides what every resource can: being copied, and being looked for where
+//! they stand or where they are missed.
+
+use super::{location::Location, machine::Machine};
+use crate::{
+    app::App,
+    error::{Error, Result},
+    http::{
+        Caller, Json, Query,
+        caller::Permission,
+        extract::JsonBytes,
+        list::{Below, ListParams, Page},
+    },
+    resource::{
+        Columns, Mode, Resource, Spec,
+        handlers::Done,
+        reach,
+        store::{self, Author},
+    },
+    transaction,
+};
+use axum::{extract::State, http::StatusCode};
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use std::collections::HashMap;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(list_offline))
+        .routes(routes!(list_by_location))
+}
+
+/// What a new machine begins with.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Source {
+    /// A machine whose fields (where the body has none) and assortment are copied.
+    source: Option<i64>,
+}
+
+/// Create a machine
+///
+/// With a `source`, only the name and the host name are required: everything else is the source's
+/// where the body does not say otherwise, and so is what it sells.
+#[utoipa::path(post, path = "/machine", tag = "machine", operation_id = "create_machine", params(Source),
+    request_body(content = ref("#/components/schemas/MachineDraft")),
+    responses((status = 201, description = "The machine was created", body = Done)))]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Query(Source { source }): Query<Source>,
+    JsonBytes(body): JsonBytes,
+) -> Result<(StatusCode, Json<Done>)> {
+    caller.may(Permission::FleetWrite)?;
+    let spec = Machine::spec();
+    let mut columns = (spec.take)(&body)?;
+    if let Some(source) = source {
+        for (column, value) in copied(&app.db, &caller, source).await? {
+            columns.entry(column).or_insert(value);
+        }
+    }
+    let author = Author { group: caller.group(), now: app.clock.now() };
+    let mut tx = transaction::begin(&app.db).await?;
+    let id = store::insert(&mut tx, spec, author, None, columns).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+}
+
+/// What is copied of a machine: all that can be changed later, but for what is its own.
+async fn copied(db: &PgPool, caller: &Caller, source: i64) -> Result<Columns> {
+    let spec = Machine::spec();
+    let own = ["name", "gateway"];
+    let columns =
+        spec.fields.iter().filter(|field| field.mode == Mode::Takes && !own.contains(&field.column));
+    let columns: Vec<&str> = columns.map(|field| field.column).collect();
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT to_jsonb(copied) FROM (SELECT ");
+    sql.push(columns.join(", ")).push(" FROM machine this WHERE this.id = ").push_bind(source).push(" AND ");
+    reach::readable(&mut sql, spec, caller.group());
+    sql.push(") copied");
+    let found: Option<sqlx::types::Json<Columns>> = sql.build_query_scalar().fetch_optional(db).await?;
+    Ok(found.ok_or(Error::NotFound("machine to copy"))?.0)
+}
+
+/// List machines that are offline
+///
+/// Those in use that were not heard of for longer than a heartbeat takes.
+#[utoipa::path(get, path = "/machine/offline", tag = "machine", operation_id = "list_offline_machines",
+    params(ListParams),
+    responses((status = 200, description = "A page of machines", body = Vec<Machine>)))]
+async fn list_offline(
+    State(app): State<App>,
+    caller: Caller,
+    params: ListParams,
+) -> Result<Page<Box<RawValue>>> {
+    caller.may(Permission::FleetRead)?;
+    let spec = Machine::spec();
+    let since = app.clock.now() - Duration::seconds(app.config.heartbeat_s as i64);
+    let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        reach::readable(sql, spec, &below);
+        sql.push(" AND this.active AND NOT EXISTS (SELECT FROM machine_presence p WHERE p.machine = this.id");
+        sql.push(" AND p.seen_at >= ").push_bind(since).push(")");
+    };
+    query.page_of(&app.db, scope, spec.show).await
+}
+
+/// A location and the machines at it.
+#[derive(Debug, Serialize, ToSchema)]
+struct LocationWithMachines {
+    #[serde(flatten)]
+    location: Location,
+    /// The machines that stand there.
+    machines: Vec<Machine>,
+}
+
+/// List locations with their machines
+#[utoipa::path(get, path = "/machine/locations", tag = "machine", operation_id = "list_machines_by_location",
+    params(ListParams),
+    responses((status = 200, description = "A page of locations", body = Vec<LocationWithMachines>)))]
+async fn list_by_location(
+    State(app): State<App>,
+    caller: Caller,
+    params: ListParams,
+) -> Result<Page<LocationWithMachines>> {
+    caller.may(Permission::FleetRead)?;
+    let spec = Location::spec();
+    let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let page: Page<Location> = query.page(&app.db, |sql| reach::readable(sql, spec, &below)).await?;
+    let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
+    let mut machines = at(&app.db, Machine::spec(), &caller, &places).await?;
+    Ok(page.map(|location| LocationWithMachines {
+        machines: machines.remove(&location.id).unwrap_or_default(),
+        location,
+    }))
+}
+
+/// The machines at each of these locations.
+async fn at(
+    db: &PgPool,
+    spec: &'static Spec,
+    caller: &Caller,
+    places: &[i64],
+) -> Result<HashMap<i64, Vec<Machine>>> {
+    let listing = spec.listing();
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
+    sql.push(listing.select).push(" FROM ").push(listing.from).push(" WHERE this.location = ANY(");
+    sql.push_bind(places).push(") AND ");
+    reach::readable(&mut sql, spec, caller.group());
+    sql.push(" ORDER BY this.id");
+    let mut by_place: HashMap<i64, Vec<Machine>> = HashMap::new();
+    for row in sql.build().fetch_all(db).await? {
+        let machine = Machine::from_row(&row)?;
+        by_place.entry(machine.location).or_default().push(machine);
+    }
+    Ok(by_place)
+}

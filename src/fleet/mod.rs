@@ -1,0 +1,43 @@
+//! The fleet: machines, where they stand, what they are, and the words for what they report.
+//!
+//! Nearly all of it is plain, and declared: see [`crate::resource`]. What a machine, a location or a
+//! profile can do besides stands beside its declaration.
+
+pub mod catalogue;
+pub mod errors;
+pub mod language;
+pub mod location;
+pub mod machine;
+mod machine_http;
+pub mod payments;
+
+use crate::{
+    app::App,
+    resource::{self, Resource, Spec},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The plain resources of the fleet.
+pub fn resources() -> Vec<&'static Spec> {
+    vec![
+        catalogue::Currency::spec(),
+        catalogue::Manufacturer::spec(),
+        catalogue::MachineType::spec(),
+        catalogue::MachineModel::spec(),
+        errors::ErrorProfile::spec(),
+        errors::ErrorIdentity::spec(),
+        errors::ErrorCode::spec(),
+        payments::TransactionProfile::spec(),
+        language::Language::spec(),
+        language::Translation::spec(),
+        location::Location::spec(),
+        location::LocationGroup::spec(),
+        machine::Machine::spec(),
+        machine::MachineGroup::spec(),
+    ]
+}
+
+/// The endpoints of the fleet.
+pub fn routes() -> OpenApiRouter<App> {
+    resource::routes(&resources()).merge(machine_http::routes()).merge(payments::routes())
+}

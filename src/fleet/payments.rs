@@ -1,0 +1,167 @@
+//! How the payments of machines are named and grouped in reports.
+
+use crate::{
+    app::App,
+    error::Result,
+    http::{Caller, Json, caller::Permission, list::Kind},
+    identity::directory::UserGroup,
+    resource::{FieldType, Preset, Ref, field::words, resource},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{
+    ToSchema,
+    openapi::{ObjectBuilder, Schema, schema::Type},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+words! {
+    /// Which part of a product's name makes it a group in reports.
+    ReportRule {
+        /// Its first letter.
+        FirstLetter = "first_letter",
+        /// Everything up to its first space.
+        FirstBlock = "first_block",
+    }
+}
+
+words! {
+    /// How a customer pays.
+    PaymentMethod {
+        /// Coins and notes.
+        Cash = "cash",
+        /// A bank card.
+        Card = "card",
+        /// A voucher's code.
+        Code = "code",
+        /// Nothing that the machine could see: a free or a test vend.
+        Virtual = "virtual",
+        /// A key, a chip or an app with credit.
+        Token = "token",
+    }
+}
+
+words! {
+    /// What reports show a payment as.
+    PaymentType {
+        /// Cash.
+        Cash = "cash",
+        /// Money without cash.
+        Cashless = "cashless",
+        /// A voucher.
+        Voucher = "voucher",
+        /// Free of charge.
+        Free = "free",
+        /// A test.
+        Test = "test",
+        /// None of these.
+        Other = "other",
+    }
+}
+
+impl PaymentMethod {
+    /// What a payment by this method may be shown as; the first where no profile says otherwise.
+    pub const fn types(self) -> &'static [PaymentType] {
+        match self {
+            Self::Cash => &[PaymentType::Cash, PaymentType::Other],
+            Self::Card => &[PaymentType::Cashless, PaymentType::Other],
+            Self::Code => {
+                &[PaymentType::Voucher, PaymentType::Cashless, PaymentType::Free, PaymentType::Other]
+            }
+            Self::Virtual => &[PaymentType::Free, PaymentType::Test, PaymentType::Other],
+            Self::Token => &[
+                PaymentType::Cashless,
+                PaymentType::Voucher,
+                PaymentType::Free,
+                PaymentType::Test,
+                PaymentType::Other,
+            ],
+        }
+    }
+}
+
+resource! {
+    /// How the payments of machines are named and grouped in reports.
+    TransactionProfile "transaction profile" at "/transactionprofile" in "transaction_profile";
+    area "transactionprofile";
+    may FleetRead, FleetWrite;
+    reach Downwards;
+    does ALL;
+    takes {
+        /// Which part of a product's name makes it a group.
+        report_rule: Option<ReportRule>,
+        /// What payments are shown as, by method: see the endpoint of payment types.
+        #[eg("{\"token\": \"free\"}")]
+        payment_types_map: Preset<PaymentTypes>,
+    }
+    once {
+        /// Its user group: the caller's without it.
+        user_group: Preset<Ref<UserGroup>>,
+    }
+}
+
+/// What payments are shown as, by method.
+#[derive(Clone, Debug, Serialize)]
+pub struct PaymentTypes(BTreeMap<String, PaymentType>);
+
+impl<'de> Deserialize<'de> for PaymentTypes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let map = BTreeMap::<String, PaymentType>::deserialize(deserializer)?;
+        for (name, shown_as) in &map {
+            let method = PaymentMethod::ALL.iter().find(|method| method.word() == name);
+            let Some(method) = method else {
+                return Err(D::Error::custom(format_args!(
+                    "has a payment method that there is not: {name:.40}"
+                )));
+            };
+            if !method.types().contains(shown_as) {
+                return Err(D::Error::custom(format_args!("has a type that does not go with {name}")));
+            }
+        }
+        Ok(Self(map))
+    }
+}
+
+impl FieldType for PaymentTypes {
+    type Shown = sqlx::types::Json<serde_json::Map<String, serde_json::Value>>;
+    const KIND: Option<Kind> = None;
+
+    fn takes() -> Schema {
+        PaymentMethod::ALL
+            .iter()
+            .fold(ObjectBuilder::new().schema_type(Type::Object), |object, method| {
+                let words: Vec<&str> = method.types().iter().map(|shown_as| shown_as.word()).collect();
+                let types = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+                object.property(method.word(), Schema::from(types))
+            })
+            .into()
+    }
+}
+
+/// A payment method and what it may be shown as.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PaymentChoice {
+    /// How a customer pays.
+    method: &'static str,
+    /// What reports may show it as; the first where no profile says otherwise.
+    types: Vec<&'static str>,
+}
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(payment_types))
+}
+
+/// List payment methods and the types they may be shown as
+#[utoipa::path(get, path = "/transactionprofile/paymenttypes", tag = "transactionprofile",
+    operation_id = "list_payment_types",
+    responses((status = 200, description = "Every payment method", body = Vec<PaymentChoice>)))]
+async fn payment_types(caller: Caller) -> Result<Json<Vec<PaymentChoice>>> {
+    caller.may(Permission::FleetRead)?;
+    let choices = PaymentMethod::ALL.iter().map(|method| PaymentChoice {
+        method: method.word(),
+        types: method.types().iter().map(|shown_as| shown_as.word()).collect(),
+    });
+    Ok(Json(choices.collect()))
+}

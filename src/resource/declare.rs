@@ -1,0 +1,208 @@
+//! The macro that a resource is declared with.
+
+/// Declares a resource: its row as a type, and its [`Spec`](crate::resource::Spec).
+///
+/// ```ignore
+/// resource! {
+///     /// A maker of machines.
+///     Manufacturer "manufacturer" at "/manufacturer" in "manufacturer";
+///     may FleetRead, FleetWrite;
+///     reach Downwards;
+///     does ALL;
+///     takes {
+///         /// What people call it.
+///         #[eg("\"Automaat BV\"")]
+///         name: Name,
+///     }
+///     once {
+///         /// Its user group: the caller's without it.
+///         user_group: Preset<Ref<UserGroup>>,
+///     }
+///     sets {
+///         /// Types of machine that it makes.
+///         machine_types: MachineType = "manufacturer_machine_type" ("manufacturer", "machine_type"),
+///     }
+/// }
+/// ```
+///
+/// `takes` can be set whenever, `once` on creation alone; `lists` and `shows` are read-only, and
+/// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
+/// expression shows it. `within column: Parent` makes it a part of something and `owner` says which
+/// group it then belongs to. `from` joins tables that expressions speak of. `backward` names what
+/// points at it. The table has `id`, `created_at` and `updated_at`.
+macro_rules! resource {
+    (
+        $(#[doc = $doc:literal])*
+        $Name:ident $noun:literal at $path:literal in $table:literal;
+        $(area $area:literal;)?
+        $(within $parent:ident : $Parent:ty;)?
+        $(from $joins:literal;)?
+        $(owner $owner:literal;)?
+        may $read:ident, $write:ident;
+        reach $reach:ident $(($granted:literal))?;
+        does $does:ident;
+        $(takes { $($(#[doc = $tdoc:literal])* $(#[eg($teg:literal)])? $takes:ident : $Takes:ty $(= $tsql:literal)?),* $(,)? })?
+        $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
+        $(lists { $($(#[doc = $ldoc:literal])* $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
+        $(shows { $($(#[doc = $sdoc:literal])* $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
+        $(sets { $($(#[doc = $set_doc:literal])* $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
+        $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $Name {
+            /// Its id.
+            pub id: i64,
+            $($($(#[doc = $tdoc])* pub $takes: <$Takes as $crate::resource::FieldType>::Shown,)*)?
+            $($($(#[doc = $odoc])* pub $once: <$Once as $crate::resource::FieldType>::Shown,)*)?
+            $($($(#[doc = $ldoc])* pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
+            $($($(#[doc = $sdoc])* pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
+            /// When it was created.
+            pub created_at: chrono::DateTime<chrono::Utc>,
+            /// When it was last changed.
+            pub updated_at: chrono::DateTime<chrono::Utc>,
+        }
+
+        impl sqlx::FromRow<'_, sqlx::postgres::PgRow> for $Name {
+            fn from_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+                use sqlx::Row as _;
+                Ok(Self {
+                    id: row.try_get("id")?,
+                    $($($takes: row.try_get(stringify!($takes))?,)*)?
+                    $($($once: row.try_get(stringify!($once))?,)*)?
+                    $($($lists: row.try_get(stringify!($lists))?,)*)?
+                    $($($shows: row.try_get(stringify!($shows))?,)*)?
+                    created_at: row.try_get("created_at")?,
+                    updated_at: row.try_get("updated_at")?,
+                })
+            }
+        }
+
+        impl utoipa::PartialSchema for $Name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::resource::describe::shown(<$Name as $crate::resource::Resource>::spec()).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $Name {}
+
+        impl $crate::resource::Resource for $Name {
+            fn spec() -> &'static $crate::resource::Spec {
+                use $crate::resource::{Derived, Mode, Operations, Reach, Spec};
+
+                fn take(body: &[u8]) -> $crate::error::Result<$crate::resource::Columns> {
+                    #[derive(serde::Deserialize, serde::Serialize)]
+                    #[serde(deny_unknown_fields, default, rename_all(deserialize = "camelCase"))]
+                    #[derive(Default)]
+                    struct Input {
+                        #[serde(deserialize_with = "crate::http::extract::present", skip_serializing_if = "Option::is_none")]
+                        id: Option<i64>,
+                        $($(
+                            #[serde(deserialize_with = "crate::http::extract::present", skip_serializing_if = "Option::is_none")]
+                            $takes: Option<$Takes>,
+                        )*)?
+                        $($(
+                            #[serde(deserialize_with = "crate::http::extract::present", skip_serializing_if = "Option::is_none")]
+                            $once: Option<$Once>,
+                        )*)?
+                        $($(
+                            #[serde(deserialize_with = "crate::http::extract::present", skip_serializing_if = "Option::is_none")]
+                            $set: Option<Vec<i64>>,
+                        )*)?
+                    }
+                    $crate::resource::store::columns($crate::http::extract::parse::<Input>(body)?)
+                }
+
+                fn show(row: &sqlx::postgres::PgRow) -> sqlx::Result<Box<serde_json::value::RawValue>> {
+                    let shown = <$Name as sqlx::FromRow<'_, _>>::from_row(row)?;
+                    serde_json::value::to_raw_value(&shown).map_err(|error| sqlx::Error::Decode(error.into()))
+                }
+
+                static SPEC: Spec = Spec {
+                    noun: $noun,
+                    schema: stringify!($Name),
+                    doc: concat!($($doc),*),
+                    area: $crate::resource::declare::first!($($area,)? $table),
+                    path: $path,
+                    table: $table,
+                    joins: concat!($($joins)?),
+                    owner: $crate::resource::declare::first!($($owner,)? "this.user_group"),
+                    parent: $crate::resource::declare::option!($($crate::resource::Parent {
+                        column: stringify!($parent),
+                        target: <$Parent as $crate::resource::Resource>::spec,
+                    })?),
+                    reach: Reach::$reach $(($granted))?,
+                    read: $crate::http::caller::Permission::$read,
+                    write: $crate::http::caller::Permission::$write,
+                    does: Operations::$does,
+                    fields: &[
+                        $($($crate::resource::declare::field!(
+                            Mode::Takes, $takes, $Takes, concat!($($tdoc),*), ($($teg)?), ($($tsql)?)),)*)?
+                        $($($crate::resource::declare::field!(
+                            Mode::Once, $once, $Once, concat!($($odoc),*), ($($oeg)?), ($($osql)?)),)*)?
+                        $($($crate::resource::declare::field!(
+                            Mode::Lists, $lists, $Lists, concat!($($ldoc),*), ($($leg)?), ($($lsql)?)),)*)?
+                        $($($crate::resource::declare::field!(
+                            Mode::Shows, $shows, $Shows, concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
+                    ],
+                    sets: &[$($($crate::resource::Set {
+                        name: stringify!($set),
+                        doc: concat!($($set_doc),*),
+                        table: $via,
+                        own: $own,
+                        other: $other,
+                        target: <$Set as $crate::resource::Resource>::spec,
+                    },)*)?],
+                    backward: &[$($($crate::resource::Backward {
+                        name: stringify!($back),
+                        target: <$Back as $crate::resource::Resource>::spec,
+                        column: $column,
+                    },)*)?],
+                    take,
+                    show,
+                    derived: std::sync::LazyLock::new(|| Derived::of(&SPEC)),
+                };
+                &SPEC
+            }
+        }
+    };
+}
+
+/// One field of a declaration.
+macro_rules! field {
+    ($mode:expr, $name:ident, $Type:ty, $doc:expr, ($($example:literal)?), ($($sql:literal)?)) => {
+        $crate::resource::Field {
+            column: stringify!($name),
+            sql: $crate::resource::declare::option!($($sql)?),
+            doc: $doc,
+            mode: $mode,
+            kind: <$Type as $crate::resource::FieldType>::KIND,
+            nullable: <$Type as $crate::resource::FieldType>::NULLABLE,
+            preset: <$Type as $crate::resource::FieldType>::PRESET,
+            target: <$Type as $crate::resource::FieldType>::TARGET,
+            takes: <$Type as $crate::resource::FieldType>::takes,
+            shows: <$Type as $crate::resource::FieldType>::shows,
+            example: $crate::resource::declare::option!($($example)?),
+        }
+    };
+}
+
+/// What is there, if it is.
+macro_rules! option {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+/// The first of one or two.
+macro_rules! first {
+    ($first:expr $(, $rest:expr)*) => {
+        $first
+    };
+}
+
+pub(crate) use {field, first, option, resource};

@@ -1,0 +1,237 @@
+//! Plain resources over HTTP: five handlers for all of them.
+
+use super::{
+    Spec,
+    associations::{self, Association},
+    describe, reach,
+    store::{self, Author},
+};
+use crate::{
+    app::App,
+    error::{Error, Result},
+    http::{
+        Caller, Json, Path,
+        extract::JsonBytes,
+        list::{Below, ListParams, Page},
+    },
+    transaction,
+};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{self, MethodRouter},
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+/// An answer that names what was done to what.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Done {
+    /// The id of what was created or changed.
+    pub id: i64,
+    /// In a few words.
+    pub message: Cow<'static, str>,
+}
+
+impl Done {
+    /// `noun` with this id was `done`.
+    pub fn json(id: i64, noun: &str, done: &str) -> Json<Self> {
+        Json(Self { id, message: format!("{noun} {done}").into() })
+    }
+}
+
+/// Where in the tree of resources a path leads: its parameters, by name.
+type Place = Path<Vec<(String, String)>>;
+
+fn text<'a>(place: &'a Place, name: &str) -> Option<&'a str> {
+    place.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+fn number(place: &Place, name: &str) -> Result<Option<i64>> {
+    let number = text(place, name).map(str::parse).transpose();
+    number.map_err(|_| Error::malformed(format!("/{name}"), "is not a whole number"))
+}
+
+/// The one that the path names.
+fn id(place: &Place) -> Result<i64> {
+    number(place, "id")?.ok_or_else(|| Error::fault("a path without an id"))
+}
+
+/// The one of which they are a part.
+fn parent(place: &Place, spec: &'static Spec) -> Result<Option<i64>> {
+    spec.parent.as_ref().map_or(Ok(None), |parent| number(place, parent.column))
+}
+
+/// The routes of these resources, each with its description.
+pub fn routes(specs: &[&'static Spec]) -> OpenApiRouter<App> {
+    let mut router = OpenApiRouter::new();
+    for &spec in specs {
+        let one = format!("{}/{{id}}", spec.path);
+        router = router.routes(describe::described(spec, spec.path, collection(spec)));
+        router = router.routes(describe::described(spec, &one, member(spec)));
+        if !associations::of(spec).is_empty() {
+            let path = format!("{}/{{parentid}}/{{alias}}", spec.path);
+            let populate = move |app: State<App>, caller: Caller, place: Place, params: ListParams| {
+                populate(app, spec, caller, place, params)
+            };
+            router = router.routes(describe::described(spec, &path, routing::get(populate)));
+        }
+    }
+    router
+}
+
+fn collection(spec: &'static Spec) -> MethodRouter<App> {
+    let mut router = MethodRouter::new();
+    if spec.does.list {
+        router = router.get(move |app: State<App>, caller: Caller, place: Place, params: ListParams| {
+            list(app, spec, caller, place, params)
+        });
+    }
+    if spec.does.create {
+        router = router.post(move |app: State<App>, caller: Caller, place: Place, body: JsonBytes| {
+            create(app, spec, caller, place, body)
+        });
+    }
+    router
+}
+
+fn member(spec: &'static Spec) -> MethodRouter<App> {
+    let mut router = MethodRouter::new();
+    if spec.does.read {
+        router =
+            router.get(move |app: State<App>, caller: Caller, place: Place| read(app, spec, caller, place));
+    }
+    if spec.does.update {
+        router = router.put(move |app: State<App>, caller: Caller, place: Place, body: JsonBytes| {
+            update(app, spec, caller, place, body)
+        });
+    }
+    if spec.does.delete {
+        router = router
+            .delete(move |app: State<App>, caller: Caller, place: Place| delete(app, spec, caller, place));
+    }
+    router
+}
+
+async fn list(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+    params: ListParams,
+) -> Result<Page<Box<RawValue>>> {
+    caller.may(spec.read)?;
+    let parent = parent(&place, spec)?;
+    if let (Some(of), Some(parent)) = (&spec.parent, parent) {
+        store::find(&app.db, (of.target)(), caller.group(), None, parent).await?;
+    }
+    page(&app, spec, &caller, params, parent).await
+}
+
+async fn page(
+    app: &App,
+    spec: &'static Spec,
+    caller: &Caller,
+    params: ListParams,
+    parent: Option<i64>,
+) -> Result<Page<Box<RawValue>>> {
+    let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
+        store::push_place(sql, spec, parent, None);
+        sql.push(" AND ");
+        reach::readable(sql, spec, &below);
+    };
+    query.page_of(&app.db, scope, spec.show).await
+}
+
+async fn read(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+) -> Result<Json<Box<RawValue>>> {
+    caller.may(spec.read)?;
+    let (id, parent) = (id(&place)?, parent(&place, spec)?);
+    store::find(&app.db, spec, caller.group(), parent, id).await.map(Json)
+}
+
+async fn create(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+    JsonBytes(body): JsonBytes,
+) -> Result<(StatusCode, Json<Done>)> {
+    caller.may(spec.write)?;
+    let parent = parent(&place, spec)?;
+    let columns = (spec.take)(&body)?;
+    let author = Author { group: caller.group(), now: app.clock.now() };
+    let mut tx = transaction::begin(&app.db).await?;
+    let id = store::insert(&mut tx, spec, author, parent, columns).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+}
+
+async fn update(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+    JsonBytes(body): JsonBytes,
+) -> Result<Json<Done>> {
+    caller.may(spec.write)?;
+    let (id, parent) = (id(&place)?, parent(&place, spec)?);
+    let columns = (spec.take)(&body)?;
+    let author = Author { group: caller.group(), now: app.clock.now() };
+    let mut tx = transaction::begin(&app.db).await?;
+    store::update(&mut tx, spec, author, parent, id, columns).await?;
+    tx.commit().await?;
+    Ok(Done::json(id, spec.noun, "updated"))
+}
+
+async fn delete(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+) -> Result<Json<Done>> {
+    caller.may(spec.write)?;
+    let (id, parent) = (id(&place)?, parent(&place, spec)?);
+    store::delete(&app.db, spec, caller.group(), parent, id).await?;
+    Ok(Done::json(id, spec.noun, "deleted"))
+}
+
+async fn populate(
+    State(app): State<App>,
+    spec: &'static Spec,
+    caller: Caller,
+    place: Place,
+    params: ListParams,
+) -> Result<Response> {
+    caller.may(spec.read)?;
+    let parent = number(&place, "parentid")?.ok_or_else(|| Error::fault("a path without a parent"))?;
+    let alias = text(&place, "alias").unwrap_or_default();
+    let association = associations::of(spec).into_iter().find(|(name, _)| name == alias);
+    let Some((_, association)) = association else { return Err(Error::NotFound("association")) };
+    let target = association.target();
+    caller.may(target.read)?;
+    store::find(&app.db, spec, caller.group(), None, parent).await?;
+    let query = params.over(target.listing())?;
+    let Association::Many(many) = association else {
+        return associations::one(&app.db, spec, &association, caller.group(), parent)
+            .await
+            .map(|shown| Json(shown).into_response());
+    };
+    let below = Below::of(&app.db, caller.group()).await?;
+    let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
+        reach::readable(sql, target, &below);
+        sql.push(" AND ");
+        many.push(sql, parent);
+    };
+    query.page_of(&app.db, scope, target.show).await.map(IntoResponse::into_response)
+}

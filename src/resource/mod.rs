@@ -1,0 +1,271 @@
+//! Plain resources: one mechanism, described once a resource.
+//!
+//! A declaration ([`resource!`](crate::resource::resource)) says what a resource is called, where it is
+//! kept, who may see it and which fields it has. Out of it come the row as a type, strict reading of
+//! bodies, and a [`Spec`]: a row of data that five ordinary handlers work on. Listing, reading,
+//! creating, changing, deleting, following associations, CSV and the `OpenAPI` document all read the
+//! same `Spec`, so a declaration can't leave out the permission or the scope of a group, and each
+//! handler is compiled once.
+//!
+//! - [`declare`]: the macro. [`field`]: what a field can be.
+//! - [`reach`]: which rows a group sees, and which it may change.
+//! - [`store`]: the statements. [`reference`](mod@reference): what a field may point at.
+//! - [`handlers`], [`associations`], [`export`]: over HTTP. [`describe`]: in the document.
+
+pub mod associations;
+pub mod declare;
+pub mod describe;
+pub mod export;
+pub mod field;
+pub mod handlers;
+pub mod reach;
+pub mod reference;
+pub mod store;
+
+pub(crate) use declare::resource;
+pub use field::{FieldType, Flag, Hostname, Name, Note, Preset, Ref, Text, Whole};
+pub use handlers::routes;
+pub use reach::Reach;
+
+use crate::{
+    error::Result,
+    http::{
+        caller::Permission,
+        list::{Column, Kind, Listing},
+    },
+};
+use serde_json::{Map, Value, value::RawValue};
+use sqlx::postgres::PgRow;
+use std::sync::LazyLock;
+use utoipa::openapi::Schema;
+
+/// A resource that was declared.
+pub trait Resource {
+    /// What was declared of it.
+    fn spec() -> &'static Spec;
+}
+
+/// Names of columns, with what each is to be.
+pub type Columns = Map<String, Value>;
+
+/// What was declared of a resource.
+#[derive(Debug)]
+pub struct Spec {
+    /// What one is called in messages: `machine model`.
+    pub noun: &'static str,
+    /// What it is called in the document: `MachineModel`.
+    pub schema: &'static str,
+    /// What it is, in a sentence.
+    pub doc: &'static str,
+    /// Its area in the document, and its name in exports: `machinemodel`.
+    pub area: &'static str,
+    /// Where its list is: `/machinemodel`.
+    pub path: &'static str,
+    /// The table that it is kept in, called `this` in every statement.
+    pub table: &'static str,
+    /// What its statements join beside its table.
+    pub joins: &'static str,
+    /// The group that a row belongs to, as an expression.
+    pub owner: &'static str,
+    /// What it is a part of, if it has no group of its own.
+    pub parent: Option<Parent>,
+    /// Who sees it, besides its group and those above.
+    pub reach: Reach,
+    /// What it takes to see one.
+    pub read: Permission,
+    /// What it takes to change one.
+    pub write: Permission,
+    /// What can be done with it by the mechanism.
+    pub does: Operations,
+    /// Its fields, without the id and the times of its creation and last change.
+    pub fields: &'static [Field],
+    /// What it is associated with, many to many.
+    pub sets: &'static [Set],
+    /// Others that point at it and are shown as its associations.
+    pub backward: &'static [Backward],
+    /// Reads a body strictly, into columns.
+    pub take: fn(&[u8]) -> Result<Columns>,
+    /// Shows a row through its type.
+    pub show: fn(&PgRow) -> sqlx::Result<Box<RawValue>>,
+    /// What is worked out once from the above.
+    pub derived: LazyLock<Derived>,
+}
+
+/// What a resource is a part of.
+#[derive(Debug)]
+pub struct Parent {
+    /// The column that says of which one; also the name of the path's parameter.
+    pub column: &'static str,
+    /// What that is.
+    pub target: fn() -> &'static Spec,
+}
+
+/// What can be done with a resource by the mechanism; the rest has handlers of its own.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an operation")]
+pub struct Operations {
+    /// Page by page, all that the caller sees.
+    pub list: bool,
+    /// One by its id.
+    pub read: bool,
+    /// A new one.
+    pub create: bool,
+    /// Some fields of one.
+    pub update: bool,
+    /// One that nothing points at.
+    pub delete: bool,
+}
+
+impl Operations {
+    /// All five.
+    pub const ALL: Self = Self { list: true, read: true, create: true, update: true, delete: true };
+    /// Looking at them.
+    pub const READ: Self = Self { create: false, update: false, delete: false, ..Self::ALL };
+    /// All but looking at a single one.
+    pub const NO_READ: Self = Self { read: false, ..Self::ALL };
+    /// All but creating and changing one.
+    pub const NO_CHANGE: Self = Self { create: false, update: false, ..Self::ALL };
+    /// All but creating one.
+    pub const NO_CREATE: Self = Self { create: false, ..Self::ALL };
+}
+
+/// When a field can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// On creation and later.
+    Takes,
+    /// On creation.
+    Once,
+    /// Never by clients, who can filter and sort by it.
+    Lists,
+    /// Never by clients, who just see it.
+    Shows,
+}
+
+/// A field of a resource.
+#[derive(Debug)]
+pub struct Field {
+    /// Its column.
+    pub column: &'static str,
+    /// The expression that shows it, where it is not just the column.
+    pub sql: Option<&'static str>,
+    /// What it is, in a sentence.
+    pub doc: &'static str,
+    /// When it can be set.
+    pub mode: Mode,
+    /// What lists compare it as, if they do.
+    pub kind: Option<Kind>,
+    /// Whether it can have no value.
+    pub nullable: bool,
+    /// Whether a creation may leave it out although it always has a value.
+    pub preset: bool,
+    /// What it points at.
+    pub target: Option<fn() -> &'static Spec>,
+    /// What it is in a request.
+    pub takes: fn() -> Schema,
+    /// What it is in an answer.
+    pub shows: fn() -> Schema,
+    /// A value that it could have, as JSON.
+    pub example: Option<&'static str>,
+}
+
+impl Field {
+    /// Whether clients can set it at all.
+    pub fn is_input(&self) -> bool {
+        matches!(self.mode, Mode::Takes | Mode::Once)
+    }
+
+    /// Whether nothing can be created without it.
+    pub fn is_required(&self) -> bool {
+        self.is_input() && !self.nullable && !self.preset
+    }
+
+    /// What lists compare it as.
+    fn listed(&self) -> Option<Kind> {
+        self.kind.filter(|_| self.mode != Mode::Shows)
+    }
+}
+
+/// What a resource is associated with, many to many: given as ids, replaced as a whole.
+#[derive(Debug)]
+pub struct Set {
+    /// Its name in columns; in the API the same in camel case.
+    pub name: &'static str,
+    /// What is in it, in a sentence.
+    pub doc: &'static str,
+    /// The table of pairs.
+    pub table: &'static str,
+    /// Its column for this side.
+    pub own: &'static str,
+    /// Its column for the other.
+    pub other: &'static str,
+    /// What is on the other.
+    pub target: fn() -> &'static Spec,
+}
+
+/// Rows of another resource that point at this one.
+#[derive(Debug)]
+pub struct Backward {
+    /// Its name in the API.
+    pub name: &'static str,
+    /// What points.
+    pub target: fn() -> &'static Spec,
+    /// By which expression over its row.
+    pub column: &'static str,
+}
+
+/// What is worked out once from a declaration.
+#[derive(Debug)]
+pub struct Derived {
+    /// What lists of it are made of.
+    pub listing: Listing,
+    /// The names of its fields in the API, in their order.
+    pub names: Vec<&'static str>,
+}
+
+impl Derived {
+    /// Works it out; what lives as long as the program is leaked once.
+    pub fn of(spec: &'static Spec) -> Self {
+        let names: Vec<&'static str> = spec.fields.iter().map(|field| &*camel(field.column).leak()).collect();
+        let expression = |field: &Field| match field.sql {
+            Some(sql) => sql,
+            None => format!("this.{}", field.column).leak(),
+        };
+        let mut select = vec!["this.id".to_owned()];
+        let mut columns = vec![Column::new("id", "this.id", Kind::Int)];
+        for (field, name) in spec.fields.iter().zip(&names) {
+            let sql = expression(field);
+            select.push(format!("{sql} AS {}", field.column));
+            columns.extend(field.listed().map(|kind| Column::new(name, sql, kind)));
+        }
+        select.push("this.created_at, this.updated_at".to_owned());
+        columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
+        columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
+        let from = format!("{} this {}", spec.table, spec.joins);
+        let listing =
+            Listing { select: select.join(", ").leak(), from: from.leak(), columns: columns.leak() };
+        Self { listing, names }
+    }
+}
+
+impl Spec {
+    /// What lists of it are made of.
+    pub fn listing(&'static self) -> &'static Listing {
+        &self.derived.listing
+    }
+
+    /// Its fields with their names in the API.
+    pub fn named(&'static self) -> impl Iterator<Item = (&'static Field, &'static str)> {
+        self.fields.iter().zip(self.derived.names.iter().copied())
+    }
+}
+
+/// A column's name as the API has it: `machine_type` is `machineType`.
+pub fn camel(column: &str) -> String {
+    let mut words = column.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        name + &head.to_ascii_uppercase() + tail
+    })
+}
