@@ -11,6 +11,10 @@ use crate::{app::TestApp, client::Client, world};
 use axum::http::Method;
 use document::{Document, Operation};
 use judge::{Case, Expected, Findings};
+use scrip::{
+    app::Parts,
+    identity::recovery::{self, Purpose},
+};
 use std::time::Duration;
 use stock::Stock;
 
@@ -32,6 +36,7 @@ impl Sweep {
             config.body_max_bytes = BODY_MAX_BYTES;
             // A sweep is one big guess.
             config.logins_per_minute = 1_000_000;
+            config.resets_per_hour = 1_000_000;
             config.guesses_per_device_per_minute = 1_000_000;
             config.guesses_per_key_per_minute = 1_000_000;
             config.guesses_per_group_per_minute = 1_000_000;
@@ -44,7 +49,17 @@ impl Sweep {
 
     /// What the caller has, fit for an operation; any will do where none is accepted.
     async fn stock(&self, operation: &str) -> Stock {
-        Stock::new(operation, &self.own, "a").await
+        let mut stock = Stock::new(operation, &self.own, "a").await;
+        let purpose = match operation {
+            "activate_account" => Purpose::Activation,
+            "reset_password" => Purpose::Reset,
+            _ => return stock,
+        };
+        let mut db = self.test.app.db.acquire().await.unwrap();
+        let Parts { config, clock, .. } = &*self.test.app;
+        let token = recovery::issue(&mut db, world::A1, purpose, config, clock.now()).await.unwrap();
+        stock.token = Some(token);
+        stock
     }
 
     /// What the group beside it has.

@@ -11,6 +11,8 @@ pub struct Stock {
     code: String,
     key: i64,
     refresh: String,
+    /// Came by mail, to a user who does not sweep; an operation that takes none has none.
+    pub token: Option<String>,
 }
 
 impl Stock {
@@ -42,7 +44,7 @@ impl Stock {
         let login = json!({"username": group, "password": world::PASSWORD});
         let session = client.post("/auth/login", login).await.expect(201);
         let refresh = session["refresh_token"].as_str().unwrap().to_owned();
-        Self { campaign, voucher, code, key, refresh }
+        Self { campaign, voucher, code, key, refresh, token: None }
     }
 
     /// The path of an operation, with something that is there for the parameter.
@@ -100,6 +102,8 @@ impl Stock {
             "machine" => json!(21),
             "deviceId" => json!("vm-a-1"),
             "refresh_token" => json!(self.refresh),
+            "token" => json!(self.token.as_ref()?),
+            "email" => json!("a1@example.com"),
             "username" => json!("a"),
             "password" => json!(world::PASSWORD),
             "totalVouchers" => json!(1),
