@@ -22,6 +22,7 @@ mod pair;
 mod races;
 mod redemption;
 mod resources;
+mod roles;
 mod server;
 mod stores;
 mod surface;

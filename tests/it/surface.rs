@@ -11,6 +11,8 @@ const ENDPOINTS: &str = include_str!("../endpoints.tsv");
 const AREAS: &[&str] = &[
     "auth",
     "apikey",
+    "user",
+    "usergroup",
     "campaign",
     "voucher",
     "machinemodel",
