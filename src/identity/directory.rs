@@ -79,6 +79,7 @@ resource! {
     }
     shows {
         /// When its password has to be replaced, if ever.
+        #[named("password_expires")]
         password_expires: Option<DateTime<Utc>>,
     }
 }

@@ -46,6 +46,13 @@ async fn a_group_is_created_below_the_callers_and_seen_from_above() {
         (&json!("Depot"), &json!(world::A1), &json!(false))
     );
     assert_eq!(shared(&test, depot).await, (vec![2, 3], vec![3]));
+    let page = a.get(&format!("/usergroup/{}/children?limit=1&sort=id%20desc", world::A)).await;
+    assert_eq!(
+        (&page.expect(200)[0]["id"], &page.headers["x-total-count"]),
+        (&json!(depot), &"2".parse().unwrap())
+    );
+    let locations = a.get(&format!("/usergroup/{depot}/locations")).await.expect(200);
+    assert_eq!(locations.as_array().unwrap().len(), 2, "{locations}");
     for group in [world::ROOT, world::B, 0, i64::MAX] {
         a.get(&format!("/usergroup/{group}/children")).await.expect(404);
         a.get(&format!("/usergroup/{group}/permissions")).await.expect(404);
@@ -191,6 +198,8 @@ async fn a_group_is_deleted_when_it_is_empty_and_its_keys_end() {
     a.post("/usergroup", json!({"name": "x", "parent": shelf})).await.expect_problem(422, "/parent");
     a.delete(&format!("/usergroup/{depot}")).await.expect(200);
     assert_eq!(children(&a, world::A).await, [world::A1]);
+    a.get(&format!("/usergroup/{depot}")).await.expect(404);
+    assert_eq!(a.get("/usergroup").await.expect(200).as_array().unwrap().len(), 2);
     let kept = "SELECT count(*) FROM user_group WHERE deleted AND disabled_at IS NOT NULL";
     assert_eq!(office.count(kept).await, 2);
     let machines = a.delete(&format!("/usergroup/{}", world::A1)).await.expect(409);

@@ -3,7 +3,7 @@
 use super::{NEW, Office, Session, create, draft};
 use crate::{app::TestApp, client::Client, world};
 use scrip::{app::App, http, time::Clock};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const LATER: &str = "another seven bottles";
@@ -12,8 +12,11 @@ const LATER: &str = "another seven bottles";
 async fn a_user_is_created_activated_forgets_and_comes_back() {
     let office = Office::new().await;
     let (a, anyone) = (office.app.user("a").await, office.app.anyone());
-    create(&a, json!({"username": "ann", "email": "Ann@example.com", "userGroup": world::A1, "language": 2}))
-        .await;
+    let id = create(
+        &a,
+        json!({"username": "ann", "email": "Ann@example.com", "userGroup": world::A1, "language": 2}),
+    )
+    .await;
     assert!(!office.knows("ann", "").await, "there is no password yet");
     let mail = Office::only(office.mails().await);
     assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("Ann@example.com", "Activeer je Scrip-account"));
@@ -24,6 +27,10 @@ async fn a_user_is_created_activated_forgets_and_comes_back() {
     let me = office.app.bearer(&first.access).get("/user/me").await.expect(200);
     assert_eq!((&me["username"], &me["emailConfirmed"]), (&json!("ann"), &json!(1)));
     assert_eq!(me["userGroup"]["id"], world::A1);
+    let shown = a.get(&format!("/user/{id}")).await.expect(200);
+    assert_eq!((&shown["userGroup"], &shown["language"]), (&json!(world::A1), &json!(2)));
+    assert!(shown.get("password_expires").is_some_and(Value::is_null), "{shown}");
+    assert_eq!((&shown["emailConfirmed"], &shown["disabledAt"]), (&json!(1), &json!(null)));
     anyone.post("/auth/activate", body).await.expect_problem(422, "/token");
     let second = office.log_in("ann@example.com", NEW).await;
 
@@ -59,6 +66,12 @@ async fn a_deleted_user_is_out_and_its_name_stays_taken() {
     anyone.post("/auth/resetpassword", body).await.expect_problem(422, "/token");
     anyone.post("/auth/forgotpassword", json!({"email": "ann@example.com"})).await.expect(200);
     assert!(office.mails().await.is_empty());
+    a.get(&path).await.expect(404);
+    let listed = a.get("/user").await.expect(200);
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|user| user["username"].clone()).collect();
+    assert_eq!(names, ["a", "a1"]);
+    let members = a.get(&format!("/usergroup/{}/users", world::A)).await.expect(200);
+    assert_eq!(members.as_array().unwrap().len(), 1, "{members}");
     a.delete(&path).await.expect(404);
     a.put(&path, json!({"language": 2})).await.expect(404);
     let again =
