@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{Error, Result, Store},
+    fleet::image::workshop::Workshop,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     mail::post::Post,
     notice,
@@ -68,6 +69,8 @@ pub struct Parts {
     pub resets: Attempts,
     /// How mails leave.
     pub post: Post,
+    /// Decodes and encodes images.
+    pub images: Workshop,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -119,6 +122,7 @@ impl App {
             attempts: Attempts::to_log_in(config.logins_per_minute),
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
+            images: Workshop::new(&config),
             stop,
             tasks,
             config,

@@ -102,6 +102,14 @@ pub struct Config {
     pub resets_per_hour: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
+    /// The largest image, in bytes as it is decoded from base64; a body with images may weigh twice that.
+    pub image_max_bytes: usize,
+    /// The largest image, in pixels.
+    pub image_max_pixels: u64,
+    /// Images received at once; more wait before their bodies are read.
+    pub image_uploads_max: usize,
+    /// Images decoded at once: each takes a core, and four to ten bytes a pixel.
+    pub image_parallel_max: usize,
     /// Requests under way at once; more are answered 503.
     pub requests_max: usize,
     /// How long a stop waits for what was accepted, in seconds.
@@ -173,6 +181,10 @@ impl Default for Config {
             logins_per_minute: 10,
             resets_per_hour: 5,
             body_max_bytes: 1 << 20,
+            image_max_bytes: 5 << 20,
+            image_max_pixels: 40_000_000,
+            image_uploads_max: 16,
+            image_parallel_max: 1,
             requests_max: 4_096,
             drain_s: 10,
             access_token_s: 900,

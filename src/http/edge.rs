@@ -60,7 +60,7 @@ pub(super) async fn pass(State((app, room)): State<(App, Room)>, request: Reques
     let mut response = match room.enter(app.config.requests_max) {
         Some(_place) => {
             ::metrics::gauge!("http_requests_in_flight").set(room.0.load(Ordering::Relaxed) as f64);
-            answer(&app, request, next).instrument(span.clone()).await
+            answer(request, next).instrument(span.clone()).await
         }
         None => turned_away(),
     };
@@ -87,14 +87,11 @@ pub(super) async fn pass(State((app, room)): State<(App, Room)>, request: Reques
 }
 
 /// Answers, whatever the handler does; plain refusals of axum's become problems.
-async fn answer(app: &App, request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next) -> Response {
     let Ok(mut response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
         return Error::fault("a handler panicked").into_response();
     };
     match response.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Error::TooLarge { limit_bytes: app.config.body_max_bytes }.into_response()
-        }
         StatusCode::METHOD_NOT_ALLOWED if !response.headers().contains_key(header::CONTENT_TYPE) => {
             let allow = response.headers_mut().remove(header::ALLOW);
             let mut refusal = method_not_allowed();

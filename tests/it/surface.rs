@@ -25,6 +25,8 @@ const AREAS: &[&str] = &[
     "erroridentity",
     "errorcode",
     "transactionprofile",
+    "openinghours",
+    "image",
     "language",
     "translation",
 ];
