@@ -45,6 +45,8 @@ set -a
 . .dev/env
 . .dev/secret.env
 SCRIP_DEMO=true
+# Nobody here has a mail server: mails are files, and their links stand in the log.
+SCRIP_MAIL_DIR=.dev/mail
 SCRIP_LISTEN=127.0.0.1:$port
 SCRIP_PUBLIC_URL=http://127.0.0.1:$port
 set +a
@@ -69,6 +71,7 @@ cat <<TEXT
   Device     $SCRIP_DEVICE_ID with key $SCRIP_DEVICE_KEY
   Read key   $SCRIP_READ_KEY
   All this   .dev/demo.env
+  Mails      .dev/mail/
 
   Validate a voucher and lock it for 30 seconds, redeem it, look at it:
 

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result, Store},
     fleet::image::workshop::Workshop,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
+    mail::post::Post,
     notice,
     redemption::{
         audit::{self, Audit},
@@ -64,6 +65,10 @@ pub struct Parts {
     pub passwords: Passwords,
     /// How often one name may try to log in.
     pub attempts: Attempts,
+    /// How often one address may be sent a mail for a new password.
+    pub resets: Attempts,
+    /// How mails leave.
+    pub post: Post,
     /// Decodes and encodes images.
     pub images: Workshop,
     /// Cancelled when the server is to stop.
@@ -92,6 +97,7 @@ impl App {
         let tasks = TaskTracker::new();
         let stores = Stores::unasked(clock.now());
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
+        let post = Post::new(&config).map_err(Error::fault)?;
         let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
         let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
         let (reconcile, backlog, committed) = Reconcile::new();
@@ -113,7 +119,9 @@ impl App {
             access: Access::default(),
             tokens,
             passwords: Passwords::new(&config)?,
-            attempts: Attempts::new(config.logins_per_minute),
+            attempts: Attempts::to_log_in(config.logins_per_minute),
+            resets: Attempts::to_reset(config.resets_per_hour),
+            post,
             images: Workshop::new(&config),
             stop,
             tasks,

@@ -57,6 +57,14 @@ pub struct Config {
     /// Set by `make run` alone: allows the demo's own secret and login.
     pub demo: bool,
 
+    /// The mail server, as `smtps://user:password@host` (or `smtp://`, with `?tls=required` for STARTTLS).
+    #[serde(serialize_with = "masked")]
+    pub smtp_url: Option<SecretString>,
+    /// Whom mails are from, as `Scrip <scrip@example.com>`; needed with a mail server.
+    pub mail_from: Option<String>,
+    /// A folder that mails are written to instead, with their links in the log: for trying things out.
+    pub mail_dir: Option<PathBuf>,
+
     /// Connections to Postgres, besides the journal's own.
     pub database_connections: u32,
     /// How long a request waits for a connection, in milliseconds.
@@ -90,6 +98,8 @@ pub struct Config {
     pub guesses_per_group_per_minute: u32,
     /// Attempts to log in a minute for one user name.
     pub logins_per_minute: u32,
+    /// Mails an hour that one address can have sent by who has forgotten a password.
+    pub resets_per_hour: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
     /// The largest image, in bytes as it is decoded from base64; a body with images may weigh twice that.
@@ -109,6 +119,10 @@ pub struct Config {
     pub access_token_s: u64,
     /// Life of a refresh token, in seconds.
     pub refresh_token_s: u64,
+    /// Life of the link in an activation mail, in seconds.
+    pub activation_token_s: u64,
+    /// Life of the link in a mail for a new password, in seconds.
+    pub reset_token_s: u64,
     /// Memory of one password hash, in KiB.
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
@@ -146,6 +160,9 @@ impl Default for Config {
             redis_prefix: "scrip".to_owned(),
             signing_secret: None,
             demo: false,
+            smtp_url: None,
+            mail_from: None,
+            mail_dir: None,
             database_connections: 16,
             database_wait_ms: 3_000,
             journal_lock_wait_ms: 500,
@@ -162,6 +179,7 @@ impl Default for Config {
             guesses_per_key_per_minute: 60,
             guesses_per_group_per_minute: 600,
             logins_per_minute: 10,
+            resets_per_hour: 5,
             body_max_bytes: 1 << 20,
             image_max_bytes: 5 << 20,
             image_max_pixels: 40_000_000,
@@ -171,6 +189,8 @@ impl Default for Config {
             drain_s: 10,
             access_token_s: 900,
             refresh_token_s: 30 * 24 * 3600,
+            activation_token_s: 7 * 24 * 3600,
+            reset_token_s: 3600,
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_parallel_max: 4,
@@ -259,6 +279,7 @@ impl figment::Provider for Defaults {
         let mut data = Serialized::defaults(&self.0).data()?;
         for dict in data.values_mut() {
             dict.remove("signing_secret");
+            dict.remove("smtp_url");
             dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());
             dict.insert("redis_url".to_owned(), self.0.redis_url.expose_secret().into());
         }

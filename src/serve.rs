@@ -35,6 +35,7 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     if !only_http {
         app.tasks.spawn(jobs::work(app.clone()));
     }
+    app.post.announce();
     tracing::info!(%address, "serving");
 
     let closing = on_signal(&app)?;
@@ -57,6 +58,7 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
 pub(crate) async fn work(app: App) -> io::Result<()> {
     let closing = on_signal(&app)?;
     app.tasks.spawn(jobs::work(app.clone()));
+    app.post.announce();
     tracing::info!("working");
     closing.cancelled().await;
     closing.cancel();

@@ -61,7 +61,10 @@ impl FromRequestParts<App> for Caller {
         let grant = if token.starts_with(KEY_PREFIX) {
             app.access.of_key(&app.db, token, now).await?
         } else if let Some(claims) = app.tokens.read(token, now) {
-            app.access.of_account(&app.db, claims.account).await?
+            app.access
+                .of_account(&app.db, claims.account)
+                .await?
+                .filter(|grant| grant.generation == claims.generation)
         } else {
             None
         };

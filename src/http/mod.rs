@@ -16,7 +16,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, assortment, campaigns, fleet, identity, redemption, resource::Spec};
+use crate::{app::App, assortment, campaigns, fleet, identity, redemption, resource::Spec, users};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -29,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
+        .merge(users::routes())
         .merge(campaigns::routes())
         .merge(fleet::routes())
         .merge(assortment::routes())

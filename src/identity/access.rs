@@ -51,6 +51,8 @@ pub struct Grant {
     pub group: i64,
     /// What its group (and, for a key, its scopes) allows.
     pub permissions: Permissions,
+    /// Of an account: access tokens of another generation are of sessions that were ended.
+    pub generation: i64,
 }
 
 impl Grant {
@@ -181,13 +183,15 @@ impl Access {
 }
 
 async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
-    let group = sqlx::query_scalar("SELECT user_group FROM account WHERE id = $1 AND disabled_at IS NULL")
-        .bind(account)
-        .fetch_optional(db)
-        .await?;
-    let Some(group) = group else { return Ok(None) };
+    let found: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT user_group, session_generation FROM account WHERE id = $1 AND disabled_at IS NULL",
+    )
+    .bind(account)
+    .fetch_optional(db)
+    .await?;
+    let Some((group, generation)) = found else { return Ok(None) };
     let permissions = groups::allowed(db, group).await?;
-    Ok(permissions.map(|permissions| Grant { who: Who::Account(account), group, permissions }))
+    Ok(permissions.map(|permissions| Grant { who: Who::Account(account), group, permissions, generation }))
 }
 
 async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
@@ -200,7 +204,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
     let Some((id, group, machine, scopes)) = key else { return Ok(None) };
     let Some(allowed) = groups::allowed(db, group).await? else { return Ok(None) };
     let permissions = allowed.and(Permissions::named(&scopes));
-    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions }))
+    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions, generation: 0 }))
 }
 
 #[cfg(test)]
@@ -210,7 +214,7 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
-        Grant { who, group: 1, permissions: Permissions::ALL }
+        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0 }
     }
 
     #[tokio::test]

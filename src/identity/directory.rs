@@ -9,7 +9,7 @@ use crate::{
         location::{Location, LocationGroup},
         machine::{Machine, MachineGroup},
     },
-    resource::{Flag, Name, Ref, resource},
+    resource::{Flag, Ref, resource},
 };
 use chrono::{DateTime, Utc};
 
@@ -21,12 +21,10 @@ resource! {
     may UserGroupRead, UserGroupWrite;
     reach Own;
     does READ;
-    takes {
+    lists {
         /// What people call it.
         #[eg("\"Polder Automaten\"")]
-        name: Name,
-    }
-    lists {
+        name: String,
         /// The group above it; none for a root.
         parent: Option<Ref<UserGroup>>,
         /// The user who answers for it.
@@ -81,6 +79,7 @@ resource! {
     }
     shows {
         /// When its password has to be replaced, if ever.
+        #[named("password_expires")]
         password_expires: Option<DateTime<Utc>>,
     }
 }

@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 const LIMIT_MAX: i64 = 100;
 
 /// Logging in, and API keys.
-pub fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(login))
         .routes(routes!(refresh))

@@ -32,6 +32,7 @@ struct Account {
     password_hash: Option<String>,
     password_expires: Option<DateTime<Utc>>,
     enabled: bool,
+    session_generation: i64,
 }
 
 /// Opens a session for the account of this user name (or e-mail address) and password.
@@ -47,7 +48,7 @@ pub async fn login(app: &App, username: &str, password: SecretString) -> Result<
     if account.password_expires.is_some_and(|expires| expires <= app.clock.now()) {
         return Err(Error::Unauthorized("this password has expired: set a new one"));
     }
-    sessions::open(app, account.id).await
+    sessions::open(app, account.id, account.session_generation).await?.ok_or(REFUSED)
 }
 
 /// Someone whose user name is another's e-mail address goes by the user name.
@@ -57,7 +58,8 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
         return Ok(None);
     }
     Ok(sqlx::query_as(
-        "SELECT id, user_group, password_hash, password_expires, disabled_at IS NULL AS enabled
+        "SELECT id, user_group, password_hash, password_expires, disabled_at IS NULL AS enabled,
+                session_generation
          FROM account WHERE lower(username) = lower($1) OR lower(email) = lower($1)
          ORDER BY lower(username) = lower($1) DESC LIMIT 1",
     )
@@ -66,8 +68,10 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
     .await?)
 }
 
-/// How often one name may try to log in, whether or not anybody has it. Each server counts its own.
+/// How often one name may try something, whether or not anybody has it. Each server counts its own.
 pub struct Attempts {
+    /// What is tried, for who is told that it was too often.
+    what: &'static str,
     /// By a hash of the name, so that long names take no room.
     budgets: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
@@ -75,11 +79,20 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// `per_minute` attempts, at once or spread out.
-    pub fn new(per_minute: u32) -> Self {
-        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+    /// `per_minute` attempts to log in, at once or spread out.
+    pub fn to_log_in(per_minute: u32) -> Self {
+        Self::new("attempts to log in with this name", Quota::per_minute(at_least_one(per_minute)))
+    }
+
+    /// `per_hour` requests for a new password, at once or spread out.
+    pub fn to_reset(per_hour: u32) -> Self {
+        Self::new("requests for a new password with this address", Quota::per_hour(at_least_one(per_hour)))
+    }
+
+    fn new(what: &'static str, quota: Quota) -> Self {
         Self {
-            budgets: RateLimiter::keyed(Quota::per_minute(per_minute)),
+            what,
+            budgets: RateLimiter::keyed(quota),
             hasher: RandomState::new(),
             since_sweep: AtomicU32::new(0),
         }
@@ -92,10 +105,14 @@ impl Attempts {
         }
         let name = self.hasher.hash_one(name.to_lowercase());
         self.budgets.check_key(&name).map_err(|refused| Error::TooMany {
-            what: "attempts to log in with this name",
+            what: self.what,
             retry_after_s: refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
         })
     }
+}
+
+fn at_least_one(attempts: u32) -> NonZeroU32 {
+    NonZeroU32::new(attempts).unwrap_or(NonZeroU32::MIN)
 }
 
 impl fmt::Debug for Attempts {
@@ -110,7 +127,7 @@ mod tests {
 
     #[test]
     fn each_name_has_a_budget_whatever_its_case() {
-        let attempts = Attempts::new(3);
+        let attempts = Attempts::to_log_in(3);
         for name in ["ann", "ANN", "Ann"] {
             attempts.spend(name).unwrap();
         }
@@ -123,7 +140,7 @@ mod tests {
 
     #[test]
     fn names_in_use_are_kept_and_swept_in_time() {
-        let attempts = Attempts::new(600_000);
+        let attempts = Attempts::to_log_in(600_000);
         for number in 0..3 * ATTEMPTS_BETWEEN_SWEEPS {
             attempts.spend(&format!("user {number}")).unwrap();
         }

@@ -10,9 +10,12 @@ pub mod groups;
 pub mod http;
 pub mod keys;
 pub mod login;
+pub mod password_rules;
 pub mod passwords;
 pub mod permission;
 pub mod profile;
+pub mod recovery;
+pub mod recovery_http;
 mod secrets;
 pub mod sessions;
 pub mod tokens;
@@ -30,5 +33,5 @@ pub fn resources() -> Vec<&'static Spec> {
 
 /// The endpoints of identity.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources()).merge(http::routes())
+    resource::routes(&resources()).merge(http::routes()).merge(recovery_http::routes())
 }

@@ -81,6 +81,35 @@ pub enum Permission {
     GatewayUse,
 }
 
+impl Permission {
+    /// All that there are, each at the place of its number.
+    pub const EVERY: [Self; 23] = [
+        Self::CampaignRead,
+        Self::CampaignWrite,
+        Self::VoucherRead,
+        Self::VoucherWrite,
+        Self::VoucherRedeem,
+        Self::ApiKeyRead,
+        Self::ApiKeyWrite,
+        Self::UserRead,
+        Self::UserWrite,
+        Self::UserGroupRead,
+        Self::UserGroupWrite,
+        Self::FleetRead,
+        Self::FleetWrite,
+        Self::AssortmentRead,
+        Self::AssortmentWrite,
+        Self::ConfigRead,
+        Self::ConfigWrite,
+        Self::ConfigSecret,
+        Self::CommandRead,
+        Self::CommandSend,
+        Self::TranslationRead,
+        Self::TranslationWrite,
+        Self::GatewayUse,
+    ];
+}
+
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -114,6 +143,16 @@ impl Permissions {
         self.0 & (1 << permission as u64) != 0
     }
 
+    /// Whether `other` allows all of it, of what this version knows.
+    pub fn within(self, other: Self) -> bool {
+        self.each().all(|permission| other.contains(permission))
+    }
+
+    /// Each of them that this version knows, in the order of their numbers.
+    pub fn each(self) -> impl Iterator<Item = Permission> {
+        Permission::EVERY.into_iter().filter(move |&permission| self.contains(permission))
+    }
+
     /// What both allow.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -138,6 +177,25 @@ mod tests {
         }
         assert_eq!(Permission::VoucherRedeem.to_string(), "voucher.redeem");
         assert!("voucher.steal".parse::<Permission>().is_err());
+    }
+
+    #[test]
+    fn every_permission_is_known_at_the_place_of_its_number() {
+        for (number, permission) in Permission::EVERY.into_iter().enumerate() {
+            assert_eq!(permission as usize, number, "{permission}");
+        }
+        let schema = serde_json::to_value(<Permission as utoipa::PartialSchema>::schema()).unwrap();
+        let documented = schema["oneOf"].as_array().or(schema["enum"].as_array()).unwrap().len();
+        assert_eq!(documented, Permission::EVERY.len(), "{schema}");
+    }
+
+    #[test]
+    fn a_set_is_within_another_that_has_all_of_it() {
+        let read = Permissions::from_iter([Permission::UserRead]);
+        let both = Permissions::from_iter([Permission::UserRead, Permission::UserWrite]);
+        assert!(read.within(both) && !both.within(read) && both.within(Permissions::ALL));
+        assert!(Permissions::ALL.within(Permission::EVERY.into_iter().collect()));
+        assert_eq!(both.each().collect::<Vec<_>>(), [Permission::UserRead, Permission::UserWrite]);
     }
 
     #[test]

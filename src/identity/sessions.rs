@@ -39,6 +39,8 @@ struct Stored {
     user_group: i64,
     /// The account's.
     enabled: bool,
+    /// The account's.
+    generation: i64,
     expires_at: DateTime<Utc>,
     revoked_at: Option<DateTime<Utc>>,
     successor: Option<Vec<u8>>,
@@ -72,23 +74,47 @@ impl Stored {
     }
 }
 
-/// Begins a family for `account`, which has just shown its password, and takes its expired ones away.
-pub async fn open(app: &App, account: i64) -> Result<Session> {
-    let now = app.clock.now();
+/// Begins a family for `account`, which has just shown the password that it had in this generation;
+/// None if its sessions were ended meanwhile, by a new password perhaps.
+pub async fn open(app: &App, account: i64, generation: i64) -> Result<Option<Session>> {
     let mut tx = transaction::begin(&app.db).await?;
-    sqlx::query("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(account)
-        .execute(&mut *tx)
-        .await?;
+    let now_in = lock(&mut tx, account).await?;
+    if now_in != generation {
+        return Ok(None);
+    }
+    let session = open_within(app, &mut tx, account, generation).await?;
+    tx.commit().await?;
+    Ok(Some(session))
+}
+
+/// Locks an account for the caller's transaction, and says which generation of sessions it has.
+pub async fn lock(tx: &mut PgConnection, account: i64) -> Result<i64> {
+    const SQL: &str = "SELECT session_generation FROM account WHERE id = $1 FOR NO KEY UPDATE";
+    Ok(sqlx::query_scalar(SQL).bind(account).fetch_one(tx).await?)
+}
+
+/// Begins a family for an account that the caller has locked, and takes its expired ones away.
+pub async fn open_within(app: &App, tx: &mut PgConnection, account: i64, generation: i64) -> Result<Session> {
+    let now = app.clock.now();
     sqlx::query("DELETE FROM refresh_token WHERE account = $1 AND expires_at <= $2")
         .bind(account)
         .bind(now)
         .execute(&mut *tx)
         .await?;
     let family = Uuid::now_v7();
-    let refresh_token = hand_out(app, &mut tx, account, family).await?;
-    tx.commit().await?;
-    Ok(Session { access_token: app.tokens.issue(account, family, now)?, refresh_token })
+    let refresh_token = hand_out(app, tx, account, family).await?;
+    Ok(Session { access_token: app.tokens.issue(account, generation, family, now)?, refresh_token })
+}
+
+/// Ends every session of `account`, whose row the caller has locked: refresh tokens with this
+/// transaction, and access tokens as soon as servers hear of it. Answers the generation that follows.
+pub async fn end_all(tx: &mut PgConnection, account: i64, now: DateTime<Utc>) -> Result<i64> {
+    const TOKENS: &str = "UPDATE refresh_token SET revoked_at = $2 WHERE account = $1 AND revoked_at IS NULL";
+    const GENERATION: &str = "
+        UPDATE account SET session_generation = session_generation + 1 WHERE id = $1
+        RETURNING session_generation";
+    sqlx::query(TOKENS).bind(account).bind(now).execute(&mut *tx).await?;
+    Ok(sqlx::query_scalar(GENERATION).bind(account).fetch_one(tx).await?)
 }
 
 /// Exchanges a refresh token for a new session of the same family.
@@ -119,7 +145,8 @@ pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(Session { access_token: app.tokens.issue(stored.account, stored.family, now)?, refresh_token: next })
+    let access_token = app.tokens.issue(stored.account, stored.generation, stored.family, now)?;
+    Ok(Session { access_token, refresh_token: next })
 }
 
 /// Ends the family of a refresh token; one that is unknown has ended already.
@@ -141,7 +168,7 @@ async fn find_locked(tx: &mut PgConnection, hash: [u8; 32]) -> Result<Option<Sto
     .execute(&mut *tx)
     .await?;
     Ok(sqlx::query_as(
-        "SELECT t.family, t.account, a.user_group, a.disabled_at IS NULL AS enabled, t.expires_at, t.revoked_at,
+        "SELECT t.family, t.account, a.user_group, a.disabled_at IS NULL AS enabled, a.session_generation AS generation, t.expires_at, t.revoked_at,
                 t.successor, next.successor IS NOT NULL AS successor_used
          FROM refresh_token t JOIN account a ON a.id = t.account
          LEFT JOIN refresh_token next ON next.hash = t.successor
@@ -204,6 +231,7 @@ mod tests {
             account: 1,
             user_group: 1,
             enabled: true,
+            generation: 0,
             expires_at,
             revoked_at: revoked.then_some(now),
             successor: succeeded.then(Vec::new),

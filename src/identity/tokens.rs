@@ -36,6 +36,9 @@ pub struct Claims {
     /// The log-in that it goes back to.
     #[serde(rename = "fam")]
     pub family: Uuid,
+    /// Which of the account's generations of sessions it belongs to; 0 in tokens from before there were any.
+    #[serde(rename = "gen", default)]
+    pub generation: i64,
 }
 
 impl Tokens {
@@ -54,7 +57,7 @@ impl Tokens {
     }
 
     /// A token for `account`, good from `now` on.
-    pub fn issue(&self, account: i64, family: Uuid, now: DateTime<Utc>) -> Result<String> {
+    pub fn issue(&self, account: i64, generation: i64, family: Uuid, now: DateTime<Utc>) -> Result<String> {
         let issued_at_s = now.timestamp();
         let claims = Claims {
             account,
@@ -62,6 +65,7 @@ impl Tokens {
             expires_at_s: issued_at_s.saturating_add(self.life_s),
             id: Uuid::now_v7(),
             family,
+            generation,
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Error::fault)
     }
@@ -111,16 +115,16 @@ mod tests {
     fn a_token_is_good_until_it_expires() {
         let tokens = tokens("one secret that is long enough to sign");
         let family = Uuid::now_v7();
-        let token = tokens.issue(7, family, noon()).unwrap();
+        let token = tokens.issue(7, 2, family, noon()).unwrap();
         let claims = tokens.read(&token, noon() + Duration::seconds(899)).unwrap();
-        assert_eq!((claims.account, claims.family), (7, family));
+        assert_eq!((claims.account, claims.generation, claims.family), (7, 2, family));
         assert_eq!(tokens.read(&token, noon() + Duration::seconds(900)), None);
     }
 
     #[test]
     fn only_what_we_signed_as_we_sign_is_read() {
         let ours = tokens("one secret that is long enough to sign");
-        let token = ours.issue(7, Uuid::now_v7(), noon()).unwrap();
+        let token = ours.issue(7, 0, Uuid::now_v7(), noon()).unwrap();
         let [header, body, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
         let json = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
         let promoted = BASE64_URL_SAFE_NO_PAD.encode(json.replace(r#""sub":"7""#, r#""sub":"1""#));
@@ -129,7 +133,7 @@ mod tests {
         let longer = Header::new(Algorithm::HS512);
         let claims = ours.read(&token, noon()).unwrap();
         let forged = [
-            tokens("another secret that is long enough, too").issue(7, Uuid::now_v7(), noon()).unwrap(),
+            tokens("another secret that is long enough, too").issue(7, 0, Uuid::now_v7(), noon()).unwrap(),
             format!("{header}.{promoted}.{signature}"),
             format!("{unsigned}.{body}."),
             format!("{unsigned}.{body}.{signature}"),

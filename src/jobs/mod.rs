@@ -16,6 +16,7 @@ use crate::{
     app::App,
     campaigns::generation,
     error::{Error, Result},
+    mail::{outbox, send},
     transaction,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -23,9 +24,6 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 pub use worker::work;
-
-/// Attempts in a row that get nothing done before a job counts as failed.
-const ATTEMPTS_MAX: i32 = 8;
 
 /// The longest wait before another attempt, in seconds.
 const BACKOFF_MAX_S: i64 = 300;
@@ -36,12 +34,24 @@ const BACKOFF_MAX_S: i64 = 300;
 pub enum Kind {
     /// Generates the vouchers of a campaign, which is the job's subject.
     GenerateVouchers,
+    /// Sends the mail that is the job's subject.
+    SendMail,
 }
 
 impl Kind {
     async fn run(self, app: &App, claim: &Claim) -> Result<Ran> {
         match self {
             Self::GenerateVouchers => generation::run(app, claim).await,
+            Self::SendMail => send::run(app, claim).await,
+        }
+    }
+
+    /// Attempts in a row that get nothing done before a job of this kind counts as failed.
+    const fn attempts_max(self) -> i32 {
+        match self {
+            Self::GenerateVouchers => 8,
+            // Mail servers are away for hours now and then: this is a working day.
+            Self::SendMail => 100,
         }
     }
 
@@ -49,6 +59,7 @@ impl Kind {
     async fn abandoned(self, connection: &mut PgConnection, subject: i64) -> Result<()> {
         match self {
             Self::GenerateVouchers => generation::stop(connection, subject).await,
+            Self::SendMail => outbox::remove(connection, subject).await,
         }
     }
 }
@@ -188,6 +199,13 @@ impl Claim {
         Ok(())
     }
 
+    /// Takes the job away, in the transaction that has done the last of it: nobody will ask how it went.
+    pub async fn dismiss(&self, connection: &mut PgConnection) -> Result<()> {
+        const SQL: &str = "DELETE FROM job WHERE id = $1 AND worker = $2";
+        sqlx::query(SQL).bind(self.id).bind(self.worker).execute(connection).await?;
+        Ok(())
+    }
+
     /// Extends the lease; false if the job is no longer ours.
     async fn extend(&self, app: &App) -> Result<bool> {
         const SQL: &str =
@@ -216,7 +234,7 @@ impl Claim {
             WHERE id = $1 AND worker = $2 AND state = 'running'";
         let text = reason(fault);
         let now = app.clock.now();
-        if self.attempts < ATTEMPTS_MAX {
+        if self.attempts < self.kind.attempts_max() {
             let retry = sqlx::query(RETRY).bind(self.id).bind(self.worker).bind(text);
             retry.bind(now + backoff(self.attempts)).execute(&app.db).await?;
             return Ok(());
@@ -272,7 +290,7 @@ mod tests {
 
     #[test]
     fn attempts_are_further_and_further_apart_up_to_a_limit() {
-        let waits: Vec<_> = (1..=ATTEMPTS_MAX + 2).map(|attempts| backoff(attempts).num_seconds()).collect();
+        let waits: Vec<_> = (1..=10).map(|attempts| backoff(attempts).num_seconds()).collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     }
 }

@@ -1,6 +1,6 @@
 //! The loop that works off the queue: one job at a time in each server.
 
-use super::{ATTEMPTS_MAX, Claim, Ran, claim};
+use super::{Claim, Ran, claim};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -30,7 +30,7 @@ pub async fn work(app: App) {
 pub async fn work_one(app: &App) -> Result<bool> {
     let Some(claim) = claim(app).await? else { return Ok(false) };
     tracing::info!(job.id = claim.id, job.kind = ?claim.kind, job.subject = claim.subject, "job claimed");
-    if claim.attempts > ATTEMPTS_MAX {
+    if claim.attempts > claim.kind.attempts_max() {
         // Nobody lived to note a fault: the attempts themselves end their servers.
         claim.failed(app, &Error::fault("every worker that took it died")).await?;
         return Ok(true);

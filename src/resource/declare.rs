@@ -27,9 +27,10 @@
 ///
 /// `takes` can be set whenever, `once` on creation alone; `lists` and `shows` are read-only, and
 /// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
-/// expression shows it. `within column: Parent` makes it a part of something and `owner` says which
-/// group it then belongs to. `from` joins tables that expressions speak of. `backward` names what
-/// points at it. The table has `id`, `created_at` and `updated_at`.
+/// expression shows it; `#[named("…")]` gives what is only shown a name that is not its column's in
+/// camel case. `within column: Parent` makes it a part of something and `owner` says which group it
+/// then belongs to. `from` joins tables that expressions speak of. `backward` names what points at
+/// it. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])*
@@ -44,7 +45,7 @@ macro_rules! resource {
         $(takes { $($(#[doc = $tdoc:literal])* $(#[eg($teg:literal)])? $takes:ident : $Takes:ty $(= $tsql:literal)?),* $(,)? })?
         $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
         $(lists { $($(#[doc = $ldoc:literal])* $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
-        $(shows { $($(#[doc = $sdoc:literal])* $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
+        $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
         $(sets { $($(#[doc = $set_doc:literal])* $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
         $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
     ) => {
@@ -57,7 +58,7 @@ macro_rules! resource {
             $($($(#[doc = $tdoc])* pub $takes: <$Takes as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $odoc])* pub $once: <$Once as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $ldoc])* pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
-            $($($(#[doc = $sdoc])* pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
+            $($($(#[doc = $sdoc])* $(#[serde(rename = $sname)])? pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
             /// When it was created.
             pub created_at: chrono::DateTime<chrono::Utc>,
             /// When it was last changed.
@@ -138,13 +139,13 @@ macro_rules! resource {
                     does: Operations::$does,
                     fields: &[
                         $($($crate::resource::declare::field!(
-                            Mode::Takes, $takes, $Takes, concat!($($tdoc),*), ($($teg)?), ($($tsql)?)),)*)?
+                            Mode::Takes, $takes, $Takes, (), concat!($($tdoc),*), ($($teg)?), ($($tsql)?)),)*)?
                         $($($crate::resource::declare::field!(
-                            Mode::Once, $once, $Once, concat!($($odoc),*), ($($oeg)?), ($($osql)?)),)*)?
+                            Mode::Once, $once, $Once, (), concat!($($odoc),*), ($($oeg)?), ($($osql)?)),)*)?
                         $($($crate::resource::declare::field!(
-                            Mode::Lists, $lists, $Lists, concat!($($ldoc),*), ($($leg)?), ($($lsql)?)),)*)?
+                            Mode::Lists, $lists, $Lists, (), concat!($($ldoc),*), ($($leg)?), ($($lsql)?)),)*)?
                         $($($crate::resource::declare::field!(
-                            Mode::Shows, $shows, $Shows, concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
+                            Mode::Shows, $shows, $Shows, ($($sname)?), concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
                     ],
                     sets: &[$($($crate::resource::Set {
                         name: stringify!($set),
@@ -171,9 +172,10 @@ macro_rules! resource {
 
 /// One field of a declaration.
 macro_rules! field {
-    ($mode:expr, $name:ident, $Type:ty, $doc:expr, ($($example:literal)?), ($($sql:literal)?)) => {
+    ($mode:expr, $name:ident, $Type:ty, ($($named:literal)?), $doc:expr, ($($example:literal)?), ($($sql:literal)?)) => {
         $crate::resource::Field {
             column: stringify!($name),
+            named: $crate::resource::declare::option!($($named)?),
             sql: $crate::resource::declare::option!($($sql)?),
             doc: $doc,
             mode: $mode,

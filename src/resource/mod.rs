@@ -151,6 +151,8 @@ pub enum Mode {
 pub struct Field {
     /// Its column.
     pub column: &'static str,
+    /// Its name in the API, where that is not the column's in camel case.
+    pub named: Option<&'static str>,
     /// The expression that shows it, where it is not just the column.
     pub sql: Option<&'static str>,
     /// What it is, in a sentence.
@@ -230,7 +232,11 @@ pub struct Derived {
 impl Derived {
     /// Works it out; what lives as long as the program is leaked once.
     pub fn of(spec: &'static Spec) -> Self {
-        let names: Vec<&'static str> = spec.fields.iter().map(|field| &*camel(field.column).leak()).collect();
+        let names: Vec<&'static str> = spec
+            .fields
+            .iter()
+            .map(|field| field.named.unwrap_or_else(|| &*camel(field.column).leak()))
+            .collect();
         let expression = |field: &Field| match field.sql {
             Some(sql) => sql,
             None => format!("this.{}", field.column).leak(),

@@ -225,6 +225,20 @@ fn take_sets(spec: &'static Spec, columns: &mut Columns) -> Result<Vec<(&'static
     Ok(sets)
 }
 
+/// Replaces the sets that are among `columns` of a row that is changed by handlers of its own.
+pub async fn replace_sets(
+    db: &mut PgConnection,
+    spec: &'static Spec,
+    id: i64,
+    mut columns: Columns,
+    who: Pointing,
+) -> Result<()> {
+    for (set, ids) in take_sets(spec, &mut columns)? {
+        replace(db, set, id, &ids, who).await?;
+    }
+    Ok(())
+}
+
 /// Makes a set of the row `id` consist of `ids`, as far as the caller sees what is in it.
 async fn replace(db: &mut PgConnection, set: &Set, id: i64, ids: &[i64], who: Pointing) -> Result<()> {
     let target = (set.target)();

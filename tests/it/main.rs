@@ -30,5 +30,6 @@ mod server;
 mod stores;
 mod surface;
 mod sweep;
+mod users;
 mod vouchers;
 mod world;

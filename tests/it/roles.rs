@@ -36,8 +36,7 @@ const READS: &[&str] = &["preview_assortment"];
 /// A server, and everyone who tries, in the order of [`ROLES`].
 struct Cast {
     document: Document,
-    /// Keeps the server running.
-    _test: TestApp,
+    test: TestApp,
     tries: [Client; 8],
     full: Client,
 }
@@ -65,7 +64,7 @@ impl Cast {
             test.user("root").await,
             full.clone(),
         ];
-        Self { document, _test: test, tries, full }
+        Self { document, test, tries, full }
     }
 
     /// What each is answered; what one has changed is made anew for the next.
@@ -83,7 +82,8 @@ impl Cast {
     }
 
     async fn stock(&self, operation: &Operation) -> Stock {
-        Stock::of(&self.document, operation, &self.full, "a").await
+        let stock = Stock::of(&self.document, operation, &self.full, "a").await;
+        stock.with_mail(operation, &self.full, &self.test.app).await
     }
 
     async fn send(&self, operation: &Operation, stock: &Stock, client: &Client) -> Reply {
@@ -91,8 +91,8 @@ impl Cast {
         let Some(mut body) = operation.body.as_ref().map(|_| stock.sample(&self.document, operation)) else {
             return client.send_raw(request.body(Body::empty()).unwrap()).await;
         };
-        // Whoever creates something creates it for its own group.
-        if operation.spec().is_some() {
+        // Whoever creates something creates it for its own group; of a user that has to be said.
+        if operation.spec().is_some() && operation.area != "user" {
             body.as_object_mut().unwrap().remove("userGroup");
         }
         let request = request.header(header::CONTENT_TYPE, "application/json");

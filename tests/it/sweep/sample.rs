@@ -52,6 +52,7 @@ impl Stock {
         Some(match name {
             "campaign" => json!(self.campaign()?),
             "deviceId" => json!(self.hostname()),
+            "token" => json!(self.mailed.as_ref()?),
             "refresh_token" => json!(self.refresh),
             "username" if is("auth") => json!(self.group),
             "username" => json!(format!("user-{FRESH}")),

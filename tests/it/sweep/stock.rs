@@ -3,14 +3,18 @@
 use super::document::{Document, Operation, Parameter};
 use crate::{
     client::{Client, Reply},
-    sweep::fresh,
+    sweep::{FRESH, fresh},
     world,
 };
 use axum::{
     body::Body,
     http::{Request, header},
 };
-use scrip::resource::{Reach, Spec};
+use scrip::{
+    app::App,
+    identity::recovery::{self, Purpose},
+    resource::{Reach, Spec},
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -22,6 +26,8 @@ pub struct Stock {
     pub group_id: i64,
     /// A token that can be used once.
     pub refresh: String,
+    /// A token that came by mail, where one is needed.
+    pub mailed: Option<String>,
     /// What was created, by where: the answers to it.
     made: HashMap<String, Value>,
 }
@@ -53,6 +59,27 @@ impl Stock {
         stock
     }
 
+    /// With a token for an operation that sets a password: that of a user who does nothing else.
+    pub async fn with_mail(mut self, operation: &Operation, client: &Client, app: &App) -> Self {
+        let purpose = match operation.id.as_str() {
+            "activate_account" => Purpose::Activation,
+            "reset_password" => Purpose::Reset,
+            _ => return self,
+        };
+        let user = json!({
+            "username": format!("user-{FRESH}"),
+            "email": format!("mail-{FRESH}@example.com"),
+            "userGroup": self.group_id,
+            "language": 1,
+        });
+        let user = serde_json::from_slice(&fresh(user.to_string().into_bytes())).unwrap();
+        let user = client.post("/user", user).await.expect(201)["id"].as_i64().unwrap();
+        let mut db = app.db.acquire().await.unwrap();
+        let token = recovery::issue(&mut db, user, purpose, &app.config, app.clock.now()).await;
+        self.mailed = Some(token.unwrap());
+        self
+    }
+
     /// Made for any operation that is to refuse them.
     pub async fn of_all(document: &Document, client: &Client, group: &'static str) -> Self {
         let mut stock = Self::empty(client, group).await;
@@ -70,7 +97,7 @@ impl Stock {
             client.post("/auth/login", json!({"username": group, "password": world::PASSWORD})).await;
         let refresh = session.expect(201)["refresh_token"].as_str().unwrap().to_owned();
         let group_id = world::GROUPS.iter().find(|(_, name)| *name == group).unwrap().0;
-        Self { group, group_id, refresh, made: HashMap::new() }
+        Self { group, group_id, refresh, mailed: None, made: HashMap::new() }
     }
 
     async fn make_vouchers(&mut self, client: &Client, total: i64) {

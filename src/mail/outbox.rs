@@ -1,0 +1,84 @@
+//! Mails that are still to be sent, in Postgres.
+
+use super::letter::Letter;
+use crate::{
+    error::Result,
+    jobs::{self, Kind},
+};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// A mail that is to be sent, and whom it is about as that is now.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Mail {
+    /// Its id.
+    pub id: i64,
+    /// Which letter.
+    pub letter: Letter,
+    /// The address that it was meant for.
+    pub recipient: String,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// The account that it is about, if anyone has it.
+    pub account: Option<i64>,
+    /// That account's name.
+    pub username: Option<String>,
+    /// Its address now.
+    pub email: Option<String>,
+    /// Its language, as ISO 639.
+    pub language: Option<String>,
+    /// Whether it may log in at all, its group aside.
+    pub enabled: bool,
+    /// Whether it has a password.
+    pub activated: bool,
+}
+
+/// Puts a mail about `account` in the outbox, within the caller's transaction.
+pub async fn put(
+    connection: &mut PgConnection,
+    letter: Letter,
+    account: i64,
+    recipient: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO mail (letter, recipient, account, created_at) VALUES ($1, $2, $3, $4)
+        RETURNING id, (SELECT user_group FROM account WHERE id = $3)";
+    let put = sqlx::query_as(SQL).bind(letter).bind(recipient).bind(account).bind(now);
+    let (mail, group): (i64, i64) = put.fetch_one(&mut *connection).await?;
+    jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+    Ok(())
+}
+
+/// Puts a letter in the outbox for whoever has this address, or for nobody: that is found out when
+/// it is sent, so that asking takes the same steps either way.
+pub async fn put_reset(connection: &mut PgConnection, address: &str, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO mail (letter, recipient, created_at)
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM user_group)
+        RETURNING id, COALESCE((SELECT user_group FROM account WHERE lower(email) = lower($2)),
+                               (SELECT min(id) FROM user_group))";
+    let put = sqlx::query_as(SQL).bind(Letter::Reset).bind(address).bind(now);
+    if let Some((mail, group)) = put.fetch_optional(&mut *connection).await? {
+        jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+    }
+    Ok(())
+}
+
+/// The mail of this id, if it is still to be sent.
+pub async fn find(connection: &mut PgConnection, id: i64) -> Result<Option<Mail>> {
+    const SQL: &str = "
+        SELECT m.id, m.letter, m.recipient, m.created_at, a.id AS account, a.username, a.email, l.language,
+               a.id IS NOT NULL AND a.disabled_at IS NULL AS enabled, a.password_hash IS NOT NULL AS activated
+        FROM mail m
+        LEFT JOIN account a ON a.id = m.account OR (m.account IS NULL AND lower(a.email) = lower(m.recipient))
+        LEFT JOIN language l ON l.id = a.language
+        WHERE m.id = $1";
+    Ok(sqlx::query_as(SQL).bind(id).fetch_optional(connection).await?)
+}
+
+/// Takes a mail out: it was sent, or never will be.
+pub async fn remove(connection: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM mail WHERE id = $1").bind(id).execute(connection).await?;
+    Ok(())
+}

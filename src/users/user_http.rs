@@ -1,0 +1,62 @@
+//! Users over HTTP.
+
+use super::{
+    user::{UserDraft, UserPatch},
+    user_store as store,
+};
+use crate::{
+    app::App,
+    error::Result,
+    http::{Caller, Created, Json, Message, Path, caller::Permission},
+};
+use axum::{extract::State, http::StatusCode};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
+}
+
+/// Create a user
+///
+/// It gets a mail with a link to choose its password.
+#[utoipa::path(post, path = "/user", tag = "user", operation_id = "create_user", request_body = UserDraft,
+    responses((status = 201, description = "The user was created", body = Created)))]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(draft): Json<UserDraft>,
+) -> Result<(StatusCode, Json<Created>)> {
+    caller.may(Permission::UserWrite)?;
+    let id = store::create(&app, &caller, draft).await?;
+    Ok((StatusCode::CREATED, Json(Created { id })))
+}
+
+/// Change a user
+///
+/// What is absent stays. A new e-mail address has to be confirmed: it gets a mail with a link, and
+/// the old one is told.
+#[utoipa::path(put, path = "/user/{id}", tag = "user", operation_id = "update_user",
+    params(("id" = i64, Path, description = "The user")), request_body = UserPatch,
+    responses((status = 200, description = "The user was changed", body = Message)))]
+async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Json(patch): Json<UserPatch>,
+) -> Result<Json<Message>> {
+    caller.may(Permission::UserWrite)?;
+    store::update(&app, &caller, id, patch).await?;
+    Ok(Message::json("user updated"))
+}
+
+/// Delete a user
+///
+/// Its sessions end at once. What it did stays, and so does its name: nobody else gets it.
+#[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
+    params(("id" = i64, Path, description = "The user")),
+    responses((status = 200, description = "The user was deleted", body = Message)))]
+async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+    caller.may(Permission::UserWrite)?;
+    store::delete(&app, &caller, id).await?;
+    Ok(Message::json("user deleted"))
+}

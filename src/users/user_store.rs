@@ -1,0 +1,160 @@
+//! Users in Postgres.
+
+use super::{
+    reach,
+    user::{Stored, UserDraft, UserPatch},
+};
+use crate::{
+    app::App,
+    error::{Error, Result, violates},
+    http::Caller,
+    identity::{recovery, sessions},
+    mail::{letter::Letter, outbox},
+    transaction,
+};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+const NOT_FOUND: Error = Error::NotFound("user");
+
+/// Creates a user, together with the mail that lets it choose a password.
+pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO account (username, email, user_group, language, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
+    let new = draft.check()?;
+    let now = app.clock.now();
+    let mut tx = transaction::begin(&app.db).await?;
+    check_group(&mut tx, caller, new.user_group).await?;
+    check_language(&mut tx, caller, new.language).await?;
+    let id = sqlx::query_scalar(SQL)
+        .bind(&new.username)
+        .bind(&new.email)
+        .bind(new.user_group)
+        .bind(new.language)
+        .bind(now)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(explained)?;
+    outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Changes a user. Whoever has another address confirms that anew, and every mail that went to the
+/// old one is void.
+pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch) -> Result<()> {
+    const SQL: &str = "
+        UPDATE account SET username = $2, email = $3, user_group = $4, language = $5, updated_at = $6,
+            email_confirmed = email_confirmed AND NOT $7
+        WHERE id = $1";
+    let now = app.clock.now();
+    let mut tx = transaction::begin(&app.db).await?;
+    let before = lock(&mut tx, caller, id).await?;
+    reach::may_steer(&mut tx, caller, before.user_group).await?;
+    let after = patch.apply(&before)?;
+    if after.user_group != before.user_group {
+        check_group(&mut tx, caller, after.user_group).await?;
+    }
+    if after.language != before.language {
+        check_language(&mut tx, caller, after.language).await?;
+    }
+    sqlx::query(SQL)
+        .bind(id)
+        .bind(&after.username)
+        .bind(&after.email)
+        .bind(after.user_group)
+        .bind(after.language)
+        .bind(now)
+        .bind(after.moved_from(&before))
+        .execute(&mut *tx)
+        .await
+        .map_err(explained)?;
+    if after.moved_from(&before) {
+        tell_of_move(&mut tx, id, &before, &after, now).await?;
+    }
+    tx.commit().await?;
+    app.access.on_notice("account", id);
+    Ok(())
+}
+
+/// Switches a user off: its sessions end, and it is not shown any more.
+pub(super) async fn delete(app: &App, caller: &Caller, id: i64) -> Result<()> {
+    const SQL: &str = "UPDATE account SET disabled_at = $2, updated_at = $2 WHERE id = $1";
+    if caller.account() == Some(id) {
+        return Err(Error::Conflict("you can't delete yourself".into()));
+    }
+    let now = app.clock.now();
+    let mut tx = transaction::begin(&app.db).await?;
+    lock(&mut tx, caller, id).await?;
+    sqlx::query(SQL).bind(id).bind(now).execute(&mut *tx).await?;
+    sessions::end_all(&mut tx, id, now).await?;
+    recovery::void_all(&mut tx, id).await?;
+    tx.commit().await?;
+    app.access.on_notice("account", id);
+    Ok(())
+}
+
+/// A user that the caller reaches, locked for its transaction.
+async fn lock(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<Stored> {
+    const SQL: &str = "
+        SELECT username, email, user_group, language, password_hash IS NOT NULL AS activated
+        FROM account WHERE id = $2 AND disabled_at IS NULL
+          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)
+        FOR NO KEY UPDATE";
+    sqlx::query_as(SQL).bind(caller.group()).bind(id).fetch_optional(connection).await?.ok_or(NOT_FOUND)
+}
+
+async fn tell_of_move(
+    connection: &mut PgConnection,
+    id: i64,
+    before: &Stored,
+    after: &Stored,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    recovery::void_all(connection, id).await?;
+    if !before.activated {
+        // Nobody has shown that the old address is theirs: there is nobody to tell.
+        return outbox::put(connection, Letter::Activation, id, &after.email, now).await;
+    }
+    outbox::put(connection, Letter::Confirmation, id, &after.email, now).await?;
+    outbox::put(connection, Letter::AddressChanged, id, &before.email, now).await
+}
+
+async fn check_group(connection: &mut PgConnection, caller: &Caller, group: i64) -> Result<()> {
+    match reach::open_group(connection, caller, group).await? {
+        Some(theirs) if theirs.within(caller.0.permissions) => Ok(()),
+        Some(_) => Err(Error::invalid("/userGroup", "allows more than you may do yourself")),
+        None => Err(Error::invalid("/userGroup", "is not your group or one below it")),
+    }
+}
+
+/// A caller sees the languages of its own group, of those below it and of those above it.
+async fn check_language(connection: &mut PgConnection, caller: &Caller, language: i64) -> Result<()> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM language WHERE id = $2 AND user_group IN (
+            SELECT descendant FROM user_group_tree WHERE ancestor = $1
+            UNION ALL SELECT ancestor FROM user_group_tree WHERE descendant = $1))";
+    if sqlx::query_scalar(SQL).bind(caller.group()).bind(language).fetch_one(connection).await? {
+        Ok(())
+    } else {
+        Err(unknown_language())
+    }
+}
+
+fn unknown_language() -> Error {
+    Error::invalid("/language", "is not a language that you see")
+}
+
+/// Says which field a statement failed for, and no more: others' users are none of the caller's business.
+fn explained(error: sqlx::Error) -> Error {
+    if violates(&error, "account_username") {
+        Error::invalid("/username", "is taken")
+    } else if violates(&error, "account_email") {
+        Error::invalid("/email", "is taken")
+    } else if violates(&error, "account_language_fkey") {
+        unknown_language()
+    } else {
+        error.into()
+    }
+}
