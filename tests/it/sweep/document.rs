@@ -143,8 +143,13 @@ impl Document {
 
     /// What creates something that is then found below `path`.
     pub fn creation(&self, path: &str) -> Option<Operation> {
-        let value = self.0["paths"].get(path)?.get("post")?;
-        Some(Operation::new(path, "post", value))
+        let (path, method) = match path {
+            "/command" | "/machine/{hostname}/commands" => ("/command/{hostname}/{command}", "post"),
+            "/machine/config" => (path, "put"),
+            _ => (path, "post"),
+        };
+        let value = self.0["paths"].get(path)?.get(method)?;
+        Some(Operation::new(path, method, value))
     }
 
     /// The words of an enumeration.
@@ -219,9 +224,10 @@ impl Document {
     fn allows_object(&self, schema: &Value, object: &Map<String, Value>) -> bool {
         let mut required = schema["required"].as_array().into_iter().flatten();
         required.all(|name| object.contains_key(name.as_str().unwrap()))
-            && object.iter().all(|(name, value)| {
-                schema["properties"].get(name).is_some_and(|schema| self.allows(schema, value))
-            })
+            && (schema["properties"].is_null()
+                || object.iter().all(|(name, value)| {
+                    schema["properties"].get(name).is_some_and(|schema| self.allows(schema, value))
+                }))
     }
 }
 

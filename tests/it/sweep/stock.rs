@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::{
     body::Body,
-    http::{Request, header},
+    http::{Method, Request, header},
 };
 use scrip::{
     app::App,
@@ -53,9 +53,7 @@ impl Stock {
             "roll_back_voucher" => stock.redeem(client).await,
             _ => {}
         }
-        for place in operation.places() {
-            stock.make_for(document, client, &collection(operation, place)).await;
-        }
+        stock.make_places(document, client, operation).await;
         stock
     }
 
@@ -85,9 +83,7 @@ impl Stock {
         let mut stock = Self::empty(client, group).await;
         stock.make_vouchers(client, 0).await;
         for operation in document.operations() {
-            for place in operation.places() {
-                stock.make_for(document, client, &collection(&operation, place)).await;
-            }
+            stock.make_places(document, client, &operation).await;
         }
         stock
     }
@@ -117,19 +113,24 @@ impl Stock {
         assert_eq!(redeemed["redeemed"], true, "{redeemed}");
     }
 
-    /// Creates what is found below `path`, if that is how it comes to be and it is not there yet.
-    async fn make_for(&mut self, document: &Document, client: &Client, path: &str) {
-        if self.made.contains_key(path) {
-            return;
+    /// Creates what the path of an operation names, as far as that is not there yet.
+    async fn make_places(&mut self, document: &Document, client: &Client, operation: &Operation) {
+        for place in operation.places().filter(|place| is_made(operation, place)) {
+            let path = collection(operation, place);
+            if self.made.contains_key(&path) {
+                continue;
+            }
+            let Some(creation) = document.creation(&path) else { continue };
+            let body = self.sample(document, &creation).to_string();
+            let request = Request::builder()
+                .method(&creation.method)
+                .uri(self.path(&creation))
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(fresh(body.into_bytes())));
+            let reply: Reply = client.send_raw(request.unwrap()).await;
+            assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
+            self.made.insert(path, reply.json());
         }
-        let Some(creation) = document.creation(path) else { return };
-        let body = self.sample(document, &creation).to_string();
-        let request = Request::post(self.path(&creation))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(fresh(body.into_bytes())));
-        let reply: Reply = client.send_raw(request.unwrap()).await;
-        assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
-        self.made.insert(path.to_owned(), reply.json());
     }
 
     /// Where an operation is, with something that is there for each parameter of its path.
@@ -156,13 +157,14 @@ impl Stock {
 
     /// What stands in for a parameter of a path.
     pub fn place(&self, operation: &Operation, place: &Parameter) -> String {
-        let made = self.made.get(&collection(operation, place));
-        let made = made.map(|made| if place.name == "code" { &made["code"] } else { &made["id"] });
-        if let Some(text) = made.and_then(Value::as_str) {
-            return text.to_owned();
-        }
-        if let Some(number) = made.and_then(Value::as_i64) {
-            return number.to_string();
+        let made = self.made.get(&collection(operation, place)).filter(|_| is_made(operation, place));
+        let made = made.map(|made| match place.name.as_str() {
+            "code" => &made["code"],
+            "job" => &made["job"],
+            _ => &made["id"],
+        });
+        if let Some(made) = made {
+            return made.as_str().map_or_else(|| made.to_string(), str::to_owned);
         }
         if let Some(words) = place.schema["enum"].as_array() {
             // Not everybody sees the group that something belongs to.
@@ -173,9 +175,10 @@ impl Stock {
             ("export", "resource") => "machinetype".to_owned(),
             ("operations", "type") => "invalid".to_owned(),
             ("currency", "id") => "978".to_owned(),
-            ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
+            ("command", "command") => "reboot".to_owned(),
             (_, "hostname") => self.hostname(),
-            ("openinghours", _) | (_, "machine") => self.machine().to_string(),
+            (_, "machine") | ("openinghours", "id") => self.machine().to_string(),
+            (_, "machineGroup") | ("user" | "usergroup", _) => self.group_id.to_string(),
             unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
         }
     }
@@ -213,6 +216,16 @@ impl Stock {
             Reach::Downwards => self.made.get(spec.path)?["id"].as_i64(),
             _ => Some(self.named(spec)),
         }
+    }
+}
+
+/// Whether what a parameter names is created for the purpose. Host names are those of machines that
+/// are there from the start, and a command is sent by what it is.
+fn is_made(operation: &Operation, place: &Parameter) -> bool {
+    match place.name.as_str() {
+        "id" | "parentid" | "code" | "job" => true,
+        "command" => operation.method == Method::GET,
+        _ => false,
     }
 }
 

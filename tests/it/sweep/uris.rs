@@ -31,7 +31,11 @@ fn places(
     let is_number = good.parse::<i64>().is_ok();
     let is_uuid = uuid::Uuid::parse_str(&good).is_ok();
     // Any text may be a name or a code; one that can't be is none that there is.
-    let unreadable: &'static [u16] = if is_number || is_uuid { &[400] } else { &[404] };
+    let unreadable: &'static [u16] = match place.schema["enum"].is_array() {
+        _ if is_number || is_uuid => &[400],
+        true => &[400, 404],
+        false => &[404],
+    };
     let long = "9".repeat(5_000);
     let garbage =
         ["abc", "%00", "1%00", "%2F", "..%2F..", "%20", "1.5", "1e3", "0x1", "%27%3B--", "%E2%80%AE", "null"];
@@ -50,7 +54,8 @@ fn places(
     } else {
         &["00000-NOSUCHCODE", "nothing"]
     };
-    cases.extend(unknown.iter().map(|text| ((*text).to_owned(), &[404][..])));
+    let unknown_word: &[u16] = if is_number || is_uuid { &[404] } else { unreadable };
+    cases.extend(unknown.iter().map(|text| ((*text).to_owned(), unknown_word)));
     if operation.owns(place) {
         cases.push((foreign.place(operation, place), &[404]));
     }
@@ -70,6 +75,10 @@ const LIST: &[(&str, &[&str])] = &[
     ("timezone", &["", "nonsense", "Mars/Olympus", "UTC%00", "%FF", "+01:00"]),
     ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
     ("size", &["", "huge", "Original", "%00", "%FF", "1"]),
+    ("size", &["", "nonsense", "Original", "%00", "%FF"]),
+    ("hostname", &["", "a%20b", "-a", "%00", "%FF"]),
+    ("expires", &["0", "-1", "abc", "", "1.5", "9223372036854775808", "%00", "%FF"]),
+    ("wait", &["-1", "61", "abc", "", "1.5", "18446744073709551616", "%00", "%FF"]),
     ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
 
