@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{Error, Result, Store},
+    gateway::commands::waiting::Waiting,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     notice,
     redemption::{
@@ -14,6 +15,7 @@ use crate::{
         journal::Journal,
         reconcile::Reconcile,
     },
+    seal::Keyring,
     stores::{self, Stores},
     time::Clock,
 };
@@ -63,6 +65,12 @@ pub struct Parts {
     pub passwords: Passwords,
     /// How often one name may try to log in.
     pub attempts: Attempts,
+    /// Opens and seals what has to be kept secret at rest.
+    pub keyring: Keyring,
+    /// Gateways that wait for commands.
+    pub waiting: Waiting,
+    /// Cancelled when no more requests are taken: those that only wait are to be answered.
+    pub closing: CancellationToken,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -111,6 +119,9 @@ impl App {
             tokens,
             passwords: Passwords::new(&config)?,
             attempts: Attempts::new(config.logins_per_minute),
+            keyring: Keyring::new(&config)?,
+            waiting: Waiting::default(),
+            closing: stop.child_token(),
             stop,
             tasks,
             config,

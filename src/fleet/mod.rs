@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod errors;
+pub mod filter;
 pub mod language;
 pub mod location;
 pub mod machine;

@@ -39,6 +39,9 @@ Errors are `application/problem+json` (RFC 9457); what each type means stands be
         (name = "apikey", description = "Keys of devices and integrations."),
         (name = "campaign", description = "What marketing sets up."),
         (name = "voucher", description = "Codes: what machines validate and redeem."),
+        (name = "machine", description = "Machines: what is sold from, and where."),
+        (name = "machineconfig", description = "How machines' gateways are configured, and how far that is on its way."),
+        (name = "command", description = "What machines are told to do, and what became of it."),
         (name = "operations", description = "Health, metrics and documentation of this server."),
     )
 )]
