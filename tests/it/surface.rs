@@ -17,6 +17,7 @@ const AREAS: &[&str] = &[
     "machinetype",
     "manufacturer",
     "machinegroup",
+    "machineconfig",
     "location",
     "locationgroup",
     "errorprofile",
@@ -25,6 +26,7 @@ const AREAS: &[&str] = &[
     "transactionprofile",
     "language",
     "translation",
+    "command",
 ];
 
 /// What comes with e-mail and with coupons.
