@@ -73,10 +73,10 @@ pub(super) async fn accept(
         INSERT INTO machine_config_outcome (change, machine, hostname)
         SELECT $1, id, hostname FROM machine WHERE id = ANY($2) ORDER BY id";
     let now = app.clock.now();
-    // Present and empty where the key is to be taken away.
     let key = change.encryption_key.as_ref();
     let mut settings = serde_json::to_value(change).map_err(Error::fault)?;
-    if key.is_some() {
+    if matches!(key, Some(None)) {
+        // That the key is to be taken away may be written down; the key may not.
         settings["encryptionKey"] = serde_json::Value::Null;
     }
     let mut transaction = transaction::begin(&app.db).await?;
@@ -173,7 +173,7 @@ async fn read(app: &App, connection: &mut PgConnection, id: i64) -> Result<Chang
     const SQL: &str = "SELECT settings, encryption_key FROM machine_config_change WHERE id = $1";
     let (Json(mut settings), sealed): (Json<serde_json::Map<String, serde_json::Value>>, Option<Vec<u8>>) =
         sqlx::query_as(SQL).bind(id).fetch_one(connection).await?;
-    let names_key = settings.remove("encryptionKey").is_some();
+    let takes_away = settings.remove("encryptionKey").is_some();
     let mut change: Change =
         serde_json::from_value(serde_json::Value::Object(settings)).map_err(Error::fault)?;
     change.encryption_key = match sealed {
@@ -181,7 +181,7 @@ async fn read(app: &App, connection: &mut PgConnection, id: i64) -> Result<Chang
             let key = app.keyring.open(place(id), &sealed);
             Some(Some(key.ok_or_else(|| Error::fault("the key of the change was sealed with another key"))?))
         }
-        None => names_key.then_some(None),
+        None => takes_away.then_some(None),
     };
     Ok(change)
 }

@@ -60,6 +60,12 @@ async fn a_change_reaches_every_machine_that_the_filter_names_once() {
         .unwrap();
     assert_eq!(left, 0);
     assert!(!work_one(&app.app).await.unwrap());
+
+    let filter = json!({"type": "machine", "ids": [21, 22]});
+    accept(&a, filter, json!({"wlan": {"encryptionKey": null, "encryption": null}})).await;
+    assert!(work_one(&app.app).await.unwrap());
+    let stored = a.get("/machineconfig?hostname=vm-a-1").await.expect(200);
+    assert_eq!((&stored["encryptionKey"], &stored["ssid"]), (&Value::Null, &json!("fleet")));
 }
 
 #[tokio::test]
