@@ -66,6 +66,11 @@ DROP TRIGGER notice ON location;
 CREATE TRIGGER notice AFTER UPDATE OF user_group, external_ref, time_zone OR DELETE
     ON location FOR EACH ROW EXECUTE FUNCTION notice('location', 'id');
 
+-- Enough that Postgres knows how many rows each group has, and does not look for a few of them in
+-- all that there are.
+ALTER TABLE machine ALTER user_group SET STATISTICS 1000;
+ALTER TABLE location ALTER user_group SET STATISTICS 1000;
+
 DROP INDEX machine_location;
 CREATE INDEX machine_name ON machine (name, id);
 CREATE INDEX machine_name_part ON machine USING gin (name gin_trgm_ops);
@@ -82,11 +87,15 @@ CREATE INDEX machine_active ON machine (active, id);
 CREATE INDEX machine_virtual_prices ON machine (virtual_prices, id);
 CREATE INDEX machine_transaction_profile ON machine (transaction_profile, id);
 CREATE INDEX machine_config_state ON machine (config_state, id);
+CREATE INDEX machine_is_managed_assortment ON machine (is_managed_assortment, id);
+CREATE INDEX machine_has_subscription ON machine (has_subscription, id);
 CREATE INDEX machine_created_at ON machine (created_at, id);
 CREATE INDEX machine_updated_at ON machine (updated_at, id);
 
 CREATE INDEX location_name ON location (name, id);
 CREATE INDEX location_name_part ON location USING gin (name gin_trgm_ops);
+CREATE INDEX location_address ON location (address, id);
+CREATE INDEX location_place_id ON location (place_id, id);
 CREATE INDEX location_postcode ON location (postcode, id);
 CREATE INDEX location_city ON location (city, id);
 CREATE INDEX location_country ON location (country, id);

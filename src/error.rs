@@ -150,7 +150,7 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if postgres_is_away(&error) {
+        if postgres_is_away(&error) || gave_way(&error) {
             tracing::warn!(error = %error, "postgres did not answer");
             Self::Unavailable { store: Store::Postgres }
         } else {
@@ -175,6 +175,14 @@ pub fn postgres_is_away(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether the transaction was ended for another that it stood in the way of; it can be tried again.
+fn gave_way(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code.starts_with("40"))
 }
 
 /// Whether a statement ran into the named constraint or unique index.

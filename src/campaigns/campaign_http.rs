@@ -16,7 +16,7 @@ use crate::{
     http::{
         Caller, Created, Json, Message, Path, Query,
         caller::Permission,
-        list::{ListParams, Page, belongs_to},
+        list::{Below, ListParams, Page, belongs_to},
     },
     jobs::{self, State as JobState},
 };
@@ -62,7 +62,8 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     caller.may(Permission::CampaignRead)?;
     let now = app.clock.now();
     let query = params.over(&CAMPAIGNS)?;
-    let page = query.page(&app.db, |sql| belongs_to(sql, "c.user_group", caller.group())).await?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let page = query.page(&app.db, |sql| belongs_to(sql, "c.user_group", &below)).await?;
     Ok(page.map(|campaign: Campaign| campaign.as_of(now)))
 }
 

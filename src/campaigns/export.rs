@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     http::{
         csv::{self, Sheet},
-        list::{ListParams, ListQuery, belongs_to},
+        list::{Below, ListParams, ListQuery, belongs_to},
     },
 };
 use axum::response::Response;
@@ -82,7 +82,8 @@ async fn write(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
-    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", group));
+    let below = Below::of(&app.db, group).await?;
+    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", &below));
     let vouchers = statement.build_query_as::<Voucher>().fetch(&app.db);
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {

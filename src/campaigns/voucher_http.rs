@@ -14,7 +14,7 @@ use crate::{
     http::{
         Caller, Json, Message, Path,
         caller::Permission,
-        list::{ExportParams, ListParams, Page, belongs_to},
+        list::{Below, ExportParams, ListParams, Page, belongs_to},
     },
 };
 use axum::{
@@ -54,7 +54,8 @@ async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<Vouche
     responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
 async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
     caller.may(Permission::VoucherRead)?;
-    voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", caller.group())).await
+    let below = Below::of(&app.db, caller.group()).await?;
+    voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", &below)).await
 }
 
 /// Read a voucher

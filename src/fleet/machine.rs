@@ -28,7 +28,6 @@ words! {
 resource! {
     /// A vending machine.
     Machine "machine" at "/machine" in "machine";
-    from "LEFT JOIN machine_presence presence ON presence.machine = this.id";
     may FleetRead, FleetWrite;
     reach Own;
     does NO_CREATE;
@@ -81,21 +80,21 @@ resource! {
     }
     shows {
         /// When it was last heard of.
-        seen_at: Option<DateTime<Utc>> = "presence.seen_at",
+        seen_at: Option<DateTime<Utc>> = "(SELECT p.seen_at FROM machine_presence p WHERE p.machine = this.id)",
         /// Its latest sale.
-        last_revenuetransaction: Option<i64> = "presence.last_revenuetransaction",
+        last_revenuetransaction: Option<i64> = "(SELECT p.last_revenuetransaction FROM machine_presence p WHERE p.machine = this.id)",
         /// Its latest event.
-        last_log: Option<i64> = "presence.last_log",
+        last_log: Option<i64> = "(SELECT p.last_log FROM machine_presence p WHERE p.machine = this.id)",
         /// The latest that its sensors sent.
-        last_iotevent: Option<i64> = "presence.last_iotevent",
+        last_iotevent: Option<i64> = "(SELECT p.last_iotevent FROM machine_presence p WHERE p.machine = this.id)",
         /// The latest that it sold.
-        last_sold_id: Option<i64> = "presence.last_sold",
+        last_sold_id: Option<i64> = "(SELECT p.last_sold FROM machine_presence p WHERE p.machine = this.id)",
         /// Its own number of the latest sale that has arrived.
-        revenuetransaction_synced: Option<i64> = "presence.revenuetransaction_synced",
+        revenuetransaction_synced: Option<i64> = "(SELECT p.revenuetransaction_synced FROM machine_presence p WHERE p.machine = this.id)",
         /// Its own number of the latest event that has arrived.
-        log_synced: Option<i64> = "presence.log_synced",
+        log_synced: Option<i64> = "(SELECT p.log_synced FROM machine_presence p WHERE p.machine = this.id)",
         /// Its own number of the latest that has arrived of its sensors.
-        iotevent_synced: Option<i64> = "presence.iotevent_synced",
+        iotevent_synced: Option<i64> = "(SELECT p.iotevent_synced FROM machine_presence p WHERE p.machine = this.id)",
     }
     sets {
         /// Groups that it is in.

@@ -9,7 +9,7 @@ use crate::{
         Caller, Json, Query,
         caller::Permission,
         extract::JsonBytes,
-        list::{ListParams, Page},
+        list::{Below, ListParams, Page},
     },
     resource::{
         Columns, Mode, Resource, Spec,
@@ -102,10 +102,11 @@ async fn list_offline(
     let spec = Machine::spec();
     let since = app.clock.now() - Duration::seconds(app.config.heartbeat_s as i64);
     let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
-        reach::readable(sql, spec, caller.group());
-        sql.push(" AND this.active AND (presence.seen_at IS NULL OR presence.seen_at < ").push_bind(since);
-        sql.push(")");
+        reach::readable(sql, spec, &below);
+        sql.push(" AND this.active AND NOT EXISTS (SELECT FROM machine_presence p WHERE p.machine = this.id");
+        sql.push(" AND p.seen_at >= ").push_bind(since).push(")");
     };
     query.page_of(&app.db, scope, spec.show).await
 }
@@ -131,7 +132,8 @@ async fn list_by_location(
     caller.may(Permission::FleetRead)?;
     let spec = Location::spec();
     let query = params.over(spec.listing())?;
-    let page: Page<Location> = query.page(&app.db, |sql| reach::readable(sql, spec, caller.group())).await?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let page: Page<Location> = query.page(&app.db, |sql| reach::readable(sql, spec, &below)).await?;
     let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
     let mut machines = at(&app.db, Machine::spec(), &caller, &places).await?;
     Ok(page.map(|location| LocationWithMachines {

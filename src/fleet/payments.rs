@@ -2,13 +2,16 @@
 
 use crate::{
     app::App,
-    error::Result,
+    error,
     http::{Caller, Json, caller::Permission, list::Kind},
     identity::directory::UserGroup,
     resource::{FieldType, Preset, Ref, field::words, resource},
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt};
 use utoipa::{
     ToSchema,
     openapi::{ObjectBuilder, Schema, schema::Type},
@@ -102,24 +105,52 @@ resource! {
 
 /// What payments are shown as, by method.
 #[derive(Clone, Debug, Serialize)]
-pub struct PaymentTypes(BTreeMap<String, PaymentType>);
+pub struct PaymentTypes(BTreeMap<&'static str, PaymentType>);
 
 impl<'de> Deserialize<'de> for PaymentTypes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let map = BTreeMap::<String, PaymentType>::deserialize(deserializer)?;
-        for (name, shown_as) in &map {
-            let method = PaymentMethod::ALL.iter().find(|method| method.word() == name);
-            let Some(method) = method else {
-                return Err(D::Error::custom(format_args!(
-                    "has a payment method that there is not: {name:.40}"
-                )));
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByMethod).map(Self)
+    }
+}
+
+/// Reads each method at most once, each with a type that goes with it.
+struct ByMethod;
+
+impl<'de> Visitor<'de> for ByMethod {
+    type Value = BTreeMap<&'static str, PaymentType>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of payment methods")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            let Some(&method) = PaymentMethod::ALL.iter().find(|method| method.word() == name) else {
+                return Err(A::Error::custom(format_args!("unknown field `{name}`")));
             };
-            if !method.types().contains(shown_as) {
-                return Err(D::Error::custom(format_args!("has a type that does not go with {name}")));
+            let shown_as = entries.next_value_seed(ShownAs(method))?;
+            if map.insert(method.word(), shown_as).is_some() {
+                return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
             }
         }
-        Ok(Self(map))
+        Ok(map)
+    }
+}
+
+/// Reads one of the types that go with a method.
+struct ShownAs(PaymentMethod);
+
+impl<'de> DeserializeSeed<'de> for ShownAs {
+    type Value = PaymentType;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PaymentType, D::Error> {
+        let shown_as = PaymentType::deserialize(deserializer)?;
+        if self.0.types().contains(&shown_as) {
+            Ok(shown_as)
+        } else {
+            Err(D::Error::custom(format_args!("does not go with {}", self.0.word())))
+        }
     }
 }
 
@@ -157,7 +188,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/transactionprofile/paymenttypes", tag = "transactionprofile",
     operation_id = "list_payment_types",
     responses((status = 200, description = "Every payment method", body = Vec<PaymentChoice>)))]
-async fn payment_types(caller: Caller) -> Result<Json<Vec<PaymentChoice>>> {
+async fn payment_types(caller: Caller) -> error::Result<Json<Vec<PaymentChoice>>> {
     caller.may(Permission::FleetRead)?;
     let choices = PaymentMethod::ALL.iter().map(|method| PaymentChoice {
         method: method.word(),

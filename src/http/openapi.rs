@@ -22,7 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What is said before the first endpoint.
 const INTRODUCTION: &str = "\
-Vouchers and campaigns for vending fleets. A machine validates a code with a lock, vends, redeems \
+Vouchers, campaigns and machines of vending fleets. A machine validates a code with a lock, vends, redeems \
 it, and rolls the redemption back if the vend failed.
 
 Send `Authorization: Bearer …` with an access token (from `/auth/login`) or an API key. Every path \
@@ -31,17 +31,36 @@ Errors are `application/problem+json` (RFC 9457); what each type means stands be
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Scrip", description = INTRODUCTION, license(name = "AGPL-3.0-or-later")),
+    info(title = "Scrip", description = INTRODUCTION, license(name = "Apache-2.0")),
     components(schemas(Problem)),
     modifiers(&Bearer),
     tags(
-        (name = "auth", description = "Logging in and out."),
+        (name = "auth", description = "Logging in and out, activation, forgotten passwords."),
+        (name = "user", description = "Who logs in."),
+        (name = "usergroup", description = "The tree of groups that everything belongs to."),
         (name = "apikey", description = "Keys of devices and integrations."),
         (name = "campaign", description = "What marketing sets up."),
         (name = "voucher", description = "Codes: what machines validate and redeem."),
-        (name = "machine", description = "Machines: what is sold from, and where."),
-        (name = "machineconfig", description = "How machines' gateways are configured, and how far that is on its way."),
-        (name = "command", description = "What machines are told to do, and what became of it."),
+        (name = "machine", description = "Vending machines."),
+        (name = "machinegroup", description = "Machines that are dealt with together."),
+        (name = "location", description = "Where machines stand."),
+        (name = "locationgroup", description = "Locations that are dealt with together."),
+        (name = "openinghours", description = "When machines are open."),
+        (name = "assortment", description = "What machines sell."),
+        (name = "machineconfig", description = "How machines are configured, and how far that is on its way."),
+        (name = "command", description = "What machines are told to do."),
+        (name = "machinemodel", description = "Models of machines."),
+        (name = "machinetype", description = "Types of machines."),
+        (name = "manufacturer", description = "Makers of machines."),
+        (name = "errorprofile", description = "Dialects in which machines report what goes wrong."),
+        (name = "erroridentity", description = "What can go wrong."),
+        (name = "errorcode", description = "What machines send when it does."),
+        (name = "transactionprofile", description = "How payments are named and grouped in reports."),
+        (name = "currency", description = "Currencies of ISO 4217."),
+        (name = "language", description = "Languages."),
+        (name = "translation", description = "What things are called in them."),
+        (name = "image", description = "Pictures."),
+        (name = "export", description = "Lists as CSV."),
         (name = "operations", description = "Health, metrics and documentation of this server."),
     )
 )]

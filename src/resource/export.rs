@@ -7,7 +7,7 @@ use crate::{
     http::{
         Caller,
         csv::{self, Sheet},
-        list::{Kind, ListParams, ListQuery, params::Op},
+        list::{Below, Kind, ListParams, ListQuery, params::Op},
     },
 };
 use axum::response::Response;
@@ -63,8 +63,9 @@ async fn write(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let times: Vec<bool> = wanted.columns.iter().map(|column| is_time(spec, column)).collect();
-    let mut statement = query.all(|sql| reach::readable(sql, spec, group));
-    let mut rows = statement.build().fetch(&app.db);
+    let below = Below::of(&app.db, group).await?;
+    let mut statement = query.all(|sql| reach::readable(sql, spec, &below));
+    let mut rows = statement.build().persistent(false).fetch(&app.db);
     while let Some(row) = rows.try_next().await? {
         let mut shown: Columns = serde_json::from_str((spec.show)(&row)?.get()).map_err(Error::fault)?;
         let cells = wanted.columns.iter().zip(&times).map(|(column, is_time)| {

@@ -12,7 +12,7 @@ use crate::{
     http::{
         Caller, Json, Path,
         extract::JsonBytes,
-        list::{ListParams, Page},
+        list::{Below, ListParams, Page},
     },
     transaction,
 };
@@ -140,10 +140,11 @@ async fn page(
     parent: Option<i64>,
 ) -> Result<Page<Box<RawValue>>> {
     let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
     let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
         store::push_place(sql, spec, parent, None);
         sql.push(" AND ");
-        reach::readable(sql, spec, caller.group());
+        reach::readable(sql, spec, &below);
     };
     query.page_of(&app.db, scope, spec.show).await
 }
@@ -226,8 +227,9 @@ async fn populate(
             .await
             .map(|shown| Json(shown).into_response());
     };
+    let below = Below::of(&app.db, caller.group()).await?;
     let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
-        reach::readable(sql, target, caller.group());
+        reach::readable(sql, target, &below);
         sql.push(" AND ");
         many.push(sql, parent);
     };

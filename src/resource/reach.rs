@@ -4,7 +4,7 @@
 //! says: nothing, what the groups above have, or what was shared with it.
 
 use super::Spec;
-use crate::http::list::belongs_to;
+use crate::http::list::{Below, belongs_to};
 use sqlx::{Postgres, QueryBuilder};
 
 /// Who sees a resource, besides its group and those above.
@@ -21,18 +21,20 @@ pub enum Reach {
 }
 
 /// Restricts rows to those that `group` may change.
-pub fn writable(sql: &mut QueryBuilder<Postgres>, spec: &'static Spec, group: i64) {
+pub fn writable(sql: &mut QueryBuilder<Postgres>, spec: &'static Spec, below: impl Into<Below>) {
     if spec.reach == Reach::World {
         sql.push("false");
         return;
     }
-    belongs_to(sql, spec.owner, group);
+    belongs_to(sql, spec.owner, below);
 }
 
 /// Restricts rows to those that `group` sees.
-pub fn readable(sql: &mut QueryBuilder<Postgres>, spec: &'static Spec, group: i64) {
+pub fn readable(sql: &mut QueryBuilder<Postgres>, spec: &'static Spec, below: impl Into<Below>) {
+    let below = below.into();
+    let group = below.group();
     match spec.reach {
-        Reach::Own => belongs_to(sql, spec.owner, group),
+        Reach::Own => belongs_to(sql, spec.owner, below),
         Reach::Downwards => {
             sql.push(spec.owner)
                 .push(" IN (SELECT descendant FROM user_group_tree WHERE ancestor = ")
@@ -43,7 +45,7 @@ pub fn readable(sql: &mut QueryBuilder<Postgres>, spec: &'static Spec, group: i6
         }
         Reach::Shared(view) => {
             sql.push("(");
-            belongs_to(sql, spec.owner, group);
+            belongs_to(sql, spec.owner, below);
             sql.push(" OR this.id IN (SELECT s.id FROM ")
                 .push(view)
                 .push(" s JOIN user_group_tree t ON t.ancestor = s.user_group WHERE t.descendant = ")

@@ -243,7 +243,11 @@ async fn replace(db: &mut PgConnection, set: &Set, id: i64, ids: &[i64], who: Po
 /// Adds members to a set: `$1` is its row, `$2` are they.
 pub fn enlistment(set: &Set) -> String {
     let Set { table, own, other, .. } = set;
-    format!("INSERT INTO {table} ({own}, {other}) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING")
+    // In order, so that two who add the same do not wait for each other.
+    format!(
+        "INSERT INTO {table} ({own}, {other})
+         SELECT $1, id FROM unnest($2::bigint[]) id ORDER BY id ON CONFLICT DO NOTHING"
+    )
 }
 
 /// Creates a row from the JSON document `$1` at the instant `$2`.

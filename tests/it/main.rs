@@ -23,6 +23,7 @@ mod pair;
 mod races;
 mod redemption;
 mod resources;
+mod roles;
 mod server;
 mod stores;
 mod surface;

@@ -13,6 +13,7 @@ use crate::{
     fleet::machine::ConfigState,
     gateway::station,
     http::{Caller, Json, Message, Path, Query, caller::Permission},
+    resource::Hostname,
     seal::Keyring,
 };
 use axum::{
@@ -21,7 +22,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value},
+};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -237,7 +241,9 @@ async fn read(
     Query(of): Query<OfMachine>,
 ) -> Result<Json<StoredMachineConfig>> {
     caller.may(Permission::ConfigRead)?;
-    let machine = station::named(&app, &caller, &of.hostname).await?;
+    let hostname: Result<_, value::Error> = Hostname::deserialize(of.hostname.into_deserializer());
+    let Hostname(hostname) = hostname.map_err(|error| Error::malformed("/hostname", error.to_string()))?;
+    let machine = station::named(&app, &caller, &hostname).await?;
     let stored = store::read(&app.db, machine).await?;
     let clear = caller.0.allows(Permission::ConfigSecret).then_some(&app.keyring);
     Ok(Json(StoredMachineConfig::of(stored, clear)?))
@@ -279,6 +285,7 @@ async fn update(
 #[serde(deny_unknown_fields)]
 struct OwnConfig {
     /// Text in the gateway's own format: 64 KiB at most.
+    #[schema(max_length = 65_536)]
     config: String,
 }
 

@@ -16,7 +16,7 @@ macro_rules! with_settings {
             $($(#[$field_meta])* pub(super) $field: $kind,)*
             /// Text in the gateway's own format: 64 KiB at most.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
-            #[schema(value_type = Option<String>)]
+            #[schema(value_type = Option<String>, max_length = 65_536)]
             pub(super) config: Option<Option<String>>,
             /// What the wireless network is for.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
@@ -24,7 +24,7 @@ macro_rules! with_settings {
             pub(super) mode: Option<Option<String>>,
             /// The wireless network's name: 32 bytes at most.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
-            #[schema(value_type = Option<String>)]
+            #[schema(value_type = Option<String>, max_length = 32)]
             pub(super) ssid: Option<Option<String>>,
             /// How the wireless network is encrypted.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
@@ -32,7 +32,7 @@ macro_rules! with_settings {
             pub(super) encryption: Option<Option<String>>,
             /// The wireless network's key; the mask that it is shown as leaves it as it is.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
-            #[schema(value_type = Option<String>, max_length = 128)]
+            #[schema(value_type = Option<String>, max_length = 128, examples("correct horse"))]
             pub(super) encryption_key: Option<Option<secrecy::SecretString>>,
             /// The access point of the mobile network.
             #[serde(default, deserialize_with = "crate::http::extract::present")]
@@ -86,7 +86,7 @@ pub struct MachinesConfiguration {
 pub struct MachinesConfigText {
     /// Text in the gateway's own format: 64 KiB at most.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 65_536)]
     pub config: Option<Option<String>>,
 }
 
@@ -100,7 +100,7 @@ pub struct MachinesConfigWlan {
     pub mode: Option<Option<String>>,
     /// Its name: 32 bytes at most.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 32)]
     pub ssid: Option<Option<String>>,
     /// How it is encrypted.
     #[serde(default, deserialize_with = "present")]
@@ -108,7 +108,7 @@ pub struct MachinesConfigWlan {
     pub encryption: Option<Option<String>>,
     /// Its key; the mask that keys are shown as leaves each machine's as it is.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 128)]
+    #[schema(value_type = Option<String>, max_length = 128, examples("correct horse"))]
     pub encryption_key: Option<Option<SecretString>>,
 }
 

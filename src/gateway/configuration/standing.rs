@@ -17,9 +17,9 @@ pub enum Verdict {
     Failed,
 }
 
-/// A gateway speaks of a version that it can't know of.
+/// A gateway speaks of a version that there never was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NeverSent;
+pub struct NeverWas;
 
 /// The versions of one machine's configuration; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
@@ -59,10 +59,12 @@ impl Standing {
     }
 
     /// The gateway says what became of a version; whether it is the one in force.
-    pub fn report(&mut self, version: i64, verdict: Verdict) -> Result<bool, NeverSent> {
-        if !(1..=self.sent).contains(&version) {
-            return Err(NeverSent);
+    pub fn report(&mut self, version: i64, verdict: Verdict) -> Result<bool, NeverWas> {
+        if !(1..=self.version).contains(&version) {
+            return Err(NeverWas);
         }
+        // It has it, whether or not that was noted.
+        self.sent = self.sent.max(version);
         match verdict {
             Verdict::Applied => {
                 self.applied = self.applied.max(version);
@@ -101,7 +103,9 @@ mod tests {
         assert_eq!(standing.state(), None);
         standing.change();
         assert_eq!(standing.state(), Some(Scheduled));
-        assert_eq!(standing.report(1, Verdict::Applied), Err(NeverSent));
+        for version in [0, 2] {
+            assert_eq!(standing.report(version, Verdict::Applied), Err(NeverWas));
+        }
         assert!(standing.fetch() && !standing.fetch());
         assert_eq!(standing.state(), Some(Sent));
         assert_eq!(standing.report(1, Verdict::Failed), Ok(true));
@@ -124,7 +128,7 @@ mod tests {
             standing.fetch();
             assert_eq!(standing.report(1, verdict), Ok(false));
             assert_eq!(standing.state(), Some(Sent));
-            assert_eq!(standing.report(3, verdict), Err(NeverSent));
+            assert_eq!(standing.report(3, verdict), Err(NeverWas));
         }
     }
 
@@ -185,7 +189,7 @@ mod tests {
                             Ok(true) => prop_assert_eq!(standing.state().map(ConfigState::word),
                                 Some(if verdict == Verdict::Applied { "applied" } else { "failed" })),
                             Ok(false) => prop_assert_eq!(standing.state(), before.state()),
-                            Err(NeverSent) => prop_assert_eq!(standing, before),
+                            Err(NeverWas) => prop_assert_eq!(standing, before),
                         }
                     }
                     Step::Adopt => {

@@ -5,7 +5,7 @@
 
 use super::{
     settings::{Change, FLAT, Settings, Unfit},
-    standing::{NeverSent, Standing, Verdict},
+    standing::{NeverWas, Standing, Verdict},
 };
 use crate::{
     app::App,
@@ -171,7 +171,7 @@ pub(super) async fn report(
     let in_force = stored
         .standing
         .report(version, verdict)
-        .map_err(|NeverSent| Error::invalid("/version", "is not a version that was fetched"))?;
+        .map_err(|NeverWas| Error::invalid("/version", "is not a version that there was"))?;
     if in_force {
         stored.details = details;
     }

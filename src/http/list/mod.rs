@@ -6,7 +6,8 @@
 //! ```ignore
 //! async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
 //!     let query = params.over(&CAMPAIGNS)?;
-//!     query.page(&app.db, |sql| { belongs_to(sql, "c.user_group", caller.group()); }).await
+//!     let below = Below::of(&app.db, caller.group()).await?;
+//!     query.page(&app.db, |sql| { belongs_to(sql, "c.user_group", &below); }).await
 //! }
 //! ```
 
@@ -16,7 +17,7 @@ pub mod sql;
 
 pub use page::{ExportParams, Page};
 pub use params::{ListParams, ListQuery};
-pub use sql::belongs_to;
+pub use sql::{Below, belongs_to};
 
 /// What a list is made of.
 #[derive(Debug)]

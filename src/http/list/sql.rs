@@ -8,12 +8,58 @@ use crate::error::Result;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
-/// Restricts rows to those that belong to `group` or to a group below it, by their `column`.
-pub fn belongs_to(sql: &mut QueryBuilder<Postgres>, column: &'static str, group: i64) {
-    sql.push(column)
-        .push(" IN (SELECT descendant FROM user_group_tree WHERE ancestor = ")
-        .push_bind(group)
-        .push(")");
+/// Groups that a statement names one by one; more of them are looked up by the statement itself.
+const NAMED_MAX: i64 = 1_000;
+
+/// A group and those below it.
+///
+/// Lists name the groups: from their number Postgres can tell whether few rows or most of a table
+/// belong to them, and takes the index of the groups for the former. It can't from a sub-select.
+#[derive(Clone, Debug)]
+pub struct Below {
+    group: i64,
+    named: Option<Vec<i64>>,
+}
+
+impl Below {
+    /// Looks them up.
+    pub async fn of(db: &PgPool, group: i64) -> Result<Self> {
+        let sql = "SELECT descendant FROM user_group_tree WHERE ancestor = $1 LIMIT $2";
+        let groups: Vec<i64> = sqlx::query_scalar(sql).bind(group).bind(NAMED_MAX + 1).fetch_all(db).await?;
+        Ok(Self { group, named: Some(groups).filter(|groups| groups.len() as i64 <= NAMED_MAX) })
+    }
+
+    /// The group itself.
+    pub fn group(&self) -> i64 {
+        self.group
+    }
+}
+
+impl From<i64> for Below {
+    fn from(group: i64) -> Self {
+        Self { group, named: None }
+    }
+}
+
+impl From<&Self> for Below {
+    fn from(below: &Self) -> Self {
+        below.clone()
+    }
+}
+
+/// Restricts rows to those that belong to a group or to one below it, by their `column`.
+pub fn belongs_to(sql: &mut QueryBuilder<Postgres>, column: &'static str, below: impl Into<Below>) {
+    let Below { group, named } = below.into();
+    sql.push(column);
+    match named {
+        // An index of groups and ids then has the rows in their order.
+        Some(groups) if groups.len() == 1 => sql.push(" = ").push_bind(group),
+        Some(groups) => sql.push(" = ANY(").push_bind(groups).push(")"),
+        None => sql
+            .push(" IN (SELECT descendant FROM user_group_tree WHERE ancestor = ")
+            .push_bind(group)
+            .push(")"),
+    };
 }
 
 /// Rows that are counted at most for a page that was asked for by `after`.
@@ -36,18 +82,24 @@ impl ListQuery {
         show: impl Fn(&PgRow) -> sqlx::Result<T>,
     ) -> Result<Page<T>> {
         // One more row than asked for tells whether there is a next page.
-        let mut rows = self.select(&scope, Some(self.limit + 1)).build().fetch_all(db).await?;
+        let mut page = self.select(&scope, Some(self.limit + 1));
+        // Planned for these values, each time: the best plan for one group is the worst for another.
+        let mut rows = page.build().persistent(false).fetch_all(db).await?;
         let more = rows.len() as i64 > self.limit;
         rows.truncate(self.limit as usize);
         let shown = rows.len() as i64;
         let total = if self.after.is_some() {
             // Whoever follows ids through a long list was told with the first page how many there are;
             // counting them again would take longer than the page.
-            let count: i64 =
-                self.count(&scope, Some(COUNT_MAX + 1)).build_query_scalar().fetch_one(db).await?;
+            let count: i64 = self
+                .count(&scope, Some(COUNT_MAX + 1))
+                .build_query_scalar()
+                .persistent(false)
+                .fetch_one(db)
+                .await?;
             Some(count).filter(|count| *count <= COUNT_MAX)
         } else if more || (shown == 0 && self.skip > 0) {
-            Some(self.count(&scope, None).build_query_scalar().fetch_one(db).await?)
+            Some(self.count(&scope, None).build_query_scalar().persistent(false).fetch_one(db).await?)
         } else {
             Some(self.skip + shown)
         };

@@ -50,7 +50,7 @@ async fn a_change_is_scheduled_then_sent_then_applied() {
     let report = |version: i64, state: &str| json!({"version": version, "state": state});
     gateway.post("/machineconfig/vm-a-1/report", report(1, "applied")).await.expect(200);
     assert_eq!(state(&app, 21).await.as_deref(), Some("scheduled"));
-    gateway.post("/machineconfig/vm-a-1/report", report(2, "applied")).await.expect_problem(422, "/version");
+    gateway.post("/machineconfig/vm-a-1/report", report(3, "applied")).await.expect_problem(422, "/version");
     let (status, ..) = fetch(&gateway, "vm-a-1", Some(tag)).await;
     assert_eq!(status, 200);
     for _repeated in 0..2 {

@@ -1,5 +1,7 @@
 //! Plain resources: what one mechanism promises of all of them.
 
+mod indexes;
+mod races;
 mod rows;
 mod statements;
 mod story;

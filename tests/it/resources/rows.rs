@@ -79,3 +79,27 @@ async fn machines_are_shown_by_where_they_stand() {
     sqlx::query("INSERT INTO user_group_location VALUES (3, 2)").execute(&test.app.db).await.unwrap();
     assert_eq!(a1.get("/machine/locations?where[id]=2").await.expect(200)[0]["machines"], json!([]));
 }
+
+#[tokio::test]
+async fn each_payment_method_is_shown_as_a_type_that_goes_with_it() {
+    let test = TestApp::new().await;
+    let a = test.user("a").await;
+    let draft = |map: &str| {
+        let body = axum::body::Body::from(format!("{{\"paymentTypesMap\": {map}}}"));
+        axum::http::Request::post("/transactionprofile").body(body).unwrap()
+    };
+    let made = a.send_raw(draft(r#"{"token": "free", "code": "voucher"}"#)).await.expect(201);
+    let row = a.get(&format!("/transactionprofile/{}", made["id"])).await.expect(200);
+    assert_eq!(row["paymentTypesMap"], json!({"token": "free", "code": "voucher"}));
+    for (map, pointer) in [
+        (r#"{"cash": "free"}"#, "/paymentTypesMap/cash"),
+        (r#"{"cash": "gold"}"#, "/paymentTypesMap/cash"),
+        (r#"{"cash": null}"#, "/paymentTypesMap/cash"),
+        (r#"{"shells": "other"}"#, "/paymentTypesMap/shells"),
+        (r#"{"cash": "cash", "cash": "cash"}"#, "/paymentTypesMap/cash"),
+        ("[]", "/paymentTypesMap"),
+        ("null", "/paymentTypesMap"),
+    ] {
+        a.send_raw(draft(map)).await.expect_problem(422, pointer);
+    }
+}

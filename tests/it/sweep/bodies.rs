@@ -54,14 +54,14 @@ pub fn cases(
         let before = cases.len();
         cases.extend(absent_or_twice(&field, &sample));
         cases.extend(values(document, operation, &field, &sample));
-        cases.extend(others(&field, &sample, foreign));
+        cases.extend(others(operation, &field, &sample, foreign));
         for case in &mut cases[before..] {
             case.what = format!("{} {}", field.pointer, case.what);
         }
     }
     cases.extend(unknown_fields(&sample));
     for case in &mut cases {
-        case.uri = own.path(operation);
+        case.uri = own.uri(operation, "");
     }
     cases
 }
@@ -149,16 +149,25 @@ fn values(document: &Document, operation: &Operation, field: &Field, sample: &Va
     let flat =
         here.and_then(Value::as_object).map(|object| json!(object.values().collect::<Vec<_>>()).to_string());
     texts.extend(flat.as_deref());
+    let refused = || Expected::Refused(&[422], field.pointer.clone());
+    let is_flag = document.resolve(&field.schema)["type"] == "boolean" && operation.spec().is_some();
+    let is_reference = operation.target(field.name()).is_some();
     let expected = |text: &str| {
         // A number or a character that there is not is no value at all.
-        let value = serde_json::from_str::<Value>(text);
-        if !value.is_ok_and(|value| document.allows(&field.schema, &value)) {
-            return Expected::Refused(&[422], field.pointer.clone());
+        let Ok(value) = serde_json::from_str::<Value>(text) else { return refused() };
+        // Answers show truths as numbers, which requests may repeat.
+        if is_flag && value == 0 {
+            return Expected::Either;
+        }
+        // None of these numbers is the id of anything.
+        if !document.allows(&field.schema, &value) || (is_reference && value.is_i64()) {
+            return refused();
         }
         // Whoever can't log in, or is logged out already, is told just that.
         let secret = operation.path.starts_with("/auth/");
-        if (HOSTILE.contains(&text) || text == long) && !secret {
-            return Expected::Refused(&[422], field.pointer.clone());
+        let may_be_long = document.resolve(&field.schema)["maxLength"].as_u64() > Some(10_000);
+        if (HOSTILE.contains(&text) || text == long && !may_be_long) && !secret {
+            return refused();
         }
         Expected::Either
     };
@@ -170,15 +179,22 @@ fn values(document: &Document, operation: &Operation, field: &Field, sample: &Va
 }
 
 /// What is there for another group, or for nobody, is not there.
-fn others(field: &Field, sample: &Value, foreign: &Stock) -> Vec<Case> {
-    let name = field.pointer.rsplit('/').next().unwrap();
-    let Some(theirs) = foreign.foreign(name) else { return Vec::new() };
-    let nobodys = if theirs.is_string() { json!("vm-nowhere") } else { json!(999_999_999) };
-    let cases = [("another group's", theirs), ("nobody's", nobodys)].map(|(what, value)| {
+fn others(operation: &Operation, field: &Field, sample: &Value, foreign: &Stock) -> Vec<Case> {
+    let is_reference = operation.target(field.name()).is_some();
+    let theirs = foreign.foreign(operation, field.name());
+    let nobodys = match &theirs {
+        Some(text) if text.is_string() => json!("vm-nowhere"),
+        None if !is_reference => return Vec::new(),
+        _ => json!(999_999_999),
+    };
+    let several = sample.pointer(&field.pointer).is_some_and(Value::is_array);
+    let named = theirs.map(|theirs| ("another group's", theirs)).into_iter().chain([("nobody's", nobodys)]);
+    let cases = named.map(|(what, value)| {
+        let value = if several { json!([value]) } else { value };
         let body = put(sample, &field.pointer, &value.to_string());
         case(what, body, Expected::Refused(&[422], field.pointer.clone()))
     });
-    cases.into()
+    cases.collect()
 }
 
 /// A field that there is not, in every object.

@@ -2,11 +2,8 @@
 
 use axum::http::Method;
 use regex::Regex;
+use scrip::resource::{Spec, camel};
 use serde_json::{Map, Value};
-
-/// What paths of the areas begin with that the sweep knows.
-const SWEPT: &[&str] =
-    &["/auth", "/apikey", "/campaign", "/voucher", "/user/me", "/health", "/metrics", "/openapi", "/docs"];
 
 /// The document.
 pub struct Document(Value);
@@ -15,16 +12,30 @@ pub struct Document(Value);
 pub struct Operation {
     /// Its name in the document.
     pub id: String,
+    /// The area that it is in.
+    pub area: String,
     /// How it is called.
     pub method: Method,
     /// Where, with its parameters in braces.
     pub path: String,
     /// What its body is to be like, if it has one.
     pub body: Option<Value>,
-    /// The names of its query parameters.
-    pub query: Vec<String>,
+    /// What its path and its query are made of.
+    pub parameters: Vec<Parameter>,
     /// Whether nobody is asked for a token.
     pub open: bool,
+}
+
+/// A parameter of a path or a query.
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a part of the path.
+    pub in_path: bool,
+    /// Whether it may not be left out.
+    pub required: bool,
+    /// What it is to be like.
+    pub schema: Value,
 }
 
 /// A place in a body: a property that an object has or could have.
@@ -37,32 +48,113 @@ pub struct Field {
     pub required: bool,
 }
 
+impl Field {
+    /// What it is called where it is.
+    pub fn name(&self) -> &str {
+        self.pointer.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Operation {
+    fn new(path: &str, method: &str, value: &Value) -> Self {
+        let parameters = value["parameters"].as_array().into_iter().flatten().map(|parameter| Parameter {
+            name: parameter["name"].as_str().unwrap().to_owned(),
+            in_path: parameter["in"] == "path",
+            required: parameter["required"] == true,
+            schema: parameter["schema"].clone(),
+        });
+        Self {
+            id: value["operationId"].as_str().unwrap().to_owned(),
+            area: value["tags"][0].as_str().unwrap().to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.to_owned(),
+            body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
+            parameters: parameters.collect(),
+            open: value["security"].as_array().is_some_and(Vec::is_empty),
+        }
+    }
+
+    /// The parameters of its path.
+    pub fn places(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.in_path)
+    }
+
+    /// The parameters of its query.
+    pub fn query(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| !parameter.in_path)
+    }
+
+    /// Its path, with something for each of its parameters.
+    pub fn path_with(&self, value: impl Fn(&Parameter) -> String) -> String {
+        self.places().fold(self.path.clone(), |path, parameter| {
+            path.replace(&format!("{{{}}}", parameter.name), &value(parameter))
+        })
+    }
+
+    /// Whether what this parameter of its path names belongs to some group.
+    pub fn owns(&self, place: &Parameter) -> bool {
+        let is_public =
+            self.area == "currency" || ["type", "resource", "alias"].contains(&place.name.as_str());
+        !is_public && !self.invents(place)
+    }
+
+    /// Whether this parameter of its path names nothing that is there: a command that is being sent.
+    pub fn invents(&self, place: &Parameter) -> bool {
+        place.name == "command" && self.method == Method::POST
+    }
+
+    /// The resource that its body is a draft or a change of, if that is plain.
+    pub fn spec(&self) -> Option<&'static Spec> {
+        let name = self.body.as_ref()?["$ref"].as_str()?.rsplit('/').next()?;
+        let name = name.strip_suffix("Draft").or(name.strip_suffix("Patch"))?;
+        scrip::http::resources().into_iter().find(|spec| spec.schema == name)
+    }
+
+    /// What a field of its body names by an id, or by several.
+    pub fn target(&self, name: &str) -> Option<&'static Spec> {
+        if let Some(spec) = self.spec() {
+            return target_in(spec, name);
+        }
+        let resources = scrip::http::resources();
+        resources
+            .iter()
+            .find_map(|spec| target_in(spec, name))
+            .or_else(|| resources.into_iter().find(|spec| camel(&spec.noun.replace(' ', "_")) == name))
+    }
+}
+
+/// What a field or a set of a plain resource names.
+fn target_in(spec: &'static Spec, name: &str) -> Option<&'static Spec> {
+    let field = spec.named().find(|(_, known)| *known == name).and_then(|(field, _)| field.target);
+    let set = spec.sets.iter().find(|set| camel(set.name) == name).map(|set| set.target);
+    field.or(set).map(|target| target())
+}
+
 impl Document {
     /// As the server makes it.
     pub fn read() -> Self {
         Self(serde_json::to_value(scrip::http::document()).unwrap())
     }
 
-    /// Every operation of the areas that are swept.
+    /// Every operation.
     pub fn operations(&self) -> Vec<Operation> {
         let paths = self.0["paths"].as_object().unwrap().iter();
         let operations = paths.flat_map(|(path, item)| {
-            item.as_object().unwrap().iter().map(move |(method, value)| Operation {
-                id: value["operationId"].as_str().unwrap().to_owned(),
-                method: method.to_uppercase().parse().unwrap(),
-                path: path.clone(),
-                body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
-                query: value["parameters"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter(|parameter| parameter["in"] == "query")
-                    .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
-                    .collect(),
-                open: value["security"].as_array().is_some_and(Vec::is_empty),
-            })
+            item.as_object().unwrap().iter().map(|(method, value)| Operation::new(path, method, value))
         });
-        operations.filter(|operation| SWEPT.iter().any(|area| operation.path.starts_with(area))).collect()
+        operations.collect()
+    }
+
+    /// What creates something that is then found below `path`.
+    pub fn creation(&self, path: &str) -> Option<Operation> {
+        let value = self.0["paths"].get(path)?.get("post")?;
+        Some(Operation::new(path, "post", value))
+    }
+
+    /// The words of an enumeration.
+    pub fn words(&self, schema: &str) -> Vec<String> {
+        let words = &self.0["components"]["schemas"][schema]["enum"];
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     }
 
     /// The schema itself, behind references and the choice between it and `null`.
@@ -70,7 +162,8 @@ impl Document {
         if let Some(reference) = schema["$ref"].as_str() {
             return self.resolve(self.0.pointer(reference.trim_start_matches('#')).unwrap());
         }
-        let choice = schema["oneOf"].as_array().into_iter().flatten().find(|schema| schema["type"] != "null");
+        let choices = schema["oneOf"].as_array().or(schema["allOf"].as_array());
+        let choice = choices.into_iter().flatten().find(|schema| schema["type"] != "null");
         choice.map_or(schema, |schema| self.resolve(schema))
     }
 

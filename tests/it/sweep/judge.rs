@@ -1,6 +1,6 @@
 //! Sends requests that are wrong, and judges the answers.
 
-use super::document::Operation;
+use super::{document::Operation, fresh};
 use crate::client::{Client, Reply};
 use axum::{
     body::Body,
@@ -50,7 +50,7 @@ impl Case {
         if let Some(content_type) = self.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        client.send_raw(request.body(Body::from(self.body.clone())).unwrap()).await
+        client.send_raw(request.body(Body::from(fresh(self.body.clone()))).unwrap()).await
     }
 }
 

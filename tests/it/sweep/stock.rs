@@ -1,144 +1,218 @@
 //! What requests can name: things of the caller's own, and the same of a group beside it.
 
-use super::document::{Document, Operation};
-use crate::{client::Client, world};
-use serde_json::{Map, Value, json};
+use super::document::{Document, Operation, Parameter};
+use crate::{
+    client::{Client, Reply},
+    sweep::fresh,
+    world,
+};
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use scrip::resource::{Reach, Spec};
+use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// One group's things.
 pub struct Stock {
-    campaign: i64,
-    voucher: String,
-    code: String,
-    key: i64,
-    refresh: String,
+    /// What the group is called; so is its user.
+    pub group: &'static str,
+    /// Its id.
+    pub group_id: i64,
+    /// A token that can be used once.
+    pub refresh: String,
+    /// What was created, by where: the answers to it.
+    made: HashMap<String, Value>,
 }
 
 impl Stock {
-    /// Made for one operation: a campaign that is complete, being generated, or was cancelled; a
-    /// voucher of it, redeemed where that is to be undone; and a key.
-    pub async fn new(operation: &str, client: &Client, group: &str) -> Self {
-        let total = i64::from(operation.ends_with("cancel_campaign") || operation == "resume_campaign");
-        let draft = json!({"name": "Spring", "totalVouchers": total, "voucherValue": 500, "type": "gift"});
-        let campaign = client.post("/campaign", draft).await.expect(201)["id"].as_i64().unwrap();
-        if operation == "resume_campaign" {
-            client.post(&format!("/campaign/{campaign}/cancel"), json!({})).await;
+    /// Made for one operation: what its path and its body name. A campaign is complete, being
+    /// generated, or was cancelled; a voucher was redeemed where that is to be undone.
+    pub async fn of(
+        document: &Document,
+        operation: &Operation,
+        client: &Client,
+        group: &'static str,
+    ) -> Self {
+        let mut stock = Self::empty(client, group).await;
+        let total = i64::from(operation.id.ends_with("cancel_campaign") || operation.id == "resume_campaign");
+        if ["campaign", "voucher"].contains(&operation.area.as_str()) {
+            stock.make_vouchers(client, total).await;
         }
-        let draft = json!({"campaign": campaign, "type": "gift", "value": 500});
-        let voucher = client.post("/voucher", draft).await.expect(201);
-        let text = |name: &str| voucher[name].as_str().unwrap().to_owned();
-        let (voucher, code) = (text("id"), text("code"));
-        if operation == "roll_back_voucher" {
-            let order = json!({"id": "order-1", "amount": 10});
-            let body = json!({"deviceId": format!("vm-{group}-1"), "order": order, "demand": {"amount": 10}});
-            let redeemed = client.post(&format!("/voucher/{code}/redeem"), body).await.expect(200);
-            assert_eq!(redeemed["redeemed"], true, "{redeemed}");
+        if ["machine", "machineconfig", "command"].contains(&operation.area.as_str()) {
+            stock.make_wanted(client).await;
         }
-        let key = client
-            .post("/apikey", json!({"name": "till", "scopes": ["voucher.redeem"]}))
-            .await
-            .expect(201)["id"]
-            .as_i64()
-            .unwrap();
-        let login = json!({"username": group, "password": world::PASSWORD});
-        let session = client.post("/auth/login", login).await.expect(201);
-        let refresh = session["refresh_token"].as_str().unwrap().to_owned();
-        Self { campaign, voucher, code, key, refresh }
-    }
-
-    /// The path of an operation, with something that is there for the parameter.
-    pub fn path(&self, operation: &Operation) -> String {
-        self.parameter(operation).map_or(operation.path.clone(), |value| with(operation, &value))
-    }
-
-    /// What stands in for an operation's path parameter, if it has one.
-    pub fn parameter(&self, operation: &Operation) -> Option<String> {
-        let (_, rest) = operation.path.split_once('{')?;
-        let area = operation.path.split('/').nth(1).unwrap();
-        Some(match (area, rest.split_once('}').unwrap().0) {
-            ("campaign", "id") => self.campaign.to_string(),
-            ("apikey", "id") => self.key.to_string(),
-            ("voucher", "id") => self.voucher.clone(),
-            ("voucher", "code") => self.code.clone(),
-            ("docs", "type") => "invalid".to_owned(),
-            unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
-        })
-    }
-
-    /// A body that an operation accepts, with every field that goes with the others.
-    pub fn sample(&self, document: &Document, operation: &Operation) -> Value {
-        self.of(document, &operation.id, operation.body.as_ref().unwrap(), "")
-    }
-
-    fn of(&self, document: &Document, operation: &str, schema: &Value, name: &str) -> Value {
-        if let Some(known) = self.known(operation, name) {
-            return known;
-        }
-        let schema = document.resolve(schema);
-        if let Some(word) = schema["enum"].get(0) {
-            return word.clone();
-        }
-        let kind = schema["type"].as_str().or(schema["type"][0].as_str()).unwrap();
-        match kind {
-            "integer" | "number" => json!(schema["minimum"].as_i64().unwrap_or(0).max(10)),
-            "string" => json!("text"),
-            "array" => json!([self.of(document, operation, &schema["items"], "")]),
-            "object" => {
-                let properties = schema["properties"].as_object().unwrap().iter();
-                let wanted = properties.filter(|(name, _)| !alone(operation, name));
-                let values =
-                    wanted.map(|(name, schema)| (name.clone(), self.of(document, operation, schema, name)));
-                Value::Object(values.collect::<Map<_, _>>())
+        match operation.id.as_str() {
+            "resume_campaign" => {
+                client.post(&format!("/campaign/{}/cancel", stock.made["/campaign"]["id"]), json!({})).await;
             }
-            kind => panic!("the sweep does not know a sample of type {kind}"),
+            "roll_back_voucher" => stock.redeem(client).await,
+            _ => {}
         }
+        for place in operation.places() {
+            stock.make_for(document, client, &collection(operation, place)).await;
+        }
+        stock
     }
 
-    /// What a schema can't say: names of what is there, and forms.
-    fn known(&self, operation: &str, name: &str) -> Option<Value> {
-        Some(match name {
-            "campaign" => json!(self.campaign),
-            "machine" => json!(21),
-            "deviceId" => json!("vm-a-1"),
-            "refresh_token" => json!(self.refresh),
-            "username" => json!("a"),
-            "password" => json!(world::PASSWORD),
-            "totalVouchers" => json!(1),
-            "startsOn" => json!("2026-01-01"),
-            "expiresOn" => json!("2090-12-31"),
-            "timeZone" => json!("Europe/Amsterdam"),
-            "currency" => json!("EUR"),
-            "prefix" => json!("AB"),
-            "code" => json!("OWN-1"),
-            "voucherStyle" | "style" => json!("{}"),
-            "scopes" => json!(["voucher.redeem"]),
-            "type" if operation.ends_with("e_voucher") => json!("gift"),
-            "id" => json!("order-1"),
-            _ => return None,
-        })
+    /// Made for any operation that is to refuse them.
+    pub async fn of_all(document: &Document, client: &Client, group: &'static str) -> Self {
+        let mut stock = Self::empty(client, group).await;
+        stock.make_vouchers(client, 0).await;
+        stock.make_wanted(client).await;
+        for operation in document.operations() {
+            for place in operation.places() {
+                stock.make_for(document, client, &collection(&operation, place)).await;
+            }
+        }
+        stock
     }
 
-    /// What another group has under the name of a field.
-    pub fn foreign(&self, name: &str) -> Option<Value> {
+    async fn empty(client: &Client, group: &'static str) -> Self {
+        let session =
+            client.post("/auth/login", json!({"username": group, "password": world::PASSWORD})).await;
+        let refresh = session.expect(201)["refresh_token"].as_str().unwrap().to_owned();
+        let group_id = world::GROUPS.iter().find(|(_, name)| *name == group).unwrap().0;
+        Self { group, group_id, refresh, made: HashMap::new() }
+    }
+
+    async fn make_vouchers(&mut self, client: &Client, total: i64) {
+        let draft = json!({"name": "Spring", "totalVouchers": total, "voucherValue": 500, "type": "gift"});
+        let campaign = client.post("/campaign", draft).await.expect(201);
+        let draft = json!({"campaign": campaign["id"], "type": "gift", "value": 500});
+        let voucher = client.post("/voucher", draft).await.expect(201);
+        self.made.insert("/campaign".to_owned(), campaign);
+        self.made.insert("/voucher".to_owned(), voucher);
+    }
+
+    /// What is wanted of the machine: to be configured, in two ways, and to do something.
+    async fn make_wanted(&mut self, client: &Client) {
+        client.put("/machineconfig", json!({"machine": self.machine(), "mode": "ap"})).await.expect(200);
+        let filter = json!({"type": "machine", "ids": [self.machine()]});
+        let body = json!({"filter": filter, "configuration": {"apn": {"apn": "m2m"}}});
+        let accepted = client.put("/machine/config", body).await.expect(202);
+        let command =
+            client.post(&format!("/command/{}/reboot", self.hostname()), json!({})).await.expect(201);
+        self.made.insert("/machine/config".to_owned(), json!({"id": accepted["job"]}));
+        self.made.insert("/machine/{hostname}/commands".to_owned(), command.clone());
+        self.made.insert("/command".to_owned(), command);
+    }
+
+    async fn redeem(&self, client: &Client) {
+        let order = json!({"id": "order-1", "amount": 10});
+        let body = json!({"deviceId": self.hostname(), "order": order, "demand": {"amount": 10}});
+        let code = self.made["/voucher"]["code"].as_str().unwrap();
+        let redeemed = client.post(&format!("/voucher/{code}/redeem"), body).await.expect(200);
+        assert_eq!(redeemed["redeemed"], true, "{redeemed}");
+    }
+
+    /// Creates what is found below `path`, if that is how it comes to be and it is not there yet.
+    async fn make_for(&mut self, document: &Document, client: &Client, path: &str) {
+        if self.made.contains_key(path) {
+            return;
+        }
+        let Some(creation) = document.creation(path) else { return };
+        let body = self.sample(document, &creation).to_string();
+        let request = Request::post(self.path(&creation))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(fresh(body.into_bytes())));
+        let reply: Reply = client.send_raw(request.unwrap()).await;
+        assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
+        self.made.insert(path.to_owned(), reply.json());
+    }
+
+    /// Where an operation is, with something that is there for each parameter of its path.
+    pub fn path(&self, operation: &Operation) -> String {
+        operation.path_with(|place| self.place(operation, place))
+    }
+
+    /// The same with those parameters of the query that may not be left out, but for one of them.
+    pub fn uri(&self, operation: &Operation, without: &str) -> String {
+        let required = operation.query().filter(|parameter| parameter.required && parameter.name != without);
+        let query = required.map(|parameter| format!("{}={}", parameter.name, self.asked(&parameter.name)));
+        let query = query.collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{mark}{query}", self.path(operation))
+    }
+
+    fn asked(&self, name: &str) -> String {
         match name {
-            "campaign" => Some(json!(self.campaign)),
-            "machine" => Some(json!(41)),
-            "deviceId" => Some(json!("vm-b-1")),
-            _ => None,
+            "columns" => "id".to_owned(),
+            "hostname" => self.hostname(),
+            unknown => panic!("{unknown}: the sweep does not know what this parameter asks for"),
+        }
+    }
+
+    /// What stands in for a parameter of a path.
+    pub fn place(&self, operation: &Operation, place: &Parameter) -> String {
+        if operation.invents(place) {
+            return "reboot".to_owned();
+        }
+        if place.name == "hostname" {
+            return self.hostname();
+        }
+        let made = self.made.get(&collection(operation, place));
+        let made = made.map(|made| if place.name == "code" { &made["code"] } else { &made["id"] });
+        if let Some(text) = made.and_then(Value::as_str) {
+            return text.to_owned();
+        }
+        if let Some(number) = made.and_then(Value::as_i64) {
+            return number.to_string();
+        }
+        if let Some(words) = place.schema["enum"].as_array() {
+            // Not everybody sees the group that something belongs to.
+            let word = words.iter().find(|word| *word != "userGroup" && *word != "parent");
+            return word.unwrap_or(&words[0]).as_str().unwrap().to_owned();
+        }
+        match (operation.area.as_str(), place.name.as_str()) {
+            ("export", "resource") => "machinetype".to_owned(),
+            ("operations", "type") => "invalid".to_owned(),
+            ("currency", "id") => "978".to_owned(),
+            ("user" | "usergroup", _) => self.group_id.to_string(),
+            (_, "machine") => self.machine().to_string(),
+            unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
+        }
+    }
+
+    /// A machine of the group, which it has from the start.
+    pub fn machine(&self) -> i64 {
+        self.group_id * 10 + 1
+    }
+
+    /// What that machine is called.
+    pub fn hostname(&self) -> String {
+        format!("vm-{}-1", self.group)
+    }
+
+    /// The campaign, if one was made.
+    pub fn campaign(&self) -> Option<i64> {
+        self.made.get("/campaign")?["id"].as_i64()
+    }
+
+    /// One of a plain resource that the group can name in a body.
+    pub fn named(&self, spec: &'static Spec) -> i64 {
+        match (spec.noun, spec.reach) {
+            ("machine", _) => self.machine(),
+            ("currency", _) => 978,
+            // One of the root, which every group sees.
+            (_, Reach::Downwards) => 1,
+            _ => self.group_id,
+        }
+    }
+
+    /// One that no group beside this one can name; None where there is no such thing.
+    pub fn own(&self, spec: &'static Spec) -> Option<i64> {
+        match spec.reach {
+            Reach::World => None,
+            Reach::Downwards => self.made.get(spec.path)?["id"].as_i64(),
+            _ => Some(self.named(spec)),
         }
     }
 }
 
-/// Fields that do not go with others of the sample.
-fn alone(operation: &str, name: &str) -> bool {
-    match operation {
-        "create_voucher" => name == "count",
-        "replace_campaign_validation_rules" => name == "id",
-        _ => false,
-    }
-}
-
-/// The path of an operation with this for its parameter.
-pub fn with(operation: &Operation, value: &str) -> String {
-    let (before, rest) = operation.path.split_once('{').unwrap();
-    format!("{before}{value}{}", rest.split_once('}').unwrap().1)
+/// Where what a parameter names was created: the path in front of it.
+fn collection(operation: &Operation, place: &Parameter) -> String {
+    let (before, _) = operation.path.split_once(&format!("/{{{}}}", place.name)).unwrap();
+    before.to_owned()
 }

@@ -1,20 +1,37 @@
 //! Paths and query strings that are wrong.
 
 use super::{
-    document::Operation,
+    document::{Operation, Parameter},
     judge::{Case, Expected},
-    stock::{Stock, with},
+    stock::Stock,
 };
 
-/// A path parameter that is nobody's, another group's, or nothing at all.
+/// A parameter of the path that is nobody's, another group's, or nothing at all; each in its turn.
 pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
-    let Some(good) = own.parameter(operation) else { return Vec::new() };
-    let name = operation.path.split_once('{').unwrap().1.split_once('}').unwrap().0;
-    let unreadable: &'static [u16] = match name {
-        "id" => &[400],
-        // Any text may be a code; one that can't be is none that there is.
-        _ => &[404],
-    };
+    let cases = operation.places().filter(|place| !operation.invents(place)).flat_map(|place| {
+        let values = places(operation, place, own, foreign).into_iter();
+        values.map(|(text, statuses)| {
+            let uri = operation.path_with(|other| {
+                if other.name == place.name { text.clone() } else { own.place(operation, other) }
+            });
+            Case::bare(uri, Expected::Refused(statuses, format!("/{}", place.name)))
+        })
+    });
+    cases.collect()
+}
+
+/// What can't stand for a parameter of a path, and what is answered to it.
+fn places(
+    operation: &Operation,
+    place: &Parameter,
+    own: &Stock,
+    foreign: &Stock,
+) -> Vec<(String, &'static [u16])> {
+    let good = own.place(operation, place);
+    let is_number = good.parse::<i64>().is_ok();
+    let is_uuid = uuid::Uuid::parse_str(&good).is_ok();
+    // Any text may be a name or a code; one that can't be is none that there is.
+    let unreadable: &'static [u16] = if is_number || is_uuid { &[400] } else { &[404] };
     let long = "9".repeat(5_000);
     let garbage =
         ["abc", "%00", "1%00", "%2F", "..%2F..", "%20", "1.5", "1e3", "0x1", "%27%3B--", "%E2%80%AE", "null"];
@@ -26,19 +43,18 @@ pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
     }
     cases.push(("%FF".to_owned(), &[400]));
     cases.push(("%C0%80".to_owned(), &[400]));
-    let unknown: &[&str] = match (good.parse::<i64>(), name) {
-        (Ok(_), _) => &["999999999", "0", "-1", "9223372036854775807", "-9223372036854775808"],
-        (_, "id") => &["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"],
-        _ => &["00000-NOSUCHCODE", "nothing"],
+    let unknown: &[&str] = if is_number {
+        &["999999999", "0", "-1", "9223372036854775807", "-9223372036854775808"]
+    } else if is_uuid {
+        &["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
+    } else {
+        &["00000-NOSUCHCODE", "nothing"]
     };
     cases.extend(unknown.iter().map(|text| ((*text).to_owned(), &[404][..])));
-    if name != "type" {
-        cases.push((foreign.parameter(operation).unwrap(), &[404]));
+    if operation.owns(place) {
+        cases.push((foreign.place(operation, place), &[404]));
     }
-    let case = |(text, statuses): (String, _)| {
-        Case::bare(with(operation, &text), Expected::Refused(statuses, format!("/{name}")))
-    };
-    cases.into_iter().map(case).collect()
+    cases
 }
 
 /// Query strings by the parameter that is wrong in them, with the pointer if it is not just that.
@@ -50,6 +66,12 @@ const LIST: &[(&str, &[&str])] = &[
     ("from", &["abc", "2026-13-01", "2026-02-30", "0001-01-01", "%00", "%FF", "-1", "20260101"]),
     ("to", &["abc", "2026-13-01", "%00", "%FF", "262143-01-01"]),
     ("columns", &["", "nonsense", "id,id", "id,", "%00", "%FF", "*"]),
+    ("timezone", &["", "nonsense", "Mars/Olympus", "UTC%00", "%FF", "+01:00"]),
+    ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
+    ("hostname", &["", "%00", "a%00b", "%FF", "a%20b"]),
+    ("expires", &["", "abc", "1.5", "9223372036854775808", "%00", "%FF"]),
+    ("wait", &["", "abc", "-1", "61", "1.5", "%00", "%FF"]),
+    ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
 
 /// Conditions that no list has.
@@ -71,29 +93,20 @@ const CONDITIONS: &[&str] = &[
 
 /// Query strings that an operation does not understand.
 pub fn queries(operation: &Operation, own: &Stock) -> Vec<Case> {
-    if operation.query.is_empty() {
-        return Vec::new();
-    }
-    let path = own.path(operation);
-    let has = |name: &str| operation.query.iter().any(|known| known == name);
-    // An export has to be told what to export.
-    let (start, columns) = if has("columns") { ("columns=id&", true) } else { ("", false) };
     let mut cases = Vec::new();
-    let mut add = |query: String, pointer: String| {
-        let case = Case::bare(format!("{path}?{query}"), Expected::Refused(&[400], pointer));
-        cases.push(Case { what: query, ..case });
+    // Each stands behind what may not be left out.
+    let mut add = |without: &str, query: &str, pointer: String| {
+        let uri = own.uri(operation, without);
+        let uri = format!("{uri}{}{query}", if uri.contains('?') { "&" } else { "?" });
+        let case = Case::bare(uri, Expected::Refused(&[400], pointer));
+        cases.push(Case { what: query.to_owned(), ..case });
     };
-    add(format!("{start}nonsense=1"), "/nonsense".to_owned());
-    add(format!("{start}a%2Fb=1"), "/a~1b".to_owned());
-    for name in &operation.query {
+    for Parameter { name, required, .. } in operation.query() {
         if name.starts_with("where[") {
             for condition in CONDITIONS {
                 let name = condition.rsplit_once("]=").map_or(*condition, |(name, _)| name);
                 let closing = if condition.contains("]=") { "]" } else { "" };
-                add(
-                    format!("{start}{condition}"),
-                    format!("/{}{closing}", name.replace("%20", " ").replace("%3C", "<")),
-                );
+                add("", condition, format!("/{}{closing}", name.replace("%20", " ").replace("%3C", "<")));
             }
             continue;
         }
@@ -101,15 +114,18 @@ pub fn queries(operation: &Operation, own: &Stock) -> Vec<Case> {
             .iter()
             .find(|(known, _)| known == name)
             .unwrap_or_else(|| panic!("{name}: the sweep does not know how this parameter can be wrong"));
-        let start = if name == "columns" { "" } else { start };
         for value in *bad {
-            add(format!("{start}{name}={value}"), format!("/{name}"));
+            add(name, &format!("{name}={value}"), format!("/{name}"));
         }
         let twice = bad[0];
-        add(format!("{start}{name}={twice}&{name}={twice}"), format!("/{name}"));
+        add(name, &format!("{name}={twice}&{name}={twice}"), format!("/{name}"));
+        if *required {
+            add(name, "", format!("/{name}"));
+        }
     }
-    if columns {
-        add(String::new(), "/columns".to_owned());
+    if operation.query().next().is_some() {
+        add("", "nonsense=1", "/nonsense".to_owned());
+        add("", "a%2Fb=1", "/a~1b".to_owned());
     }
     cases
 }
