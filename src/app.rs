@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{Error, Result, Store},
+    fleet::image::workshop::Workshop,
     gateway::commands::waiting::Waiting,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     notice,
@@ -65,6 +66,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// How often one name may try to log in.
     pub attempts: Attempts,
+    /// Decodes and encodes images.
+    pub images: Workshop,
     /// Opens and seals what has to be kept secret at rest.
     pub keyring: Keyring,
     /// Gateways that wait for commands.
@@ -119,6 +122,7 @@ impl App {
             tokens,
             passwords: Passwords::new(&config)?,
             attempts: Attempts::new(config.logins_per_minute),
+            images: Workshop::new(&config),
             keyring: Keyring::new(&config)?,
             waiting: Waiting::default(),
             closing: stop.child_token(),

@@ -98,6 +98,14 @@ pub struct Config {
     pub logins_per_minute: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
+    /// The largest image, in bytes as it is decoded from base64; a body with images may weigh twice that.
+    pub image_max_bytes: usize,
+    /// The largest image, in pixels.
+    pub image_max_pixels: u64,
+    /// Images received at once; more wait before their bodies are read.
+    pub image_uploads_max: usize,
+    /// Images decoded at once: each takes a core, and four to ten bytes a pixel.
+    pub image_parallel_max: usize,
     /// Requests under way at once; more are answered 503.
     pub requests_max: usize,
     /// Gateways that wait for commands at once; more are answered 503.
@@ -173,6 +181,10 @@ impl Default for Config {
             guesses_per_group_per_minute: 600,
             logins_per_minute: 10,
             body_max_bytes: 1 << 20,
+            image_max_bytes: 5 << 20,
+            image_max_pixels: 40_000_000,
+            image_uploads_max: 16,
+            image_parallel_max: 1,
             requests_max: 4_096,
             polls_max: 20_000,
             drain_s: 10,

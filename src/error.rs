@@ -60,9 +60,11 @@ pub enum Error {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
-    /// The body is larger than allowed.
-    #[error("the body is larger than {limit_bytes} bytes")]
+    /// More was sent than is allowed.
+    #[error("the {what} is larger than {limit_bytes} bytes")]
     TooLarge {
+        /// What is too large: the body, or the part of it that has a limit of its own.
+        what: &'static str,
         /// The limit in force.
         limit_bytes: usize,
     },

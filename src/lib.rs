@@ -5,6 +5,7 @@
 //! shows what happened. The way down is HTTP → domain → store, never back.
 
 pub mod app;
+pub mod assortment;
 pub mod campaigns;
 pub mod config;
 pub mod crash;

@@ -97,7 +97,7 @@ pub fn zone(name: &str) -> Tz {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
-#[schema(pattern = "^[A-Z]{3}$", examples("EUR"))]
+#[schema(as = CurrencyCode, pattern = "^[A-Z]{3}$", examples("EUR"))]
 pub struct Currency(String);
 
 impl Default for Currency {

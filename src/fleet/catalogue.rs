@@ -1,6 +1,6 @@
 //! What machines are: types, makers and models, and the currencies that they take.
 
-use super::errors::ErrorProfile;
+use super::{errors::ErrorProfile, image::Image};
 use crate::{
     identity::directory::UserGroup,
     resource::{Name, Preset, Ref, resource},
@@ -82,13 +82,11 @@ resource! {
         machine_type: Option<Ref<MachineType>>,
         /// What its machines report when something goes wrong.
         error_profile: Ref<ErrorProfile>,
+        /// What it looks like.
+        image: Option<Ref<Image>>,
     }
     once {
         /// Its user group: the caller's without it.
         user_group: Preset<Ref<UserGroup>>,
-    }
-    lists {
-        /// What it looks like.
-        image: Option<i64>,
     }
 }

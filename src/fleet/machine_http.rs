@@ -4,6 +4,7 @@
 use super::{location::Location, machine::Machine};
 use crate::{
     app::App,
+    assortment,
     error::{Error, Result},
     http::{
         Caller, Json, Query,
@@ -68,6 +69,9 @@ async fn create(
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     let id = store::insert(&mut tx, spec, author, None, columns).await?;
+    if let Some(source) = source {
+        assortment::copy(&mut tx, source, &[id], author.now).await?;
+    }
     tx.commit().await?;
     Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
 }

@@ -6,11 +6,14 @@
 pub mod catalogue;
 pub mod errors;
 pub mod filter;
+pub mod image;
 pub mod language;
 pub mod location;
 pub mod machine;
 mod machine_http;
+pub mod opening_hours;
 pub mod payments;
+pub mod place;
 
 use crate::{
     app::App,
@@ -33,6 +36,7 @@ pub fn resources() -> Vec<&'static Spec> {
         language::Translation::spec(),
         location::Location::spec(),
         location::LocationGroup::spec(),
+        image::Image::spec(),
         machine::Machine::spec(),
         machine::MachineGroup::spec(),
     ]
@@ -40,5 +44,9 @@ pub fn resources() -> Vec<&'static Spec> {
 
 /// The endpoints of the fleet.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources()).merge(machine_http::routes()).merge(payments::routes())
+    resource::routes(&resources())
+        .merge(machine_http::routes())
+        .merge(payments::routes())
+        .merge(opening_hours::routes())
+        .merge(image::routes())
 }

@@ -83,7 +83,7 @@ pub(super) async fn pass(State((app, rooms)): State<(App, Rooms)>, request: Requ
         Some(_place) => {
             let in_flight = rooms.requests.0.load(Ordering::Relaxed);
             ::metrics::gauge!("http_requests_in_flight").set(in_flight as f64);
-            answer(&app, request, next).instrument(span.clone()).await
+            answer(request, next).instrument(span.clone()).await
         }
         None => turned_away(),
     };
@@ -110,14 +110,11 @@ pub(super) async fn pass(State((app, rooms)): State<(App, Rooms)>, request: Requ
 }
 
 /// Answers, whatever the handler does; plain refusals of axum's become problems.
-async fn answer(app: &App, request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next) -> Response {
     let Ok(mut response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
         return Error::fault("a handler panicked").into_response();
     };
     match response.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Error::TooLarge { limit_bytes: app.config.body_max_bytes }.into_response()
-        }
         StatusCode::METHOD_NOT_ALLOWED if !response.headers().contains_key(header::CONTENT_TYPE) => {
             let allow = response.headers_mut().remove(header::ALLOW);
             let mut refusal = method_not_allowed();

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     app::App,
+    assortment::product::{Product, ProductCombination},
     error::{Error, Result},
-    resource::export,
+    resource::{Resource, export},
 };
 use axum::{extract::State, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -26,6 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         ("resource" = String, Path, description = "The area of a plain resource", example = "machine"),
         ("columns" = String, Query, description = "Names of fields, separated by commas", example = "id,name"),
         ("filename" = Option<String>, Query, description = "What the file is to be called"),
+        ("exportAll" = Option<bool>, Query, description = "Of products: every combination with flavours and \
+            extras, which then are the columns `flavour` and `extra`"),
         ("timezone" = Option<String>, Query, description = "The zone that times are given in; UTC without it"),
         ExportParams,
     ),
@@ -34,9 +37,24 @@ async fn export_resource(
     State(app): State<App>,
     caller: Caller,
     Path(resource): Path<String>,
-    params: ListParams,
+    mut params: ListParams,
 ) -> Result<Response> {
     let spec = resources().into_iter().find(|spec| spec.area == resource);
-    let spec = spec.ok_or(Error::NotFound("export"))?;
+    let mut spec = spec.ok_or(Error::NotFound("export"))?;
+    if combined(params.take("exportAll")?.as_deref())? {
+        if spec.area != Product::spec().area {
+            return Err(Error::malformed("/exportAll", "goes with products alone"));
+        }
+        spec = ProductCombination::spec();
+    }
     export::export(app, spec, &caller, params).await
+}
+
+/// Whether combinations are asked for, not just products.
+fn combined(text: Option<&str>) -> Result<bool> {
+    match text {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(Error::malformed("/exportAll", "must be true or false")),
+    }
 }

@@ -1,7 +1,10 @@
 //! Extractors whose rejections are problems: body, path and query, read strictly.
 
 use super::strict::Strict;
-use crate::error::{Error, Issue, Result};
+use crate::{
+    app::App,
+    error::{Error, Issue, Result},
+};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
@@ -27,39 +30,46 @@ pub struct RawJson<T> {
 #[derive(Debug)]
 pub struct JsonBytes(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for JsonBytes {
+impl FromRequest<App> for JsonBytes {
     type Rejection = Error;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
-            return Err(Error::UnsupportedMedia);
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Error::TooLarge { limit_bytes: crate::http::BODY_MAX_BYTES_DEFAULT }
-            } else {
-                Error::malformed("", "the body broke off")
-            }
-        })?;
-        Ok(Self(bytes))
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+        json_bytes(request, app.config.body_max_bytes).await.map(Self)
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        RawJson::from_request(request, state).await.map(|raw| Self(raw.value))
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+        RawJson::from_request(request, app).await.map(|raw| Self(raw.value))
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RawJson<T> {
+impl<T: DeserializeOwned> FromRequest<App> for RawJson<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
-        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
         let value = parse(&bytes)?;
         Ok(Self { bytes, value })
+    }
+}
+
+/// A JSON body as it came; `limit_bytes` is the limit that is in force for this request.
+pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
+    if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
+        return Err(Error::UnsupportedMedia);
+    }
+    Bytes::from_request(request, &()).await.map_err(|rejection| broken(rejection.status(), limit_bytes))
+}
+
+/// Why a body could not be read to its end.
+pub fn broken(status: StatusCode, limit_bytes: usize) -> Error {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Error::TooLarge { what: "body", limit_bytes }
+    } else {
+        Error::malformed("", "the body broke off")
     }
 }
 
@@ -148,7 +158,7 @@ fn describe(pointer: &str, message: &str) -> Issue {
 }
 
 /// A name as a part of a JSON pointer.
-fn escaped(name: &str) -> String {
+pub fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
@@ -176,7 +186,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
             // A handler that takes one parameter takes it without its name.
             ErrorKind::ParseError { value, expected_type } => {
-                (name_of(parts, &value).await, format!("is not a {expected_type}"))
+                (name_of(parts, |its| its == value).await, format!("is not a {expected_type}"))
+            }
+            // A word that is none of those of an enum: serde says which word, not where it stood.
+            ErrorKind::Message(message) => {
+                let is_meant = |value: &str| message.starts_with(&format!("unknown variant `{value}`"));
+                (name_of(parts, is_meant).await, message)
             }
             kind => ("path".to_owned(), kind.to_string()),
         };
@@ -184,11 +199,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The name of the path parameter with this value.
-async fn name_of(parts: &mut Parts, value: &str) -> String {
+/// The name of the path parameter whose value is meant.
+async fn name_of(parts: &mut Parts, is_meant: impl Fn(&str) -> bool) -> String {
     let params = RawPathParams::from_request_parts(parts, &()).await;
     let params = params.iter().flat_map(|params| params.iter());
-    params.into_iter().find(|param| param.1 == value).map_or("path", |param| param.0).to_owned()
+    params.into_iter().find(|param| is_meant(param.1)).map_or("path", |param| param.0).to_owned()
 }
 
 /// The parameters of the query string; unknown ones are refused if `T` says so.

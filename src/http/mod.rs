@@ -16,7 +16,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, campaigns, fleet, gateway, identity, redemption, resource::Spec};
+use crate::{app::App, assortment, campaigns, fleet, gateway, identity, redemption, resource::Spec};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -31,6 +31,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(identity::routes())
         .merge(campaigns::routes())
         .merge(fleet::routes())
+        .merge(assortment::routes())
         .merge(redemption::http::routes())
         .merge(gateway::routes())
         .merge(export::routes())
@@ -42,7 +43,7 @@ fn endpoints() -> OpenApiRouter<App> {
 
 /// Every plain resource: what can be exported by its name.
 pub fn resources() -> Vec<&'static Spec> {
-    [identity::resources(), fleet::resources()].concat()
+    [identity::resources(), fleet::resources(), assortment::resources()].concat()
 }
 
 /// What is served: the endpoints, and what happens to a request before it is routed.
@@ -68,9 +69,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
     openapi::complete(&mut document);
     document
 }
-
-/// What a body may weigh where nothing else is configured, in bytes.
-pub const BODY_MAX_BYTES_DEFAULT: usize = 1 << 20;
 
 /// An answer that only says that it was done.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]

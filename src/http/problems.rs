@@ -65,8 +65,9 @@ const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         kind: "too-large",
         status: 413,
-        meaning: "The body is larger than this server reads.",
-        cause: "More was sent at once than body_max_bytes allows; detail names the limit.",
+        meaning: "More was sent than this server reads.",
+        cause: "The body weighs more than body_max_bytes allows, or an image more than image_max_bytes; detail \
+                names the limit.",
         cure: "Send less at once.",
     },
     Explanation {
@@ -152,7 +153,7 @@ mod tests {
             Error::Forbidden("".into()),
             Error::NotFound(""),
             Error::Conflict("".into()),
-            Error::TooLarge { limit_bytes: 1 },
+            Error::TooLarge { what: "", limit_bytes: 1 },
             Error::UnsupportedMedia,
             Error::invalid("", ""),
             Error::TooMany { what: "", retry_after_s: 1 },

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Me)]
 pub struct User {
     /// Its id.
     pub id: i64,
@@ -36,6 +37,7 @@ pub struct User {
 /// A language and the formats that go with it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MyLanguage)]
 pub struct Language {
     /// Its id.
     pub id: i64,
@@ -57,6 +59,7 @@ pub struct Language {
 /// A user group.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MyUserGroup)]
 pub struct UserGroup {
     /// Its id.
     pub id: i64,

@@ -125,6 +125,10 @@ impl Operations {
     pub const NO_READ: Self = Self { read: false, ..Self::ALL };
     /// All but creating and changing one.
     pub const NO_CHANGE: Self = Self { create: false, update: false, ..Self::ALL };
+    /// Deleting one.
+    pub const DELETE: Self = Self { list: false, read: false, delete: true, ..Self::READ };
+    /// None: it is only exported.
+    pub const NOTHING: Self = Self { list: false, read: false, create: false, update: false, delete: false };
     /// All but creating one.
     pub const NO_CREATE: Self = Self { create: false, ..Self::ALL };
 }

@@ -57,8 +57,14 @@ pub async fn insert(
     let sets = take_sets(spec, &mut columns)?;
     let owner = match (spec.parent.as_ref(), parent) {
         (Some(of), Some(parent)) => {
-            columns.insert(of.column.to_owned(), parent.into());
-            lock(db, (of.target)(), author.group, None, parent).await?
+            let owner = lock(db, (of.target)(), author.group, None, parent).await?;
+            if columns.insert(of.column.to_owned(), parent.into()).is_some_and(|given| given != parent) {
+                return Err(Error::invalid(
+                    format!("/{}", camel(of.column)),
+                    "is another one than the path's",
+                ));
+            }
+            owner
         }
         _ => own(db, author.group, &mut columns).await?,
     };

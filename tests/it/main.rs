@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
 
 mod app;
+mod assortment;
 mod campaigns;
 mod client;
 mod database;
@@ -14,11 +15,13 @@ mod generation;
 mod harness;
 mod hot;
 mod identity;
+mod images;
 mod list;
 mod load;
 mod logs;
 mod lua;
 mod model;
+mod opening_hours;
 mod pair;
 mod races;
 mod redemption;

@@ -24,6 +24,8 @@ const AREAS: &[&str] = &[
     "erroridentity",
     "errorcode",
     "transactionprofile",
+    "openinghours",
+    "image",
     "language",
     "translation",
     "command",

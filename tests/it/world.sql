@@ -5,6 +5,7 @@ VALUES (1, 1, 'English', 'en', 'en-GB'), (2, 1, 'Nederlands', 'nl', 'nl-NL');
 INSERT INTO account (id, username, email, language, user_group, email_confirmed)
 SELECT id, name, name || '@example.com', 1, id, true FROM user_group;
 INSERT INTO machine_type (id, user_group, name) VALUES (1, 1, 'snacks'), (2, 1, 'drinks');
+INSERT INTO image (id, user_group) VALUES (1, 1);
 INSERT INTO manufacturer (id, user_group, name) VALUES (1, 1, 'Maker');
 INSERT INTO error_profile (id, user_group, name, machine_type, manufacturer) VALUES (1, 1, 'Profile', 1, 1);
 INSERT INTO error_identity (id, user_group, machine_type, error) VALUES (1, 1, 1, 'jam');
@@ -29,7 +30,7 @@ DO $$
 DECLARE noun text;
 BEGIN
     FOREACH noun IN ARRAY ARRAY['language', 'user_group', 'account', 'machine_type', 'manufacturer', 'machine_model',
-                                'error_profile', 'error_identity', 'transaction_profile', 'location', 'location_group',
+                                'error_profile', 'error_identity', 'transaction_profile', 'image', 'location', 'location_group',
                                 'machine', 'machine_group'] LOOP
         EXECUTE format('ALTER TABLE %I ALTER COLUMN id RESTART WITH 100', noun);
     END LOOP;

@@ -20,6 +20,8 @@ pub struct Operation {
     pub path: String,
     /// What its body is to be like, if it has one.
     pub body: Option<Value>,
+    /// What it answers, by status.
+    pub answers: Value,
     /// What its path and its query are made of.
     pub parameters: Vec<Parameter>,
     /// Whether nobody is asked for a token.
@@ -69,6 +71,7 @@ impl Operation {
             method: method.to_uppercase().parse().unwrap(),
             path: path.to_owned(),
             body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
+            answers: value["responses"].clone(),
             parameters: parameters.collect(),
             open: value["security"].as_array().is_some_and(Vec::is_empty),
         }
@@ -157,11 +160,17 @@ impl Document {
         words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     }
 
+    /// The schema behind a reference.
+    pub fn behind<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let reference = schema["$ref"].as_str();
+        reference.map_or(schema, |reference| {
+            self.behind(self.0.pointer(reference.trim_start_matches('#')).unwrap())
+        })
+    }
+
     /// The schema itself, behind references and the choice between it and `null`.
     pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        if let Some(reference) = schema["$ref"].as_str() {
-            return self.resolve(self.0.pointer(reference.trim_start_matches('#')).unwrap());
-        }
+        let schema = self.behind(schema);
         let choices = schema["oneOf"].as_array().or(schema["allOf"].as_array());
         let choice = choices.into_iter().flatten().find(|schema| schema["type"] != "null");
         choice.map_or(schema, |schema| self.resolve(schema))
@@ -223,7 +232,8 @@ impl Document {
     }
 }
 
-fn has_type(schema: &Value, value: &Value) -> bool {
+/// Whether a value is of one of the types that a schema allows.
+pub fn has_type(schema: &Value, value: &Value) -> bool {
     let is = |name: &Value| match name.as_str() {
         Some("null") => value.is_null(),
         Some("boolean") => value.is_boolean(),

@@ -1,6 +1,7 @@
 //! Bad input, generated from the document: every operation, and everything that can be wrong with a
 //! request for it. A problem says what and where, nothing breaks, and nothing changes.
 
+mod answers;
 mod bodies;
 pub mod document;
 mod judge;
@@ -90,7 +91,7 @@ impl Sweep {
 }
 
 #[tokio::test]
-async fn what_is_swept_with_is_good_before_it_is_made_bad() {
+async fn what_is_good_is_answered_as_the_document_says() {
     let mut sweep = Sweep::new().await;
     for operation in sweep.document.operations() {
         let stock = sweep.stock(&operation).await;
@@ -98,6 +99,10 @@ async fn what_is_swept_with_is_good_before_it_is_made_bad() {
             sweep.good(&operation, &stock, Expected::Either).send(&sweep.own, &operation.method).await;
         if !reply.status.is_success() {
             sweep.findings.add(format!("{}: {} {}", operation.id, reply.status, reply.text()));
+            continue;
+        }
+        for misfit in answers::misfits(&sweep.document, &operation, &reply) {
+            sweep.findings.add(misfit);
         }
     }
     sweep.findings.none_of(0);
