@@ -96,7 +96,14 @@ impl Operation {
 
     /// Whether what this parameter of its path names belongs to some group.
     pub fn owns(&self, place: &Parameter) -> bool {
-        self.area != "currency" && !["type", "resource", "alias"].contains(&place.name.as_str())
+        let is_public =
+            self.area == "currency" || ["type", "resource", "alias"].contains(&place.name.as_str());
+        !is_public && !self.invents(place)
+    }
+
+    /// Whether this parameter of its path names nothing that is there: a command that is being sent.
+    pub fn invents(&self, place: &Parameter) -> bool {
+        place.name == "command" && self.method == Method::POST
     }
 
     /// The resource that its body is a draft or a change of, if that is plain.

@@ -64,7 +64,7 @@ impl Stock {
             "key" | "error" => json!(format!("text-{FRESH}")),
             "code" if is("errorcode") => json!(format!("E{FRESH}")),
             "code" => json!(format!("OWN-{FRESH}")),
-            "totalVouchers" => json!(1),
+            "totalVouchers" | "version" => json!(1),
             "startsOn" => json!("2026-01-01"),
             "expiresOn" => json!("2090-12-31"),
             "timeZone" => json!("Europe/Amsterdam"),
@@ -74,6 +74,9 @@ impl Stock {
             "scopes" => json!(["voucher.redeem"]),
             "type" if operation.id.ends_with("e_voucher") => json!("gift"),
             "id" => json!("order-1"),
+            "ids" => json!([self.machine()]),
+            "params" if operation.id == "send_command" => json!([1]),
+            "params" => json!([]),
             _ => return None,
         })
     }

@@ -46,6 +46,9 @@ impl Stock {
         if ["campaign", "voucher"].contains(&operation.area.as_str()) {
             stock.make_vouchers(client, total).await;
         }
+        if ["machine", "machineconfig", "command"].contains(&operation.area.as_str()) {
+            stock.make_wanted(client).await;
+        }
         match operation.id.as_str() {
             "resume_campaign" => {
                 client.post(&format!("/campaign/{}/cancel", stock.made["/campaign"]["id"]), json!({})).await;
@@ -84,6 +87,7 @@ impl Stock {
     pub async fn of_all(document: &Document, client: &Client, group: &'static str) -> Self {
         let mut stock = Self::empty(client, group).await;
         stock.make_vouchers(client, 0).await;
+        stock.make_wanted(client).await;
         for operation in document.operations() {
             for place in operation.places() {
                 stock.make_for(document, client, &collection(&operation, place)).await;
@@ -107,6 +111,19 @@ impl Stock {
         let voucher = client.post("/voucher", draft).await.expect(201);
         self.made.insert("/campaign".to_owned(), campaign);
         self.made.insert("/voucher".to_owned(), voucher);
+    }
+
+    /// What is wanted of the machine: to be configured, in two ways, and to do something.
+    async fn make_wanted(&mut self, client: &Client) {
+        client.put("/machineconfig", json!({"machine": self.machine(), "mode": "ap"})).await.expect(200);
+        let filter = json!({"type": "machine", "ids": [self.machine()]});
+        let body = json!({"filter": filter, "configuration": {"apn": {"apn": "m2m"}}});
+        let accepted = client.put("/machine/config", body).await.expect(202);
+        let command =
+            client.post(&format!("/command/{}/reboot", self.hostname()), json!({})).await.expect(201);
+        self.made.insert("/machine/config".to_owned(), json!({"id": accepted["job"]}));
+        self.made.insert("/machine/{hostname}/commands".to_owned(), command.clone());
+        self.made.insert("/command".to_owned(), command);
     }
 
     async fn redeem(&self, client: &Client) {
@@ -156,6 +173,12 @@ impl Stock {
 
     /// What stands in for a parameter of a path.
     pub fn place(&self, operation: &Operation, place: &Parameter) -> String {
+        if operation.invents(place) {
+            return "reboot".to_owned();
+        }
+        if place.name == "hostname" {
+            return self.hostname();
+        }
         let made = self.made.get(&collection(operation, place));
         let made = made.map(|made| if place.name == "code" { &made["code"] } else { &made["id"] });
         if let Some(text) = made.and_then(Value::as_str) {

@@ -8,7 +8,7 @@ use super::{
 
 /// A parameter of the path that is nobody's, another group's, or nothing at all; each in its turn.
 pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
-    let cases = operation.places().flat_map(|place| {
+    let cases = operation.places().filter(|place| !operation.invents(place)).flat_map(|place| {
         let values = places(operation, place, own, foreign).into_iter();
         values.map(|(text, statuses)| {
             let uri = operation.path_with(|other| {
@@ -70,6 +70,9 @@ const LIST: &[(&str, &[&str])] = &[
     ("timezone", &["", "nonsense", "Mars/Olympus", "UTC%00", "%FF", "+01:00"]),
     ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
     ("size", &["", "huge", "Original", "%00", "%FF", "1"]),
+    ("hostname", &["", "%00", "a%00b", "%FF", "a%20b"]),
+    ("expires", &["", "abc", "1.5", "9223372036854775808", "%00", "%FF"]),
+    ("wait", &["", "abc", "-1", "61", "1.5", "%00", "%FF"]),
     ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
 
