@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     error::{Error, Result, Store},
     fleet::image::workshop::Workshop,
+    gateway::commands::waiting::Waiting,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     mail::post::Post,
     notice,
@@ -16,6 +17,7 @@ use crate::{
         journal::Journal,
         reconcile::Reconcile,
     },
+    seal::Keyring,
     stores::{self, Stores},
     time::Clock,
 };
@@ -71,6 +73,12 @@ pub struct Parts {
     pub post: Post,
     /// Decodes and encodes images.
     pub images: Workshop,
+    /// Opens and seals what has to be kept secret at rest.
+    pub keyring: Keyring,
+    /// Gateways that wait for commands.
+    pub waiting: Waiting,
+    /// Cancelled when no more requests are taken: those that only wait are to be answered.
+    pub closing: CancellationToken,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
     /// The tasks to wait for then.
@@ -123,6 +131,9 @@ impl App {
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
             images: Workshop::new(&config),
+            keyring: Keyring::new(&config)?,
+            waiting: Waiting::default(),
+            closing: stop.child_token(),
             stop,
             tasks,
             config,

@@ -15,8 +15,8 @@ use std::{net::SocketAddr, path::PathBuf};
 const DOCUMENTED_SECRETS: &[&str] =
     &["change-me", "changeme", "secret", "your-secret-here", "0123456789abcdef0123456789abcdef"];
 
-/// The shortest signing secret that HS256 is safe with (RFC 7518, 3.2).
-const SIGNING_SECRET_MIN_BYTES: usize = 32;
+/// The shortest secret that HS256 is safe with (RFC 7518, 3.2), and a cipher with it.
+const SECRET_MIN_BYTES: usize = 32;
 
 /// Names that clients use (`.dev/demo.env`, the load generator); they may stand in a server's environment too.
 const CLIENT_NAMES: &[&str] = &[
@@ -54,6 +54,12 @@ pub struct Config {
     /// Signs access tokens: at least 32 bytes, random, the same on all servers of an installation.
     #[serde(serialize_with = "masked")]
     pub signing_secret: Option<SecretString>,
+    /// Seals the keys of machines' wireless networks: as the signing secret, from which it is derived if not set.
+    #[serde(serialize_with = "masked")]
+    pub secret_key: Option<SecretString>,
+    /// The secret key before this one, for what was sealed with it.
+    #[serde(serialize_with = "masked")]
+    pub secret_key_previous: Option<SecretString>,
     /// Set by `make run` alone: allows the demo's own secret and login.
     pub demo: bool,
 
@@ -112,6 +118,8 @@ pub struct Config {
     pub image_parallel_max: usize,
     /// Requests under way at once; more are answered 503.
     pub requests_max: usize,
+    /// Gateways that wait for commands at once; more are answered 503.
+    pub polls_max: usize,
     /// How long a stop waits for what was accepted, in seconds.
     pub drain_s: u64,
 
@@ -132,6 +140,14 @@ pub struct Config {
 
     /// Vouchers that a campaign's generation writes in one transaction.
     pub generation_batch: usize,
+    /// Machines that one command or one change of configuration can be for.
+    pub filter_machines_max: usize,
+    /// Machines that a change of many configurations writes in one transaction.
+    pub configuration_batch: usize,
+    /// How long a command waits for its machine where its sender does not say, in seconds.
+    pub command_expires_s: u32,
+    /// How long it waits at most, in seconds.
+    pub command_expires_max_s: u32,
     /// A worker that is silent for this long loses its job to another, in seconds.
     pub job_lease_s: u64,
     /// A machine that was not heard of for so long is offline, in seconds.
@@ -159,6 +175,8 @@ impl Default for Config {
             redis_url: SecretString::from("redis://localhost"),
             redis_prefix: "scrip".to_owned(),
             signing_secret: None,
+            secret_key: None,
+            secret_key_previous: None,
             demo: false,
             smtp_url: None,
             mail_from: None,
@@ -186,6 +204,7 @@ impl Default for Config {
             image_uploads_max: 16,
             image_parallel_max: 1,
             requests_max: 4_096,
+            polls_max: 20_000,
             drain_s: 10,
             access_token_s: 900,
             refresh_token_s: 30 * 24 * 3600,
@@ -195,6 +214,10 @@ impl Default for Config {
             argon2_passes: 2,
             argon2_parallel_max: 4,
             generation_batch: 5_000,
+            filter_machines_max: 100_000,
+            configuration_batch: 200,
+            command_expires_s: 24 * 3600,
+            command_expires_max_s: 30 * 24 * 3600,
             job_lease_s: 30,
             heartbeat_s: 900,
             log_format: LogFormat::Text,
@@ -224,18 +247,43 @@ impl Config {
         let secret = self.signing_secret.as_ref().ok_or(
             "SCRIP_SIGNING_SECRET is not set: give it at least 32 random bytes (openssl rand -hex 32)",
         )?;
-        let text = secret.expose_secret();
-        if text.len() < SIGNING_SECRET_MIN_BYTES {
-            return Err(format!("SCRIP_SIGNING_SECRET is shorter than {SIGNING_SECRET_MIN_BYTES} bytes"));
-        }
-        if DOCUMENTED_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) {
-            return Err("SCRIP_SIGNING_SECRET is one that stands in documentation: make your own (openssl rand -hex 32)".to_owned());
-        }
-        if text.starts_with(DEMO_SECRET_PREFIX) && !self.demo {
+        fit("SCRIP_SIGNING_SECRET", secret)?;
+        if secret.expose_secret().starts_with(DEMO_SECRET_PREFIX) && !self.demo {
             return Err("SCRIP_SIGNING_SECRET is the demo's: make your own (openssl rand -hex 32)".to_owned());
         }
         Ok(secret)
     }
+
+    /// What secrets at rest are sealed with, and behind it what earlier ones may have been.
+    pub fn secret_keys(&self) -> Result<Vec<&SecretString>, String> {
+        let own = [
+            ("SCRIP_SECRET_KEY", &self.secret_key),
+            ("SCRIP_SECRET_KEY_PREVIOUS", &self.secret_key_previous),
+        ];
+        let mut keys = Vec::new();
+        for (name, secret) in own {
+            if let Some(secret) = secret {
+                fit(name, secret)?;
+                keys.push(secret);
+            }
+        }
+        keys.push(self.signing_secret()?);
+        Ok(keys)
+    }
+}
+
+/// Refuses a secret that is short, or nobody's secret.
+fn fit(name: &str, secret: &SecretString) -> Result<(), String> {
+    let text = secret.expose_secret();
+    if text.len() < SECRET_MIN_BYTES {
+        return Err(format!("{name} is shorter than {SECRET_MIN_BYTES} bytes"));
+    }
+    if DOCUMENTED_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) {
+        return Err(format!(
+            "{name} is one that stands in documentation: make your own (openssl rand -hex 32)"
+        ));
+    }
+    Ok(())
 }
 
 /// What the demo's signing secret begins with, so that nobody else can use one.
@@ -278,8 +326,9 @@ impl figment::Provider for Defaults {
     fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
         let mut data = Serialized::defaults(&self.0).data()?;
         for dict in data.values_mut() {
-            dict.remove("signing_secret");
-            dict.remove("smtp_url");
+            for secret in ["signing_secret", "secret_key", "secret_key_previous", "smtp_url"] {
+                dict.remove(secret);
+            }
             dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());
             dict.insert("redis_url".to_owned(), self.0.redis_url.expose_secret().into());
         }

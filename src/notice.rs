@@ -56,6 +56,7 @@ async fn hear(app: &App) -> Result<(), sqlx::Error> {
 fn forget_everything(app: &App) {
     app.near.clear();
     app.access.clear();
+    app.waiting.wake_all();
     app.jobs_due.notify_one();
 }
 
@@ -67,6 +68,7 @@ async fn heed(app: &App, noun: &str, id: &str) {
         "code" => {
             let _ = app.hot.evict(&[id.to_owned()], app.clock.now()).await;
         }
+        "command" => app.waiting.wake(id.parse().unwrap_or_default()),
         "job" => app.jobs_due.notify_one(),
         _ => {}
     }

@@ -70,7 +70,7 @@ pub(crate) async fn work(app: App) -> io::Result<()> {
 fn on_signal(app: &App) -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let closing = CancellationToken::new();
+    let closing = app.closing.clone();
     let told = closing.clone();
     app.tasks.spawn(async move {
         tokio::select! {

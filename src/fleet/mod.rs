@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod errors;
+pub mod filter;
 pub mod image;
 pub mod language;
 pub mod location;

@@ -5,7 +5,9 @@
 use super::{metrics, trace};
 use crate::{
     app::App,
+    config::Config,
     error::{Error, Problem},
+    gateway::commands,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -24,9 +26,28 @@ use std::{
 };
 use tracing::Instrument;
 
+/// Room for requests. Gateways that wait for commands have one of their own: they hold nothing
+/// meanwhile, and however many there are, they must not keep vouchers out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rooms {
+    requests: Room,
+    polls: Room,
+}
+
+impl Rooms {
+    /// The room for requests of a route, and how many it is for.
+    fn of(&self, route: Option<&MatchedPath>, config: &Config) -> (&Room, usize) {
+        if route.is_some_and(|route| route.as_str().ends_with(commands::POLL)) {
+            (&self.polls, config.polls_max)
+        } else {
+            (&self.requests, config.requests_max)
+        }
+    }
+}
+
 /// Requests under way, counted against the limit.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room(Arc<AtomicUsize>);
+struct Room(Arc<AtomicUsize>);
 
 /// One request's place; given back however the request ends.
 struct Place<'a>(&'a Room);
@@ -45,7 +66,7 @@ impl Drop for Place<'_> {
 }
 
 /// The middleware.
-pub(super) async fn pass(State((app, room)): State<(App, Room)>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State((app, rooms)): State<(App, Rooms)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -57,9 +78,11 @@ pub(super) async fn pass(State((app, room)): State<(App, Room)>, request: Reques
         route = route.as_ref().map_or("none", MatchedPath::as_str),
     );
 
-    let mut response = match room.enter(app.config.requests_max) {
+    let (room, limit) = rooms.of(route.as_ref(), &app.config);
+    let mut response = match room.enter(limit) {
         Some(_place) => {
-            ::metrics::gauge!("http_requests_in_flight").set(room.0.load(Ordering::Relaxed) as f64);
+            let in_flight = rooms.requests.0.load(Ordering::Relaxed);
+            ::metrics::gauge!("http_requests_in_flight").set(in_flight as f64);
             answer(request, next).instrument(span.clone()).await
         }
         None => turned_away(),

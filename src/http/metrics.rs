@@ -46,6 +46,7 @@ fn describe() {
         "http_requests_turned_away_total",
         "Requests refused because too many were under way."
     );
+    metrics::describe_gauge!("scrip_gateways_waiting", "Gateways that wait for commands.");
 }
 
 /// Starts to record, and keeps what is recorded small.

@@ -16,7 +16,7 @@ pub mod trace;
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, assortment, campaigns, fleet, identity, redemption, resource::Spec, users};
+use crate::{app::App, assortment, campaigns, fleet, gateway, identity, redemption, resource::Spec, users};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -34,6 +34,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(fleet::routes())
         .merge(assortment::routes())
         .merge(redemption::http::routes())
+        .merge(gateway::routes())
         .merge(export::routes())
         .merge(health::routes())
         .merge(metrics::routes())
@@ -58,7 +59,7 @@ pub fn surface(app: App) -> Surface {
         .merge(endpoints)
         .fallback(edge::nothing_here)
         .layer(DefaultBodyLimit::max(app.config.body_max_bytes))
-        .layer(middleware::from_fn_with_state((app.clone(), edge::Room::default()), edge::pass))
+        .layer(middleware::from_fn_with_state((app.clone(), edge::Rooms::default()), edge::pass))
         .with_state(app);
     MapRequest::new(router, edge::patch_as_put)
 }

@@ -16,6 +16,7 @@ use crate::{
     app::App,
     campaigns::generation,
     error::{Error, Result},
+    gateway::configuration::bulk,
     mail::{outbox, send},
     transaction,
 };
@@ -36,6 +37,8 @@ pub enum Kind {
     GenerateVouchers,
     /// Sends the mail that is the job's subject.
     SendMail,
+    /// Sets the configuration of many machines: the job's subject says to what.
+    ConfigureMachines,
 }
 
 impl Kind {
@@ -43,13 +46,14 @@ impl Kind {
         match self {
             Self::GenerateVouchers => generation::run(app, claim).await,
             Self::SendMail => send::run(app, claim).await,
+            Self::ConfigureMachines => bulk::run(app, claim).await,
         }
     }
 
     /// Attempts in a row that get nothing done before a job of this kind counts as failed.
     const fn attempts_max(self) -> i32 {
         match self {
-            Self::GenerateVouchers => 8,
+            Self::GenerateVouchers | Self::ConfigureMachines => 8,
             // Mail servers are away for hours now and then: this is a working day.
             Self::SendMail => 100,
         }
@@ -60,6 +64,7 @@ impl Kind {
         match self {
             Self::GenerateVouchers => generation::stop(connection, subject).await,
             Self::SendMail => outbox::remove(connection, subject).await,
+            Self::ConfigureMachines => bulk::stop(connection, subject).await,
         }
     }
 }
@@ -98,6 +103,8 @@ pub enum State {
 pub struct Progress {
     /// Its id.
     pub id: i64,
+    /// What it is about.
+    pub subject: i64,
     /// Where it stands.
     pub state: State,
     /// How much there is to do.
@@ -122,10 +129,17 @@ pub async fn enqueue(
     Ok(job.fetch_one(connection).await?)
 }
 
+/// The job of this kind and id, if it is `group`'s or a group's below it.
+pub async fn fetch(db: &PgPool, kind: Kind, id: i64, group: i64) -> Result<Option<Progress>> {
+    const SQL: &str = "
+        SELECT id, subject, state, total, done FROM job WHERE id = $1 AND kind = $2
+        AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $3)";
+    Ok(sqlx::query_as(SQL).bind(id).bind(kind).bind(group).fetch_optional(db).await?)
+}
+
 /// The latest job of this kind about `subject`.
 pub async fn latest(db: &PgPool, kind: Kind, subject: i64) -> Result<Option<Progress>> {
-    const SQL: &str =
-        "SELECT id, state, total, done FROM job WHERE kind = $1 AND subject = $2 ORDER BY id DESC LIMIT 1";
+    const SQL: &str = "SELECT id, subject, state, total, done FROM job WHERE kind = $1 AND subject = $2 ORDER BY id DESC LIMIT 1";
     Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(db).await?)
 }
 
@@ -136,7 +150,7 @@ pub async fn lock_latest(
     subject: i64,
 ) -> Result<Option<Progress>> {
     const SQL: &str = "
-        SELECT id, state, total, done FROM job WHERE kind = $1 AND subject = $2
+        SELECT id, subject, state, total, done FROM job WHERE kind = $1 AND subject = $2
         ORDER BY id DESC LIMIT 1 FOR UPDATE";
     Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(connection).await?)
 }

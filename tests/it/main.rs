@@ -10,6 +10,7 @@ mod client;
 mod database;
 mod faults;
 mod field;
+mod gateway;
 mod generation;
 mod harness;
 mod hot;

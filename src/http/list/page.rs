@@ -55,6 +55,12 @@ impl<T> Page<T> {
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { rows: self.rows.into_iter().map(f).collect(), total: self.total, links: self.links }
     }
+
+    /// The same, where that can fail.
+    pub fn try_map<U, E>(self, f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let rows = self.rows.into_iter().map(f).collect::<Result<_, E>>()?;
+        Ok(Page { rows, total: self.total, links: self.links })
+    }
 }
 
 impl<T: Serialize> IntoResponse for Page<T> {

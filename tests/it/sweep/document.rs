@@ -96,7 +96,14 @@ impl Operation {
 
     /// Whether what this parameter of its path names belongs to some group.
     pub fn owns(&self, place: &Parameter) -> bool {
-        self.area != "currency" && !["type", "resource", "alias"].contains(&place.name.as_str())
+        let is_public =
+            self.area == "currency" || ["type", "resource", "alias"].contains(&place.name.as_str());
+        !is_public && !self.invents(place)
+    }
+
+    /// Whether this parameter of its path names nothing that is there: a command that is being sent.
+    pub fn invents(&self, place: &Parameter) -> bool {
+        place.name == "command" && self.method == Method::POST
     }
 
     /// The resource that its body is a draft or a change of, if that is plain.
@@ -143,13 +150,8 @@ impl Document {
 
     /// What creates something that is then found below `path`.
     pub fn creation(&self, path: &str) -> Option<Operation> {
-        let (path, method) = match path {
-            "/command" | "/machine/{hostname}/commands" => ("/command/{hostname}/{command}", "post"),
-            "/machine/config" => (path, "put"),
-            _ => (path, "post"),
-        };
-        let value = self.0["paths"].get(path)?.get(method)?;
-        Some(Operation::new(path, method, value))
+        let value = self.0["paths"].get(path)?.get("post")?;
+        Some(Operation::new(path, "post", value))
     }
 
     /// The words of an enumeration.
@@ -224,10 +226,9 @@ impl Document {
     fn allows_object(&self, schema: &Value, object: &Map<String, Value>) -> bool {
         let mut required = schema["required"].as_array().into_iter().flatten();
         required.all(|name| object.contains_key(name.as_str().unwrap()))
-            && (schema["properties"].is_null()
-                || object.iter().all(|(name, value)| {
-                    schema["properties"].get(name).is_some_and(|schema| self.allows(schema, value))
-                }))
+            && object.iter().all(|(name, value)| {
+                schema["properties"].get(name).is_some_and(|schema| self.allows(schema, value))
+            })
     }
 }
 

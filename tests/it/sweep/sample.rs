@@ -8,10 +8,6 @@ use super::{
 use crate::world;
 use serde_json::{Map, Value, json};
 
-/// A grey pixel.
-const PNG: &str =
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
-
 impl Stock {
     /// A body that an operation accepts, with every field that goes with the others.
     pub fn sample(&self, document: &Document, operation: &Operation) -> Value {
@@ -40,7 +36,7 @@ impl Stock {
             "boolean" => json!(true),
             "array" => json!([self.of_schema(document, operation, &schema["items"], "")]),
             "object" => {
-                let properties = schema["properties"].as_object().into_iter().flatten();
+                let properties = schema["properties"].as_object().unwrap().iter();
                 let wanted = properties.filter(|(name, _)| !alone(operation, name));
                 let values = wanted
                     .map(|(name, schema)| (name.clone(), self.of_schema(document, operation, schema, name)));
@@ -68,19 +64,19 @@ impl Stock {
             "key" | "error" => json!(format!("text-{FRESH}")),
             "code" if is("errorcode") => json!(format!("E{FRESH}")),
             "code" => json!(format!("OWN-{FRESH}")),
-            "totalVouchers" => json!(1),
+            "totalVouchers" | "version" => json!(1),
             "startsOn" => json!("2026-01-01"),
             "expiresOn" => json!("2090-12-31"),
             "timeZone" => json!("Europe/Amsterdam"),
             "currency" if is("campaign") || is("voucher") => json!("EUR"),
             "prefix" => json!("AB"),
             "voucherStyle" | "style" => json!("{}"),
-            "original" | "thumbnail" => json!(PNG),
-            // Of a filter by machines.
-            "ids" => json!([self.machine()]),
             "scopes" => json!(["voucher.redeem"]),
             "type" if operation.id.ends_with("e_voucher") => json!("gift"),
             "id" => json!("order-1"),
+            "ids" => json!([self.machine()]),
+            "params" if operation.id == "send_command" => json!([1]),
+            "params" => json!([]),
             _ => return None,
         })
     }
@@ -90,7 +86,6 @@ impl Stock {
         match field {
             "campaign" => Some(json!(self.campaign())),
             "deviceId" => Some(json!(self.hostname())),
-            "ids" => Some(json!(self.machine())),
             _ => operation.target(field).and_then(|target| self.own(target)).map(Value::from),
         }
     }

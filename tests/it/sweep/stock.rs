@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::{
     body::Body,
-    http::{Method, Request, header},
+    http::{Request, header},
 };
 use scrip::{
     app::App,
@@ -46,6 +46,9 @@ impl Stock {
         if ["campaign", "voucher"].contains(&operation.area.as_str()) {
             stock.make_vouchers(client, total).await;
         }
+        if ["machine", "machineconfig", "command"].contains(&operation.area.as_str()) {
+            stock.make_wanted(client).await;
+        }
         match operation.id.as_str() {
             "resume_campaign" => {
                 client.post(&format!("/campaign/{}/cancel", stock.made["/campaign"]["id"]), json!({})).await;
@@ -53,7 +56,9 @@ impl Stock {
             "roll_back_voucher" => stock.redeem(client).await,
             _ => {}
         }
-        stock.make_places(document, client, operation).await;
+        for place in operation.places() {
+            stock.make_for(document, client, &collection(operation, place)).await;
+        }
         stock
     }
 
@@ -82,8 +87,11 @@ impl Stock {
     pub async fn of_all(document: &Document, client: &Client, group: &'static str) -> Self {
         let mut stock = Self::empty(client, group).await;
         stock.make_vouchers(client, 0).await;
+        stock.make_wanted(client).await;
         for operation in document.operations() {
-            stock.make_places(document, client, &operation).await;
+            for place in operation.places() {
+                stock.make_for(document, client, &collection(&operation, place)).await;
+            }
         }
         stock
     }
@@ -105,6 +113,19 @@ impl Stock {
         self.made.insert("/voucher".to_owned(), voucher);
     }
 
+    /// What is wanted of the machine: to be configured, in two ways, and to do something.
+    async fn make_wanted(&mut self, client: &Client) {
+        client.put("/machineconfig", json!({"machine": self.machine(), "mode": "ap"})).await.expect(200);
+        let filter = json!({"type": "machine", "ids": [self.machine()]});
+        let body = json!({"filter": filter, "configuration": {"apn": {"apn": "m2m"}}});
+        let accepted = client.put("/machine/config", body).await.expect(202);
+        let command =
+            client.post(&format!("/command/{}/reboot", self.hostname()), json!({})).await.expect(201);
+        self.made.insert("/machine/config".to_owned(), json!({"id": accepted["job"]}));
+        self.made.insert("/machine/{hostname}/commands".to_owned(), command.clone());
+        self.made.insert("/command".to_owned(), command);
+    }
+
     async fn redeem(&self, client: &Client) {
         let order = json!({"id": "order-1", "amount": 10});
         let body = json!({"deviceId": self.hostname(), "order": order, "demand": {"amount": 10}});
@@ -113,24 +134,19 @@ impl Stock {
         assert_eq!(redeemed["redeemed"], true, "{redeemed}");
     }
 
-    /// Creates what the path of an operation names, as far as that is not there yet.
-    async fn make_places(&mut self, document: &Document, client: &Client, operation: &Operation) {
-        for place in operation.places().filter(|place| is_made(operation, place)) {
-            let path = collection(operation, place);
-            if self.made.contains_key(&path) {
-                continue;
-            }
-            let Some(creation) = document.creation(&path) else { continue };
-            let body = self.sample(document, &creation).to_string();
-            let request = Request::builder()
-                .method(&creation.method)
-                .uri(self.path(&creation))
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Body::from(fresh(body.into_bytes())));
-            let reply: Reply = client.send_raw(request.unwrap()).await;
-            assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
-            self.made.insert(path, reply.json());
+    /// Creates what is found below `path`, if that is how it comes to be and it is not there yet.
+    async fn make_for(&mut self, document: &Document, client: &Client, path: &str) {
+        if self.made.contains_key(path) {
+            return;
         }
+        let Some(creation) = document.creation(path) else { return };
+        let body = self.sample(document, &creation).to_string();
+        let request = Request::post(self.path(&creation))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(fresh(body.into_bytes())));
+        let reply: Reply = client.send_raw(request.unwrap()).await;
+        assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
+        self.made.insert(path.to_owned(), reply.json());
     }
 
     /// Where an operation is, with something that is there for each parameter of its path.
@@ -157,14 +173,19 @@ impl Stock {
 
     /// What stands in for a parameter of a path.
     pub fn place(&self, operation: &Operation, place: &Parameter) -> String {
-        let made = self.made.get(&collection(operation, place)).filter(|_| is_made(operation, place));
-        let made = made.map(|made| match place.name.as_str() {
-            "code" => &made["code"],
-            "job" => &made["job"],
-            _ => &made["id"],
-        });
-        if let Some(made) = made {
-            return made.as_str().map_or_else(|| made.to_string(), str::to_owned);
+        if operation.invents(place) {
+            return "reboot".to_owned();
+        }
+        if place.name == "hostname" {
+            return self.hostname();
+        }
+        let made = self.made.get(&collection(operation, place));
+        let made = made.map(|made| if place.name == "code" { &made["code"] } else { &made["id"] });
+        if let Some(text) = made.and_then(Value::as_str) {
+            return text.to_owned();
+        }
+        if let Some(number) = made.and_then(Value::as_i64) {
+            return number.to_string();
         }
         if let Some(words) = place.schema["enum"].as_array() {
             // Not everybody sees the group that something belongs to.
@@ -175,10 +196,9 @@ impl Stock {
             ("export", "resource") => "machinetype".to_owned(),
             ("operations", "type") => "invalid".to_owned(),
             ("currency", "id") => "978".to_owned(),
-            ("command", "command") => "reboot".to_owned(),
+            ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
             (_, "hostname") => self.hostname(),
-            (_, "machine") | ("openinghours", "id") => self.machine().to_string(),
-            (_, "machineGroup") | ("user" | "usergroup", _) => self.group_id.to_string(),
+            ("openinghours", _) | (_, "machine") => self.machine().to_string(),
             unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
         }
     }
@@ -216,16 +236,6 @@ impl Stock {
             Reach::Downwards => self.made.get(spec.path)?["id"].as_i64(),
             _ => Some(self.named(spec)),
         }
-    }
-}
-
-/// Whether what a parameter names is created for the purpose. Host names are those of machines that
-/// are there from the start, and a command is sent by what it is.
-fn is_made(operation: &Operation, place: &Parameter) -> bool {
-    match place.name.as_str() {
-        "id" | "parentid" | "code" | "job" => true,
-        "command" => operation.method == Method::GET,
-        _ => false,
     }
 }
 

@@ -1,0 +1,71 @@
+//! The machine that a request is about, and its gateway's signs of life.
+
+use crate::{
+    app::App,
+    error::{Error, Result},
+    http::{Caller, caller::Permission},
+};
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgPool;
+
+/// A gateway that calls more often than this is written down as seen once.
+const SEEN_EVERY: Duration = Duration::seconds(5);
+
+/// The machine of this hostname, if the caller may know of it and is not bound to another one.
+pub(super) async fn named(app: &App, caller: &Caller, hostname: &str) -> Result<i64> {
+    const SQL: &str = "
+        SELECT id FROM machine
+        WHERE hostname = $1 AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)";
+    // Postgres has no NUL in text, so no machine has one in its name.
+    if hostname.contains('\0') {
+        return Err(Error::NotFound("machine"));
+    }
+    let machine = sqlx::query_scalar(SQL).bind(hostname).bind(caller.group()).fetch_optional(&app.db).await?;
+    let machine = machine.ok_or(Error::NotFound("machine"))?;
+    bound(caller, machine)?;
+    Ok(machine)
+}
+
+/// Whether there is a machine of this id that the caller may change.
+pub(super) async fn is_in_reach(app: &App, caller: &Caller, machine: i64) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM machine WHERE id = $1
+            AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2))";
+    let found = sqlx::query_scalar(SQL).bind(machine).bind(caller.group()).fetch_one(&app.db).await?;
+    if found {
+        bound(caller, machine)?;
+    }
+    Ok(found)
+}
+
+/// A key that is bound to one machine speaks for that machine alone.
+pub(super) fn bound(caller: &Caller, machine: i64) -> Result<()> {
+    if caller.machine().is_some_and(|own| own != machine) {
+        return Err(Error::Forbidden("this key speaks for another machine".into()));
+    }
+    Ok(())
+}
+
+/// Refuses a caller who is bound to one machine, where many are meant.
+pub(super) fn unbound(caller: &Caller) -> Result<()> {
+    if caller.machine().is_some() {
+        return Err(Error::Forbidden("this key speaks for one machine alone".into()));
+    }
+    Ok(())
+}
+
+/// Whether it is a gateway that calls, and not a person who looks.
+pub(super) fn is_gateway(caller: &Caller) -> bool {
+    caller.account().is_none() && caller.0.allows(Permission::GatewayUse)
+}
+
+/// Writes down that a machine's gateway called. Gateways call all the time, so the row is touched now
+/// and then only.
+pub(super) async fn seen(db: &PgPool, machine: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO machine_presence (machine, seen_at) SELECT id, $2 FROM machine WHERE id = $1
+        ON CONFLICT (machine) DO UPDATE SET seen_at = excluded.seen_at
+        WHERE machine_presence.seen_at IS NULL OR machine_presence.seen_at < $3";
+    sqlx::query(SQL).bind(machine).bind(now).bind(now - SEEN_EVERY).execute(db).await?;
+    Ok(())
+}
