@@ -19,13 +19,14 @@ use axum::{
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Who tries, with what.
-const ROLES: [(&str, &str); 8] = [
+const ROLES: [(&str, &str); 9] = [
     ("nobody", "no token"),
     ("stranger", "the user of b, a group beside"),
     ("below", "the user of a1, a group below"),
     ("reader", "a key of the group with every scope there is for reading"),
     ("none", "a key of the group without a scope"),
-    ("machine", "the key of a machine of the group"),
+    ("machine", "the key of a machine of the group, as its gateway has it"),
+    ("bound", "a key with every scope there is, bound to another machine of the group"),
     ("above", "the user of the root, the group above"),
     ("full", "the user of the group"),
 ];
@@ -37,7 +38,7 @@ const READS: &[&str] = &["preview_assortment"];
 struct Cast {
     document: Document,
     test: TestApp,
-    tries: [Client; 8],
+    tries: [Client; 9],
     full: Client,
 }
 
@@ -46,9 +47,9 @@ impl Cast {
         let test = TestApp::builder().config(|config| config.logins_per_minute = 1_000_000).build().await;
         let document = Document::read();
         let scopes = document.words("Permission");
-        let scopes = scopes.iter().map(String::as_str);
-        let reading: Vec<&str> =
-            scopes.filter(|scope| scope.split_once('.').is_some_and(|(_, verb)| verb == "read")).collect();
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        let reads = |scope: &&str| scope.split_once('.').is_some_and(|(_, verb)| verb == "read");
+        let reading: Vec<&str> = scopes.iter().copied().filter(reads).collect();
         assert!(reading.len() > 5, "{reading:?}");
         let key = async |machine, scopes: &[&str]| {
             test.bearer(world::key(&test.app.db, world::A, machine, scopes).await)
@@ -61,6 +62,7 @@ impl Cast {
             key(None, &reading).await,
             key(None, &[]).await,
             key(Some("vm-a-1"), &["voucher.redeem", "gateway.use"]).await,
+            key(Some("vm-a-2"), &scopes).await,
             test.user("root").await,
             full.clone(),
         ];
@@ -100,9 +102,17 @@ impl Cast {
     }
 }
 
+/// Whether it is about one machine that somebody speaks for, or looks after.
+fn speaks_for_one(operation: &Operation) -> bool {
+    let is_named = operation.parameters.iter().any(|parameter| parameter.name == "hostname");
+    is_named || operation.path.contains("{code}") || operation.id == "update_machineconfig"
+}
+
 /// What must hold, whatever the table says.
 fn complaints(operation: &Operation, answers: &[u16]) -> Vec<String> {
-    let [nobody, stranger, below, reader, none, _machine, above, full] = answers else { unreachable!() };
+    let [nobody, stranger, below, reader, none, _machine, bound, above, full] = answers else {
+        unreachable!()
+    };
     let good = |status: &u16| (200..300).contains(status);
     let changes = operation.method != Method::GET && !READS.contains(&operation.id.as_str());
     let aimed = operation.places().any(|place| operation.owns(place));
@@ -112,6 +122,7 @@ fn complaints(operation: &Operation, answers: &[u16]) -> Vec<String> {
         (!aimed || !changes || !good(below), "a group changes what belongs to the one above"),
         (operation.open || !changes || !good(reader), "a reader changes something"),
         (operation.open || *none == 403, "somebody without the permission gets in"),
+        (!speaks_for_one(operation) || *bound == 403, "a key speaks for a machine that is not its own"),
         (good(full), "whoever may do everything may not do this"),
         (above == full, "a group does not have what is below it"),
     ];

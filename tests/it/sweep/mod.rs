@@ -122,7 +122,7 @@ async fn a_body_that_is_wrong_is_refused_where_it_is_wrong() {
             sweep.send(&own, &operation, &cases).await;
         }
     }
-    sweep.findings.none_of(7_000);
+    sweep.findings.none_of(11_000);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_path_that_leads_to_nothing_of_ones_own_is_refused() {
         }
         sweep.send(&own, &operation, &cases).await;
     }
-    sweep.findings.none_of(1_500);
+    sweep.findings.none_of(3_000);
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_query_that_is_not_understood_is_refused() {
         }
         sweep.send(&own, &operation, &cases).await;
     }
-    sweep.findings.none_of(1_000);
+    sweep.findings.none_of(2_000);
 }
 
 #[tokio::test]
@@ -168,5 +168,5 @@ async fn whoever_may_not_is_told_so_before_anything_else() {
             sweep.findings.sweep(client, &sweep.test.app.db, &operation, &[case]).await;
         }
     }
-    sweep.findings.none_of(300);
+    sweep.findings.none_of(450);
 }

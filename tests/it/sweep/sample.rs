@@ -86,6 +86,7 @@ impl Stock {
         match field {
             "campaign" => Some(json!(self.campaign())),
             "deviceId" => Some(json!(self.hostname())),
+            "ids" => Some(json!(self.machine())),
             _ => operation.target(field).and_then(|target| self.own(target)).map(Value::from),
         }
     }
