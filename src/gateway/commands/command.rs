@@ -74,7 +74,7 @@ pub struct Command {
     /// What it was told to do.
     pub command: String,
     /// With what.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub params: sqlx::types::Json<Value>,
     /// What it was sent to many machines with, if it was.
     pub batch: Option<Uuid>,
@@ -113,7 +113,7 @@ pub struct Due {
     /// What is to be done.
     pub command: String,
     /// With what.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub params: sqlx::types::Json<Value>,
     /// When it is no longer to be carried out.
     pub expires_at: DateTime<Utc>,
