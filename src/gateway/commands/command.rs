@@ -73,8 +73,8 @@ pub struct Command {
     pub hostname: String,
     /// What it was told to do.
     pub command: String,
-    /// With what.
-    #[schema(value_type = Vec<serde_json::Value>)]
+    /// With what: numbers, texts and switches, or objects where it was sent to many machines.
+    #[schema(value_type = Vec<Value>)]
     pub params: sqlx::types::Json<Value>,
     /// What it was sent to many machines with, if it was.
     pub batch: Option<Uuid>,
@@ -112,8 +112,8 @@ pub struct Due {
     pub id: Uuid,
     /// What is to be done.
     pub command: String,
-    /// With what.
-    #[schema(value_type = Vec<serde_json::Value>)]
+    /// With what: numbers, texts and switches, or objects where it was sent to many machines.
+    #[schema(value_type = Vec<Value>)]
     pub params: sqlx::types::Json<Value>,
     /// When it is no longer to be carried out.
     pub expires_at: DateTime<Utc>,

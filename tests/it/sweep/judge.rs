@@ -82,6 +82,9 @@ impl Findings {
         if let Err(complaint) = judge(&reply, &case.expected) {
             self.add(format!("{name}: {complaint}: {} {}", reply.status, short(&reply.text())));
         }
+        if operation.answers.get(reply.status.as_str()).is_none() {
+            self.add(format!("{name}: {} is not documented", reply.status));
+        }
         reply.status.is_success()
     }
 

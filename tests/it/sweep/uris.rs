@@ -8,8 +8,9 @@ use super::{
 
 /// A parameter of the path that is nobody's, another group's, or nothing at all; each in its turn.
 pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
-    let cases = operation.places().filter(|place| !operation.invents(place)).flat_map(|place| {
-        let values = places(operation, place, own, foreign).into_iter();
+    let cases = operation.places().flat_map(|place| {
+        let values = if operation.invents(place) { names() } else { places(operation, place, own, foreign) };
+        let values = values.into_iter();
         values.map(|(text, statuses)| {
             let uri = operation.path_with(|other| {
                 if other.name == place.name { text.clone() } else { own.place(operation, other) }
@@ -18,6 +19,14 @@ pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
         })
     });
     cases.collect()
+}
+
+/// What nothing can be called.
+fn names() -> Vec<(String, &'static [u16])> {
+    let long = "a".repeat(65);
+    let bad =
+        ["%00", "a%00", "%2F", "..%2F..", "%20", "1.5", "-a", "A", "%27%3B--", "%E2%80%AE", "%FF", &long];
+    bad.map(|text| (text.to_owned(), &[400][..])).into()
 }
 
 /// What can't stand for a parameter of a path, and what is answered to it.
@@ -71,7 +80,7 @@ const LIST: &[(&str, &[&str])] = &[
     ("filename", &["", "..%2Fx", ".csv", "a%00", "%FF", "%E2%80%AE", "a%22b", "a%0Ab"]),
     ("size", &["", "huge", "Original", "%00", "%FF", "1"]),
     ("hostname", &["", "%00", "a%00b", "%FF", "a%20b"]),
-    ("expires", &["", "abc", "1.5", "9223372036854775808", "%00", "%FF"]),
+    ("expires", &["0", "-1", "", "abc", "1.5", "9223372036854775808", "%00", "%FF"]),
     ("wait", &["", "abc", "-1", "61", "1.5", "%00", "%FF"]),
     ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
