@@ -53,7 +53,7 @@ pub type Surface = MapRequest<Router, fn(Request) -> Request>;
 /// Serves every endpoint under `/` and again under `/v1`.
 pub fn surface(app: App) -> Surface {
     metrics::start(&app);
-    let endpoints = Router::from(endpoints()).merge(openapi::pages());
+    let endpoints = Router::from(endpoints()).merge(openapi::pages()).merge(identity::password_page::pages());
     let router = Router::new()
         .nest("/v1", endpoints.clone())
         .merge(endpoints)

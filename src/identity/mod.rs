@@ -10,6 +10,7 @@ pub mod groups;
 pub mod http;
 pub mod keys;
 pub mod login;
+pub mod password_page;
 pub mod password_rules;
 pub mod passwords;
 pub mod permission;

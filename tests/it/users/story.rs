@@ -123,3 +123,27 @@ async fn a_log_in_that_a_reset_overtakes_comes_to_nothing() {
     assert!(open(0).await.unwrap().is_none(), "its password was checked before");
     assert!(open(1).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn the_links_of_mails_lead_to_a_page_of_this_server_alone() {
+    let office = Office::new().await;
+    let (a, anyone) = (office.app.user("a").await, office.app.anyone());
+    create(&a, draft("ann", world::A)).await;
+    let mail = Office::only(office.mails().await);
+    assert!(mail.text.contains("/account/activate#"), "{}", mail.text);
+    for (path, endpoint) in
+        [("/account/activate", "../auth/activate"), ("/account/reset", "../auth/resetpassword")]
+    {
+        let page = anyone.get(path).await;
+        assert_eq!(
+            (page.status.as_u16(), &page.headers["referrer-policy"]),
+            (200, &"no-referrer".parse().unwrap())
+        );
+        assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert!(page.text().contains(&format!("data-endpoint=\"{endpoint}\"")), "{path}");
+        for file in ["password.css", "password.js"] {
+            assert!(page.text().contains(&format!("\"{file}\"")), "{file}");
+            assert_eq!(anyone.get(&format!("/account/{file}")).await.status, 200, "{file}");
+        }
+    }
+}
