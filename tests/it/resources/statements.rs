@@ -2,7 +2,7 @@
 
 use super::patch;
 use crate::app::TestApp;
-use scrip::resource::{Spec, associations, store};
+use scrip::resource::{Spec, associations, export, store};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 async fn prepare(test: &TestApp, what: &str, sql: String) {
@@ -91,5 +91,23 @@ async fn each_is_read_back_as_it_was_written() {
         }
         a.delete(&path).await.expect(200);
         a.get(&path).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn every_resource_can_be_exported_with_all_its_columns() {
+    let test = TestApp::new().await;
+    let root = test.user("root").await;
+    for spec in scrip::http::resources().into_iter().filter(|spec| spec.does.list) {
+        let columns = export::exportable(spec).join(",");
+        let of_one = if spec.parent.is_some() { "&where[machine]=21" } else { "" };
+        let reply = root.get(&format!("/export/{}?columns={columns}{of_one}", spec.area)).await;
+        assert_eq!(reply.status, 200, "{}: {}", spec.area, reply.text());
+        let listed = root.get(&spec.path.replace("{machine}", "21")).await;
+        let sheet = reply.text();
+        let mut lines = sheet.lines();
+        assert_eq!(lines.next(), Some(columns.as_str()), "{}", spec.area);
+        let total = listed.headers["x-total-count"].to_str().unwrap();
+        assert_eq!(lines.count().to_string(), total, "{}", spec.area);
     }
 }
