@@ -15,7 +15,7 @@ trap 'exit 130' INT TERM
 services up
 # shellcheck source=/dev/null
 . "$dir/env"
-export REDIS_URL SCRIP_SIGNING_SECRET=$(printf '%064d' 0)
+export REDIS_URL SCRIP_SIGNING_SECRET=of-the-load-test-alone-$(printf '%040d' 0)
 
 declare -A at
 for machines in $few $large; do
