@@ -53,7 +53,7 @@ after=HALF
 after=HALF&where[tag]=tag+7
 after=HALF&where[active]=false
 after=HALF&where[configState]=failed
-after=HALF&where[debtor][>]=4990
+after=HALF&where[debtor][%3E]=4990
 after=HALF&where[debtor]=null
 after=HALF&where[machineType]=3&where[manufacturer]=3
 where[hostname]=vm-7000

@@ -88,7 +88,7 @@ async fn copied(db: &PgPool, caller: &Caller, source: i64) -> Result<Columns> {
     reach::readable(&mut sql, spec, caller.group());
     sql.push(") copied");
     let found: Option<sqlx::types::Json<Columns>> = sql.build_query_scalar().fetch_optional(db).await?;
-    Ok(found.ok_or(Error::NotFound("machine to copy"))?.0)
+    Ok(found.ok_or_else(|| Error::malformed("/source", "is no machine that you see"))?.0)
 }
 
 /// List machines that are offline

@@ -63,7 +63,7 @@ pub fn belongs_to(sql: &mut QueryBuilder<Postgres>, column: &'static str, below:
 }
 
 /// Rows that are counted at most for a page that was asked for by `after`.
-const COUNT_MAX: i64 = 10_000;
+const COUNT_MAX: i64 = 1_000;
 
 impl ListQuery {
     /// One page of rows. `scope` pushes the condition that decides which rows the caller may see.

@@ -65,7 +65,7 @@ async fn a_machine_is_copied_from_another_but_for_what_is_its_own() {
         (&row["gateway"], &row["location"], &row["hostname"]),
         (&json!(null), &json!(2), &json!("vm-copy"))
     );
-    b.post("/machine?source=21", body.clone()).await.expect(404);
+    b.post("/machine?source=21", body.clone()).await.expect_problem(400, "/source");
     a.post("/machine?source=x", body.clone()).await.expect_problem(400, "/source");
     a.post("/machine?source=21", json!({"hostname": "x"})).await.expect_problem(422, "/name");
     a.post("/machine?source=21", body).await.expect(409);
