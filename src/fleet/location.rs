@@ -9,11 +9,9 @@ use crate::{
     resource::{
         Columns, Name, Preset, Ref, Resource, Text,
         field::Degrees,
-        handlers::Done,
+        handlers::{self, Done},
         resource,
-        store::{self, Author},
     },
-    transaction,
 };
 use axum::{extract::State, http::StatusCode};
 use chrono_tz::Tz;
@@ -112,11 +110,7 @@ async fn create(
     caller.may(Permission::FleetWrite)?;
     let spec = Location::spec();
     let columns = with_zone((spec.take)(&body)?).await;
-    let author = Author { group: caller.group(), now: app.clock.now() };
-    let mut tx = transaction::begin(&app.db).await?;
-    let id = store::insert(&mut tx, spec, author, None, columns).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+    handlers::created(&app, spec, &caller, None, columns).await
 }
 
 /// Change a location
@@ -135,11 +129,7 @@ async fn update(
     caller.may(Permission::FleetWrite)?;
     let spec = Location::spec();
     let columns = with_zone((spec.take)(&body)?).await;
-    let author = Author { group: caller.group(), now: app.clock.now() };
-    let mut tx = transaction::begin(&app.db).await?;
-    store::update(&mut tx, spec, author, None, id, columns).await?;
-    tx.commit().await?;
-    Ok(Done::json(id, spec.noun, "updated"))
+    handlers::updated(&app, spec, &caller, None, id, columns).await
 }
 
 /// The columns, with the zone that their coordinates lie in where none is given.

@@ -13,7 +13,7 @@ use crate::{
         list::{Below, ListParams, Page},
     },
     resource::{
-        Columns, Mode, Resource, Spec,
+        Columns, Mode, Resource,
         handlers::Done,
         reach,
         store::{self, Author},
@@ -139,7 +139,7 @@ async fn list_by_location(
     let below = Below::of(&app.db, caller.group()).await?;
     let page: Page<Location> = query.page(&app.db, |sql| reach::readable(sql, spec, &below)).await?;
     let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
-    let mut machines = at(&app.db, Machine::spec(), &caller, &places).await?;
+    let mut machines = at(&app.db, &caller, &places).await?;
     Ok(page.map(|location| LocationWithMachines {
         machines: machines.remove(&location.id).unwrap_or_default(),
         location,
@@ -147,12 +147,8 @@ async fn list_by_location(
 }
 
 /// The machines at each of these locations.
-async fn at(
-    db: &PgPool,
-    spec: &'static Spec,
-    caller: &Caller,
-    places: &[i64],
-) -> Result<HashMap<i64, Vec<Machine>>> {
+async fn at(db: &PgPool, caller: &Caller, places: &[i64]) -> Result<HashMap<i64, Vec<Machine>>> {
+    let spec = Machine::spec();
     let listing = spec.listing();
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
     sql.push(listing.select).push(" FROM ").push(listing.from).push(" WHERE this.location = ANY(");

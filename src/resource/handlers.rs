@@ -1,7 +1,7 @@
 //! Plain resources over HTTP: five handlers for all of them.
 
 use super::{
-    Spec,
+    Columns, Spec,
     associations::{self, Association},
     describe, reach,
     store::{self, Author},
@@ -170,6 +170,17 @@ async fn create(
     caller.may(spec.write)?;
     let parent = parent(&place, spec)?;
     let columns = (spec.take)(&body)?;
+    created(&app, spec, &caller, parent, columns).await
+}
+
+/// Creates one from what was read, and says so.
+pub async fn created(
+    app: &App,
+    spec: &'static Spec,
+    caller: &Caller,
+    parent: Option<i64>,
+    columns: Columns,
+) -> Result<(StatusCode, Json<Done>)> {
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     let id = store::insert(&mut tx, spec, author, parent, columns).await?;
@@ -187,6 +198,18 @@ async fn update(
     caller.may(spec.write)?;
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
     let columns = (spec.take)(&body)?;
+    updated(&app, spec, &caller, parent, id, columns).await
+}
+
+/// Changes one as was read, and says so.
+pub async fn updated(
+    app: &App,
+    spec: &'static Spec,
+    caller: &Caller,
+    parent: Option<i64>,
+    id: i64,
+    columns: Columns,
+) -> Result<Json<Done>> {
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     store::update(&mut tx, spec, author, parent, id, columns).await?;
