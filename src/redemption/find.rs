@@ -5,7 +5,7 @@ use super::{
     hot::{Away, Claim, Copy},
     journal::truth::{self, Row},
     rules::Device,
-    voucher::{Ask, Facts, State, Voucher, choose},
+    voucher::{Ask, Facts, State, Voucher, choose, first},
 };
 use crate::{app::App, error::Result, time::from_millis};
 use chrono::{DateTime, Utc};
@@ -17,6 +17,21 @@ pub(super) struct Meant {
     pub(super) voucher: Voucher,
     /// Whether Redis holds it, so that it can be claimed there.
     pub(super) in_redis: bool,
+    /// Whether another voucher of this code would come first, were it usable. What makes it unusable
+    /// may be old news here, so that only Postgres can say.
+    pub(super) passed_over: bool,
+}
+
+impl Meant {
+    fn among(vouchers: &[Voucher], device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> Option<Self> {
+        let voucher = choose(vouchers, device, ask, now)?;
+        let passed_over = first(vouchers, device).is_some_and(|first| first.facts.id != voucher.facts.id);
+        Some(Self { voucher: voucher.clone(), in_redis: false, passed_over })
+    }
+
+    fn in_redis(self, in_redis: bool) -> Self {
+        Self { in_redis, ..self }
+    }
 }
 
 /// The voucher that a code means for a device, by its facts alone, if they are at hand and leave no
@@ -55,14 +70,13 @@ pub(super) async fn meant(
                 copies
             };
             let vouchers = assemble(app, code, &copies, mark).await?;
-            if let Some(voucher) = choose(&vouchers, device, ask, now) {
-                return Ok(Some(Meant { voucher: voucher.clone(), in_redis: true }));
+            if let Some(meant) = Meant::among(&vouchers, device, ask, now) {
+                return Ok(Some(meant.in_redis(true)));
             }
             // Nobody's business, or nobody's: both take the same way and the same time.
             let rows = named(truth::vouchers(&app.db, code.key()).await?, code);
             let vouchers: Vec<Voucher> = rows.into_iter().map(|row| row.voucher).collect();
-            Ok(choose(&vouchers, device, ask, now)
-                .map(|voucher| Meant { voucher: voucher.clone(), in_redis: false }))
+            Ok(Meant::among(&vouchers, device, ask, now))
         }
         known => {
             let (rows, copies) = match known {
@@ -72,8 +86,7 @@ pub(super) async fn meant(
             let in_redis = !copies.is_empty();
             let vouchers: Vec<Voucher> =
                 named(rows, code).into_iter().map(|row| with_state(row, &copies)).collect();
-            Ok(choose(&vouchers, device, ask, now)
-                .map(|voucher| Meant { voucher: voucher.clone(), in_redis }))
+            Ok(Meant::among(&vouchers, device, ask, now).map(|meant| meant.in_redis(in_redis)))
         }
     }
 }

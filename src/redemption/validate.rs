@@ -45,7 +45,7 @@ pub async fn validate(
         {
             return Ok(Some(validated));
         }
-        let Some(Meant { voucher, in_redis }) = find::meant(app, device, code, ask, at).await? else {
+        let Some(Meant { voucher, in_redis, .. }) = find::meant(app, device, code, ask, at).await? else {
             return Ok(None);
         };
         let verdict = voucher.verdict(device, ask, at);

@@ -337,13 +337,26 @@ pub fn choose<'a>(
     ask: Ask<'_>,
     now: DateTime<Utc>,
 ) -> Option<&'a Voucher> {
-    vouchers.into_iter().filter(|voucher| device.belongs_below(voucher.campaign.group)).min_by_key(
-        |voucher| {
-            let usable = voucher.verdict(device, ask, now).is_ok();
-            let expires_at = voucher.terms().expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
-            (Reverse(usable), expires_at, voucher.facts.created_at, voucher.facts.id)
-        },
-    )
+    candidates(vouchers, device)
+        .min_by_key(|voucher| (Reverse(voucher.verdict(device, ask, now).is_ok()), seniority(voucher)))
+}
+
+/// The voucher that [`choose`] takes if all are usable, or none.
+pub fn first<'a>(vouchers: impl IntoIterator<Item = &'a Voucher>, device: &Device) -> Option<&'a Voucher> {
+    candidates(vouchers, device).min_by_key(|voucher| seniority(voucher))
+}
+
+fn candidates<'a>(
+    vouchers: impl IntoIterator<Item = &'a Voucher>,
+    device: &Device,
+) -> impl Iterator<Item = &'a Voucher> {
+    vouchers.into_iter().filter(|voucher| device.belongs_below(voucher.campaign.group))
+}
+
+/// What orders vouchers of the same code: the first to expire, then the oldest.
+fn seniority(voucher: &Voucher) -> impl Ord + use<> {
+    let expires_at = voucher.terms().expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    (expires_at, voucher.facts.created_at, voucher.facts.id)
 }
 
 #[cfg(test)]
