@@ -8,6 +8,7 @@ pub mod app;
 pub mod assortment;
 pub mod campaigns;
 pub mod config;
+pub mod coupons;
 pub mod crash;
 pub mod demo;
 pub mod error;

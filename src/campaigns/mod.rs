@@ -15,6 +15,7 @@ pub mod generation;
 pub mod logs;
 pub mod rules;
 pub mod stats;
+pub mod style;
 pub mod terms;
 pub mod voucher;
 pub mod voucher_change;

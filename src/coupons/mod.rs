@@ -1,0 +1,3 @@
+//! Coupons: vouchers on paper.
+
+pub mod lettering;
