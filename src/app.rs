@@ -2,6 +2,7 @@
 
 use crate::{
     config::Config,
+    coupons::lettering::Typefaces,
     error::{Error, Result, Store},
     fleet::image::workshop::Workshop,
     gateway::commands::waiting::Waiting,
@@ -73,6 +74,8 @@ pub struct Parts {
     pub post: Post,
     /// Decodes and encodes images.
     pub images: Workshop,
+    /// The fonts that coupons are set in.
+    pub typefaces: Arc<Typefaces>,
     /// Opens and seals what has to be kept secret at rest.
     pub keyring: Keyring,
     /// Gateways that wait for commands.
@@ -131,6 +134,7 @@ impl App {
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
             images: Workshop::new(&config),
+            typefaces: Arc::new(Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?),
             keyring: Keyring::new(&config)?,
             waiting: Waiting::default(),
             closing: stop.child_token(),

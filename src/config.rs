@@ -123,6 +123,9 @@ pub struct Config {
     /// How long a stop waits for what was accepted, in seconds.
     pub drain_s: u64,
 
+    /// A folder of fonts (.ttf, .otf, .ttc) for what the bundled ones lack on coupons, as Chinese or Thai.
+    pub font_dir: Option<PathBuf>,
+
     /// Life of an access token, in seconds.
     pub access_token_s: u64,
     /// Life of a refresh token, in seconds.
@@ -206,6 +209,7 @@ impl Default for Config {
             requests_max: 4_096,
             polls_max: 20_000,
             drain_s: 10,
+            font_dir: None,
             access_token_s: 900,
             refresh_token_s: 30 * 24 * 3600,
             activation_token_s: 7 * 24 * 3600,

@@ -1,8 +1,18 @@
 //! Text on coupons: from characters to glyphs that stand where they belong.
 //!
-//! All lengths are in points. A block's origin is its top left corner, with y growing downwards.
+//! All lengths are in points. A block's origin is the top left corner of the room that it was set for,
+//! with y growing downwards.
+
+mod face;
+mod faces;
+mod lines;
+mod setter;
+mod shaping;
 
 pub use crate::campaigns::style::{Align, Family};
+pub use face::{Face, Outlines};
+pub use faces::Typefaces;
+pub use setter::Typesetter;
 use std::ops::Range;
 
 /// One of the fonts that are there, by its place among them.
@@ -77,7 +87,7 @@ pub struct Run {
     pub face: FaceId,
     /// Its size.
     pub size: f32,
-    /// Where it begins, from the left of the block.
+    /// Where it begins, from the left of the room.
     pub x: f32,
     /// Whether it is read from right to left.
     pub rtl: bool,

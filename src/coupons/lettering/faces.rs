@@ -1,0 +1,155 @@
+//! The fonts that coupons are set in: those that come with Scrip, and those that an operator adds.
+
+use super::{FaceId, Family, face::Face};
+use fontique::{Blob, Synthesis};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A font that comes with Scrip.
+struct Bundled {
+    family: Family,
+    name: &'static str,
+    data: &'static [u8],
+}
+
+/// A file in the repository's `fonts` folder.
+macro_rules! bundled {
+    ($family:ident, $name:literal) => {
+        Bundled {
+            family: Family::$family,
+            name: $name,
+            data: include_bytes!(concat!("../../../fonts/", $name, ".ttf")),
+        }
+    };
+}
+
+/// The fonts that come with Scrip; of each family, the first sets the height of lines.
+static BUNDLED: [Bundled; 18] = [
+    bundled!(Sans, "NotoSans-Regular"),
+    bundled!(Sans, "NotoSans-Bold"),
+    bundled!(Sans, "NotoSansArmenian-Regular"),
+    bundled!(Sans, "NotoSansArmenian-Bold"),
+    bundled!(Sans, "NotoSansArabic-Regular"),
+    bundled!(Sans, "NotoSansArabic-Bold"),
+    bundled!(Sans, "NotoSansHebrew-Regular"),
+    bundled!(Sans, "NotoSansHebrew-Bold"),
+    bundled!(Serif, "NotoSerif-Regular"),
+    bundled!(Serif, "NotoSerif-Bold"),
+    bundled!(Serif, "NotoSerifArmenian-Regular"),
+    bundled!(Serif, "NotoSerifArmenian-Bold"),
+    bundled!(Serif, "NotoNaskhArabic-Regular"),
+    bundled!(Serif, "NotoNaskhArabic-Bold"),
+    bundled!(Serif, "NotoSerifHebrew-Regular"),
+    bundled!(Serif, "NotoSerifHebrew-Bold"),
+    bundled!(Mono, "NotoSansMono-Regular"),
+    bundled!(Mono, "NotoSansMono-Bold"),
+];
+
+/// The fonts that there are, and the order in which they are asked for a character.
+#[derive(Debug)]
+pub struct Typefaces {
+    faces: Vec<Face>,
+    orders: [[Vec<FaceId>; 2]; 3],
+    /// Nothing is made bold or slanted that was not drawn so.
+    pub(super) as_drawn: Synthesis,
+}
+
+impl Typefaces {
+    /// Those that come with Scrip, and behind them those in the folder, in the order of its files' names.
+    /// The error names the file that is not fit to be used.
+    pub fn load(folder: Option<&Path>) -> Result<Self, String> {
+        let mut faces = Vec::new();
+        let mut families = Vec::new();
+        for Bundled { family, name, data } in &BUNDLED {
+            let fonts = Face::read(&Blob::new(Arc::new(*data)), name);
+            let fonts = fonts.map_err(|why| format!("the bundled font {name} {why}"))?;
+            families.extend(fonts.iter().map(|_| Some(*family)));
+            faces.extend(fonts);
+        }
+        for path in folder.map(font_files).transpose()?.unwrap_or_default() {
+            let named = |why: String| format!("the font {} {why}", path.display());
+            let data = fs::read(&path).map_err(|error| named(format!("can't be read: {error}")))?;
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let fonts = Face::read(&Blob::from(data), &stem).map_err(named)?;
+            families.extend(fonts.iter().map(|_| None));
+            faces.extend(fonts);
+        }
+        if faces.len() > usize::from(u16::MAX) {
+            return Err("there are more than 65535 fonts".to_owned());
+        }
+        let order = |family, bold| order(&faces, &families, family, bold);
+        let orders = [Family::Sans, Family::Serif, Family::Mono]
+            .map(|family| [order(family, false), order(family, true)]);
+        Ok(Self { faces, orders, as_drawn: Synthesis::default() })
+    }
+
+    /// One of them; the first of all where there is none of that number.
+    pub fn face(&self, id: FaceId) -> &Face {
+        self.faces.get(usize::from(id.0)).unwrap_or(&self.faces[0])
+    }
+
+    /// All of them, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (FaceId, &Face)> {
+        self.faces.iter().enumerate().map(|(place, face)| (FaceId(place as u16), face))
+    }
+
+    /// Those of a family and weight, in the order in which they are asked for a character: its own, those
+    /// of the other families, the folder's.
+    pub fn order(&self, family: Family, bold: bool) -> &[FaceId] {
+        &self.orders[family as usize][usize::from(bold)]
+    }
+
+    /// The one that sets the height of lines.
+    pub fn leading(&self, family: Family, bold: bool) -> &Face {
+        self.face(self.order(family, bold)[0])
+    }
+
+    /// The height of a line of so many points, where no glyph sticks out of it.
+    pub fn line_height(&self, family: Family, bold: bool, size: f32) -> f32 {
+        let face = self.leading(family, bold);
+        (face.ascent - face.descent) / face.units_per_em * size
+    }
+
+    /// Which one shaped text was set in.
+    pub(super) fn find(&self, data: &Blob<u8>, index: u32) -> FaceId {
+        let place = self.faces.iter().position(|face| face.data.id() == data.id() && face.index == index);
+        FaceId(place.unwrap_or_default() as u16)
+    }
+}
+
+/// The order in which fonts are asked, for one family and weight.
+fn order(faces: &[Face], families: &[Option<Family>], family: Family, bold: bool) -> Vec<FaceId> {
+    let weight = if bold { 700.0 } else { 400.0 };
+    let mut order: Vec<usize> = (0..faces.len()).collect();
+    // Sorting keeps the order of those that compare equal: that of the table above, and of files' names.
+    order.sort_by_key(|&place| {
+        let face = &faces[place];
+        let bundled_weight = families[place].is_some() && face.is_bold() != bold;
+        let distance = match families[place] {
+            Some(its) if its == family => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        // A bundled font of the other weight has what its sibling has: there is nothing to find in it.
+        (bundled_weight, distance, face.is_italic, (face.weight - weight).abs() as u32)
+    });
+    order.into_iter().map(|place| FaceId(place as u16)).collect()
+}
+
+/// The fonts in a folder, in the order of their names.
+fn font_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |error| format!("the font folder {} can't be read: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        if matches!(ending.as_str(), "ttf" | "otf" | "ttc") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
