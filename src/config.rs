@@ -2,6 +2,7 @@
 //!
 //! Every limit is a field here, named with its unit. Unknown keys are refused.
 
+use crate::campaigns::style::Locale;
 use figment::{
     Figment, Source,
     error::Kind,
@@ -155,6 +156,8 @@ pub struct Config {
     pub job_lease_s: u64,
     /// A machine that was not heard of for so long is offline, in seconds.
     pub heartbeat_s: u64,
+    /// How coupons write amounts and dates where their style does not say (BCP 47).
+    pub locale: Locale,
     /// `text` or `json`.
     pub log_format: LogFormat,
 }
@@ -224,6 +227,7 @@ impl Default for Config {
             command_expires_max_s: 30 * 24 * 3600,
             job_lease_s: 30,
             heartbeat_s: 900,
+            locale: Locale::default(),
             log_format: LogFormat::Text,
         }
     }

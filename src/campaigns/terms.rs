@@ -1,5 +1,6 @@
 //! Words and values that campaigns and vouchers share, and how input of them is checked: pure.
 
+use super::style::Style;
 use crate::{
     error::{Error, Issue, Result},
     time::Moment,
@@ -20,9 +21,6 @@ pub const NAME_MAX: usize = 200;
 
 /// The longest text on a coupon, in characters.
 pub const TEXT_MAX: usize = 500;
-
-/// The longest style, in bytes.
-const STYLE_MAX_BYTES: usize = 4096;
 
 /// The zone where none is asked for.
 pub const ZONE_DEFAULT: Tz = Tz::Europe__Amsterdam;
@@ -171,14 +169,12 @@ impl Checks {
         self.text(pointer, flat.as_deref(), max);
     }
 
-    /// The style of a coupon: a JSON object as text.
+    /// The style of a coupon: JSON as text, so that pointers go on within it.
     pub fn style(&mut self, pointer: &'static str, style: Option<&str>) {
-        let Some(style) = style else { return };
-        if style.len() > STYLE_MAX_BYTES {
-            self.wrong(pointer, "must have at most 4096 bytes");
-        } else if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(style).is_err() {
-            self.wrong(pointer, "must be a JSON object as text");
-        }
+        let faults = style.map(Style::read).and_then(Result::err).unwrap_or_default();
+        self.0.extend(
+            faults.into_iter().map(|fault| Issue::at(format!("{pointer}{}", fault.pointer), fault.detail)),
+        );
     }
 
     /// A prefix of codes.
@@ -290,5 +286,10 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(pointers(|checks| checks.style("/style", Some("[]"))), ["/style"]);
+        let twice_wrong = r#"{"voucherText1Lbl":{"fontSize":"28em"},"sheet":"a5"}"#;
+        assert_eq!(
+            pointers(|checks| checks.style("/style", Some(twice_wrong))),
+            ["/style/voucherText1Lbl/fontSize", "/style/sheet"]
+        );
     }
 }

@@ -1,3 +1,4 @@
 //! Coupons: vouchers on paper.
 
 pub mod lettering;
+pub mod wording;

@@ -3,6 +3,39 @@
 //! It is the JSON of the published API (`{"voucherText1Lbl": {"fontSize": "28px"}}`) and a few more
 //! words of the same kind. It is never markup: nothing in it is fetched or run.
 
+mod canonical;
+mod content;
+mod grammar;
+#[cfg(test)]
+mod grammar_tests;
+mod locale;
+mod tree;
+mod values;
+
+pub use locale::UnknownLocale;
+pub use values::{BLEED_MAX, FONT_SIZE_MAX, FONT_SIZE_MIN};
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The longest style, in bytes of JSON.
+pub const STYLE_MAX_BYTES: usize = 4096;
+
+/// Something that is wrong with a style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: a JSON pointer (RFC 6901) within the style.
+    pub pointer: String,
+    /// What.
+    pub detail: Cow<'static, str>,
+}
+
+impl Fault {
+    fn at(pointer: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
 /// What a campaign or a voucher asks of its coupons. What is absent is the layout's to choose.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Style {
@@ -76,29 +109,76 @@ pub enum Family {
 }
 
 /// What coupons are printed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SheetKind {
     /// `a4-3x8`: 24 labels of 63.5 × 33.9 mm.
     #[default]
+    #[serde(rename = "a4-3x8")]
     A4ThreeByEight,
     /// `a4-2x7`: 14 labels of 99.1 × 38.1 mm.
+    #[serde(rename = "a4-2x7")]
     A4TwoBySeven,
     /// `a4-4x10`: 40 labels of 45.7 × 25.4 mm.
+    #[serde(rename = "a4-4x10")]
     A4FourByTen,
     /// `letter-3x8`: 24 labels.
+    #[serde(rename = "letter-3x8")]
     LetterThreeByEight,
     /// `letter-2x7`: 14 labels of 4 × 1⅓ inches.
+    #[serde(rename = "letter-2x7")]
     LetterTwoBySeven,
     /// `letter-4x10`: 40 labels.
+    #[serde(rename = "letter-4x10")]
     LetterFourByTen,
     /// `a6`: one coupon of 105 × 148 mm a page.
+    #[serde(rename = "a6")]
     A6,
     /// `business-card`: one coupon of 85 × 55 mm a page.
+    #[serde(rename = "business-card")]
     BusinessCard,
     /// `receipt-58`: a strip of paper 58 mm wide, as long as it takes.
+    #[serde(rename = "receipt-58")]
     Receipt58,
     /// `receipt-80`: a strip of paper 80 mm wide, as long as it takes.
+    #[serde(rename = "receipt-80")]
     Receipt80,
+}
+
+impl SheetKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::A4ThreeByEight,
+        Self::A4TwoBySeven,
+        Self::A4FourByTen,
+        Self::LetterThreeByEight,
+        Self::LetterTwoBySeven,
+        Self::LetterFourByTen,
+        Self::A6,
+        Self::BusinessCard,
+        Self::Receipt58,
+        Self::Receipt80,
+    ];
+
+    /// What it is called.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::A4ThreeByEight => "a4-3x8",
+            Self::A4TwoBySeven => "a4-2x7",
+            Self::A4FourByTen => "a4-4x10",
+            Self::LetterThreeByEight => "letter-3x8",
+            Self::LetterTwoBySeven => "letter-2x7",
+            Self::LetterFourByTen => "letter-4x10",
+            Self::A6 => "a6",
+            Self::BusinessCard => "business-card",
+            Self::Receipt58 => "receipt-58",
+            Self::Receipt80 => "receipt-80",
+        }
+    }
+
+    /// The one that is called so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// What the QR code of a coupon says.
@@ -109,7 +189,12 @@ pub enum Content {
     Code,
     /// An address with the code in the place of `{code}`.
     Url(String),
-    /// A GS1 Digital Link with a Global Coupon Number.
+    /// A GS1 Digital Link with a Global Coupon Number: application identifier 255 of the GS1 General
+    /// Specifications, in the path that GS1's "Digital Link Standard: URI Syntax" gives it.
+    ///
+    /// The number's serial component has 1 to 12 digits. A code whose body (what is behind its
+    /// prefix and the dash) is such a number is written there: `00000-42` gives `/255/{gcn}42`.
+    /// Any other code goes along as `?code=`, where readers of the number alone ignore it.
     DigitalLink {
         /// Scheme, domain and path that it begins with, without a slash at its end.
         domain: String,
