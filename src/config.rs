@@ -113,6 +113,8 @@ pub struct Config {
     pub image_max_bytes: usize,
     /// The largest image, in pixels.
     pub image_max_pixels: u64,
+    /// The largest drawing (SVG) that is taken as a logo, in bytes.
+    pub drawing_max_bytes: usize,
     /// Images received at once; more wait before their bodies are read.
     pub image_uploads_max: usize,
     /// Images decoded at once: each takes a core, and four to ten bytes a pixel.
@@ -207,6 +209,7 @@ impl Default for Config {
             body_max_bytes: 1 << 20,
             image_max_bytes: 5 << 20,
             image_max_pixels: 40_000_000,
+            drawing_max_bytes: 512 << 10,
             image_uploads_max: 16,
             image_parallel_max: 1,
             requests_max: 4_096,

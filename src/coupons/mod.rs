@@ -1,4 +1,5 @@
 //! Coupons: vouchers on paper.
 
 pub mod lettering;
+pub mod logo;
 pub mod wording;

@@ -4,7 +4,10 @@
 //! What a file says of itself is checked before anything is allocated for it, since a few bytes can
 //! claim to be a wall of pixels.
 
-use super::{Format, Rendition};
+use super::{
+    Both, Format, Rendition,
+    drawing::{self, Unfit},
+};
 use image::{
     DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
@@ -31,12 +34,14 @@ pub struct Bounds {
     pub bytes: usize,
     /// Pixels of an image.
     pub pixels: u64,
+    /// Bytes of a drawing.
+    pub drawing_bytes: usize,
 }
 
 /// What is wrong with something that should be an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// Of no type that is taken; SVG, which can hold scripts, is none of them.
+    /// Of no type that is taken; SVG, which can hold scripts, is taken for logos alone.
     #[error("must be a PNG, JPEG, GIF or WebP image")]
     Alien,
     /// Of a type that is taken, but not readable as such.
@@ -48,13 +53,27 @@ pub enum Flaw {
     /// Readable, but it would fill far more bytes here than it came in.
     #[error("takes more than {0} bytes as a PNG; send it in fewer pixels")]
     Swollen(usize),
+    /// A drawing that is not taken.
+    #[error(transparent)]
+    Drawing(#[from] Unfit),
+}
+
+/// A logo in both its sizes: any image, or a drawing, which is as sharp in every size.
+pub fn logo(bytes: &[u8], bounds: Bounds) -> Result<Both, Flaw> {
+    if drawing::is_one(bytes) {
+        let drawing = drawing::read(bytes, bounds)?;
+        return Ok(Both { original: drawing.clone(), thumbnail: drawing });
+    }
+    let picture = Picture::read(bytes, bounds);
+    picture.map_err(|flaw| if flaw == Flaw::Alien { Unfit::Alien.into() } else { flaw })?.both()
 }
 
 /// Pixels, and what they are best stored as.
 #[derive(Debug)]
 pub struct Picture {
     pixels: DynamicImage,
-    format: Format,
+    /// Nothing in it is transparent, and it was compressed with losses before.
+    is_photograph: bool,
     bounds: Bounds,
 }
 
@@ -85,14 +104,18 @@ impl Picture {
         let mut pixels = DynamicImage::from_decoder(decoder).map_err(flaw)?;
         pixels.apply_orientation(orientation);
         let opaque = !pixels.color().has_alpha();
-        let photograph = opaque && matches!(format, ImageFormat::Jpeg | ImageFormat::WebP);
-        let format = if photograph { Format::Jpeg } else { Format::Png };
-        Ok(Self { pixels: in_eight_bits(pixels), format, bounds })
+        let is_photograph = opaque && matches!(format, ImageFormat::Jpeg | ImageFormat::WebP);
+        Ok(Self { pixels: in_eight_bits(pixels), is_photograph, bounds })
+    }
+
+    /// In both sizes.
+    pub fn both(&self) -> Result<Both, Flaw> {
+        Ok(Both { original: self.original()?, thumbnail: self.thumbnail()? })
     }
 
     /// As large as it is.
     pub fn original(&self) -> Result<Rendition, Flaw> {
-        rendition(&self.pixels, self.format, self.bounds)
+        self.rendition(&self.pixels)
     }
 
     /// At most [`THUMBNAIL_SIDE_MAX`] wide and high.
@@ -102,8 +125,44 @@ impl Picture {
             return self.original();
         }
         let small = self.pixels.thumbnail(THUMBNAIL_SIDE_MAX, THUMBNAIL_SIDE_MAX);
-        rendition(&small, self.format, self.bounds)
+        self.rendition(&small)
     }
+
+    fn rendition(&self, pixels: &DynamicImage) -> Result<Rendition, Flaw> {
+        let (format, bytes) = if self.is_photograph {
+            (Format::Jpeg, as_jpeg(pixels)?)
+        } else {
+            (Format::Png, as_png(pixels)?)
+        };
+        // A photograph that was compressed with losses and is transparent can be a hundred times as large.
+        let most = self.bounds.bytes.saturating_mul(4);
+        if bytes.len() > most {
+            return Err(Flaw::Swollen(most));
+        }
+        let (width, height) = (pixels.width().cast_signed(), pixels.height().cast_signed());
+        let hash = Sha256::digest(&bytes).to_vec();
+        Ok(Rendition { format, width, height, hash, bytes })
+    }
+}
+
+/// Encodes a photograph.
+pub fn as_jpeg(pixels: &DynamicImage) -> Result<Vec<u8>, Flaw> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+    let written =
+        encoder.write_image(pixels.as_bytes(), pixels.width(), pixels.height(), pixels.color().into());
+    written.map_err(|_| Flaw::Damaged)?;
+    Ok(bytes)
+}
+
+/// Encodes anything else.
+pub fn as_png(pixels: &DynamicImage) -> Result<Vec<u8>, Flaw> {
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new(&mut bytes);
+    let written =
+        encoder.write_image(pixels.as_bytes(), pixels.width(), pixels.height(), pixels.color().into());
+    written.map_err(|_| Flaw::Damaged)?;
+    Ok(bytes)
 }
 
 /// Eight bits a channel show all that a screen or a printer does, and both formats have them.
@@ -118,26 +177,6 @@ fn in_eight_bits(pixels: DynamicImage) -> DynamicImage {
         _ if pixels.color().has_alpha() => pixels.into_rgba8().into(),
         _ => pixels.into_rgb8().into(),
     }
-}
-
-fn rendition(pixels: &DynamicImage, format: Format, bounds: Bounds) -> Result<Rendition, Flaw> {
-    let (width, height) = (pixels.width(), pixels.height());
-    let mut bytes = Vec::new();
-    let (samples, color) = (pixels.as_bytes(), pixels.color().into());
-    match format {
-        Format::Jpeg => {
-            JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(samples, width, height, color)
-        }
-        Format::Png => PngEncoder::new(&mut bytes).write_image(samples, width, height, color),
-    }
-    .map_err(|_| Flaw::Damaged)?;
-    // A photograph that was compressed with losses and is transparent can be a hundred times as large.
-    let most = bounds.bytes.saturating_mul(4);
-    if bytes.len() > most {
-        return Err(Flaw::Swollen(most));
-    }
-    let hash = Sha256::digest(&bytes).to_vec();
-    Ok(Rendition { format, width: width.cast_signed(), height: height.cast_signed(), hash, bytes })
 }
 
 /// Whether a JPEG has its end. Decoders are content without it, and paint what is missing grey.
@@ -178,7 +217,7 @@ mod tests {
     use image::{ImageBuffer, Rgb, RgbImage, Rgba};
     use proptest::prelude::*;
 
-    const BOUNDS: Bounds = Bounds { bytes: 1 << 20, pixels: 1_000_000 };
+    const BOUNDS: Bounds = Bounds { bytes: 1 << 20, pixels: 1_000_000, drawing_bytes: 1 << 16 };
     const TAKEN: [ImageFormat; 4] =
         [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP];
 
@@ -305,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_image_that_swells_is_refused() {
-        let bounds = Bounds { bytes: 100, pixels: 1_000_000 };
+        let bounds = Bounds { bytes: 100, pixels: 1_000_000, drawing_bytes: 1 << 16 };
         let random = (0..384u32).flat_map(|number| Sha256::digest(number.to_be_bytes()));
         let noise: DynamicImage = RgbImage::from_raw(64, 64, random.collect()).unwrap().into();
         let picture = Picture::read(&file(&noise, ImageFormat::Png), bounds).unwrap();

@@ -2,9 +2,11 @@
 //!
 //! Whatever is sent is decoded and encoded anew ([`codec`]), a few at a time and off the async workers
 //! ([`workshop`]). What is stored ([`store`]) is therefore a PNG or a JPEG and nothing besides: no
-//! position where a photograph was taken, no page or script behind the last pixel.
+//! position where a photograph was taken, no page or script behind the last pixel. A logo can be a
+//! [`drawing`], of which only what it shows is stored.
 
 pub mod codec;
+pub mod drawing;
 mod http;
 pub mod store;
 mod upload;
@@ -48,9 +50,12 @@ pub enum Format {
     /// For photographs: nothing in them is transparent, and they were compressed with losses before.
     #[sqlx(rename = "image/jpeg")]
     Jpeg,
-    /// For everything else.
+    /// For every other picture.
     #[sqlx(rename = "image/png")]
     Png,
+    /// For drawings, which are logos.
+    #[sqlx(rename = "image/svg+xml")]
+    Svg,
 }
 
 impl Format {
@@ -59,6 +64,7 @@ impl Format {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
+            Self::Svg => "image/svg+xml",
         }
     }
 }
@@ -77,4 +83,13 @@ pub struct Rendition {
     pub hash: Vec<u8>,
     /// The file.
     pub bytes: Vec<u8>,
+}
+
+/// An image in both its sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Both {
+    /// As large as it was sent.
+    pub original: Rendition,
+    /// Small.
+    pub thumbnail: Rendition,
 }

@@ -1,6 +1,6 @@
 //! Images in Postgres.
 
-use super::{Image, Rendition, Size, workshop::Both};
+use super::{Both, Image, Rendition, Size};
 use crate::{
     error::{Error, Result},
     resource::{Resource, reach, store},

@@ -1,8 +1,8 @@
 //! Where images are made, a few at a time: decoded they take far more memory than they were sent in.
 
 use super::{
-    Rendition,
-    codec::{Bounds, Flaw, Picture},
+    Both, Rendition,
+    codec::{self, Bounds, Flaw, Picture},
 };
 use crate::{
     config::Config,
@@ -30,21 +30,16 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// An image in both its sizes.
-#[derive(Debug)]
-pub struct Both {
-    /// As large as it was sent.
-    pub original: Rendition,
-    /// Small.
-    pub thumbnail: Rendition,
-}
-
 impl Workshop {
     /// With the room that `config` gives it.
     pub fn new(config: &Config) -> Self {
         let room = |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
-            bounds: Bounds { bytes: config.image_max_bytes, pixels: config.image_max_pixels },
+            bounds: Bounds {
+                bytes: config.image_max_bytes,
+                pixels: config.image_max_pixels,
+                drawing_bytes: config.drawing_max_bytes,
+            },
             seats: room(config.image_uploads_max),
             turns: room(config.image_parallel_max),
         }
@@ -57,15 +52,26 @@ impl Workshop {
 
     /// An image, and a thumbnail made of it.
     pub async fn both(&self, original: File) -> Result<Both> {
-        self.work(original, |picture| {
-            Ok(Both { original: picture.original()?, thumbnail: picture.thumbnail()? })
+        self.work(original, |bytes, bounds| Picture::read(bytes, bounds)?.both()).await
+    }
+
+    /// A logo, once `proof` has shown that it can be printed.
+    pub async fn logo(
+        &self,
+        logo: File,
+        proof: impl FnOnce(&Rendition) -> Result<(), Flaw> + Send + 'static,
+    ) -> Result<Both> {
+        self.work(logo, |bytes, bounds| {
+            let both = codec::logo(bytes, bounds)?;
+            proof(&both.original)?;
+            Ok(both)
         })
         .await
     }
 
     /// A thumbnail, whatever the size of what it is made of.
     pub async fn thumbnail(&self, file: File) -> Result<Rendition> {
-        self.work(file, |picture| picture.thumbnail()).await
+        self.work(file, |bytes, bounds| Picture::read(bytes, bounds)?.thumbnail()).await
     }
 
     /// Reads a file and makes something of it when it is its turn. The turn ends with the work, also
@@ -73,13 +79,13 @@ impl Workshop {
     async fn work<T: Send + 'static>(
         &self,
         file: File,
-        make: impl FnOnce(Picture) -> Result<T, Flaw> + Send + 'static,
+        make: impl FnOnce(&[u8], Bounds) -> Result<T, Flaw> + Send + 'static,
     ) -> Result<T> {
         let turn = self.turns.clone().acquire_owned().await.map_err(Error::fault)?;
         let File { pointer, bytes } = file;
         let bounds = self.bounds;
         let work = move || {
-            let outcome = Picture::read(&bytes, bounds).and_then(make);
+            let outcome = make(&bytes, bounds);
             drop(turn);
             outcome
         };
