@@ -60,9 +60,8 @@ pub(super) struct Reach {
 
 /// A font's tables, as they are asked again and again for one text.
 pub(super) struct Tables<'a> {
-    pub(super) charmap: Charmap<'a>,
+    charmap: Charmap<'a>,
     glyphs: GlyphMetrics<'a>,
-    face: &'a Face,
 }
 
 impl Face {
@@ -79,8 +78,8 @@ impl Face {
 
     fn from_tables(data: &Blob<u8>, index: u32, font: &FontRef<'_>, stem: &str) -> Result<Self, String> {
         let metrics = font.metrics(Size::unscaled(), LocationRef::default());
-        if metrics.units_per_em == 0 || metrics.glyph_count == 0 || metrics.glyph_count == u16::MAX {
-            return Err("is no font: it has no glyphs, or too many".to_owned());
+        if metrics.units_per_em == 0 || metrics.glyph_count == 0 {
+            return Err("is no font: it has no glyphs".to_owned());
         }
         let has = |table| font.table_data(Tag::new(table)).is_some();
         let outlines = match (has(b"glyf"), has(b"CFF "), has(b"CFF2")) {
@@ -132,7 +131,7 @@ impl Face {
     pub(super) fn tables(&self) -> Option<Tables<'_>> {
         let font = self.font()?;
         let glyphs = font.glyph_metrics(Size::unscaled(), LocationRef::default());
-        Some(Tables { charmap: font.charmap(), glyphs, face: self })
+        Some(Tables { charmap: font.charmap(), glyphs })
     }
 
     fn font(&self) -> Option<FontRef<'_>> {
@@ -141,15 +140,15 @@ impl Face {
 }
 
 impl Tables<'_> {
-    /// How far a glyph reaches. Outlines of CFF would have to be drawn for that: they count as high as a line.
+    /// Whether it has a glyph for a character.
+    pub(super) fn has(&self, char: char) -> bool {
+        self.charmap.map(char).is_some_and(|glyph| glyph != GlyphId::NOTDEF)
+    }
+
+    /// How far a glyph reaches.
     pub(super) fn reach(&self, glyph: u16) -> Reach {
-        match (self.face.outlines, self.glyphs.bounds(GlyphId::from(glyph))) {
-            (Outlines::Glyf, bounds) => {
-                let bounds = bounds.unwrap_or_default();
-                Reach { over: bounds.y_max, under: -bounds.y_min }
-            }
-            _ => Reach { over: self.face.ascent, under: -self.face.descent },
-        }
+        let bounds = self.glyphs.bounds(GlyphId::from(glyph)).unwrap_or_default();
+        Reach { over: bounds.y_max, under: -bounds.y_min }
     }
 }
 

@@ -61,9 +61,13 @@ impl Typefaces {
     /// Those that come with Scrip, and behind them those in the folder, in the order of its files' names.
     /// The error names the file that is not fit to be used.
     pub fn load(folder: Option<&Path>) -> Result<Self, String> {
+        Self::gather(&BUNDLED, folder)
+    }
+
+    fn gather(bundled: &[Bundled], folder: Option<&Path>) -> Result<Self, String> {
         let mut faces = Vec::new();
         let mut families = Vec::new();
-        for Bundled { family, name, data } in &BUNDLED {
+        for Bundled { family, name, data } in bundled {
             let fonts = Face::read(&Blob::new(Arc::new(*data)), name);
             let fonts = fonts.map_err(|why| format!("the bundled font {name} {why}"))?;
             families.extend(fonts.iter().map(|_| Some(*family)));
@@ -152,4 +156,108 @@ fn font_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coupons::lettering::{Align, Block, Manner, Outlines, Room, Typesetter};
+
+    fn bundled(name: &str) -> &'static [u8] {
+        BUNDLED.iter().find(|font| font.name == name).unwrap().data
+    }
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, data) in files {
+            fs::write(folder.path().join(name), data).unwrap();
+        }
+        folder
+    }
+
+    fn complaint(name: &str, data: &[u8]) -> String {
+        let folder = folder(&[("a.ttf", bundled("NotoSans-Bold")), (name, data)]);
+        Typefaces::load(Some(folder.path())).unwrap_err()
+    }
+
+    #[test]
+    fn what_pdf_has_to_say_of_a_font_is_known() {
+        let typefaces = Typefaces::load(None).unwrap();
+        assert_eq!(typefaces.iter().count(), 18);
+        let face = typefaces.leading(Family::Sans, true);
+        assert_eq!((face.name.as_str(), face.index, face.outlines), ("NotoSans-Bold", 0, Outlines::Glyf));
+        assert_eq!((face.units_per_em, face.ascent, face.descent), (1000.0, 1069.0, -293.0));
+        assert_eq!((face.cap_height, face.is_bold(), face.is_italic), (714.0, true, false));
+        assert!(face.bounds[0] < 0.0 && face.bounds[3] > face.cap_height);
+        let mono = typefaces.leading(Family::Mono, false);
+        assert_eq!((mono.advance(40), mono.advance(41), mono.advance(u16::MAX)), (600.0, 600.0, 0.0));
+        assert!((typefaces.line_height(Family::Sans, false, 10.0) - 13.62).abs() < 0.001);
+    }
+
+    #[test]
+    fn a_family_is_asked_before_the_others_and_a_weight_before_the_other() {
+        let folder = folder(&[
+            ("2.otf", bundled("NotoSansArmenian-Bold")),
+            ("1.TTF", bundled("NotoSansArmenian-Regular")),
+            ("licence.txt", b"no font, and not taken for one"),
+        ]);
+        let typefaces = Typefaces::load(Some(folder.path())).unwrap();
+        let asked = |family, bold| -> Vec<&str> {
+            typefaces.order(family, bold).iter().map(|id| typefaces.face(*id).name.as_str()).collect()
+        };
+        let regular = asked(Family::Serif, false);
+        assert_eq!(
+            regular[..4],
+            [
+                "NotoSerif-Regular",
+                "NotoSerifArmenian-Regular",
+                "NotoNaskhArabic-Regular",
+                "NotoSerifHebrew-Regular"
+            ]
+        );
+        assert_eq!(regular[4], "NotoSans-Regular");
+        assert_eq!(regular[8], "NotoSansMono-Regular");
+        assert_eq!(regular[9..11], ["NotoSansArmenian-Regular", "NotoSansArmenian-Bold"]);
+        let bold = asked(Family::Mono, true);
+        assert_eq!(bold[..2], ["NotoSansMono-Bold", "NotoSans-Bold"]);
+        assert_eq!(bold[9..11], ["NotoSansArmenian-Bold", "NotoSansArmenian-Regular"]);
+        assert_eq!((regular.len(), bold.len()), (20, 20));
+    }
+
+    #[test]
+    fn a_font_of_the_folder_has_what_others_lack() {
+        let latin = [Bundled { family: Family::Sans, name: "Latin", data: bundled("NotoSans-Regular") }];
+        let set = |folder: Option<&Path>, text: &str| -> (Block, Vec<char>) {
+            let mut typesetter = Typesetter::new(Arc::new(Typefaces::gather(&latin, folder).unwrap()));
+            let manner =
+                Manner { family: Family::Sans, bold: false, size: 10.0, floor: 5.0, align: Align::Start };
+            let room = Room { width: 200.0, height: 20.0, lines_max: 1 };
+            (typesetter.fit(text, &manner, room), typesetter.missing(text, Family::Sans))
+        };
+        let text = "Yes: כן, כן";
+        let (boxes, missing) = set(None, text);
+        assert_eq!(missing, ['כ', 'ן']);
+        assert!(boxes.lines[0].runs.iter().all(|run| run.face == FaceId(0)));
+        let folder = folder(&[("hebrew.ttf", bundled("NotoSansHebrew-Regular"))]);
+        let (block, missing) = set(Some(folder.path()), text);
+        assert!(missing.is_empty(), "{missing:?}");
+        let faces: Vec<FaceId> = block.lines[0].runs.iter().map(|run| run.face).collect();
+        assert!(faces.contains(&FaceId(0)) && faces.contains(&FaceId(1)), "{faces:?}");
+    }
+
+    #[test]
+    fn what_is_no_font_or_must_not_be_embedded_is_named() {
+        let font = bundled("NotoSansHebrew-Regular");
+        assert!(complaint("b.otf", b"").contains("b.otf is no font"));
+        assert!(complaint("c.ttc", b"ttcf\0\x01\0\0\xff\xff\xff\xff").contains("c.ttc"));
+        assert!(complaint("d.ttf", &font[..font.len() / 2]).contains("d.ttf"));
+        // The table directory: sixteen bytes an entry, behind twelve; fsType stands at 8 in OS/2.
+        let entry = font.chunks(4).position(|tag| tag == b"OS/2").unwrap() * 4;
+        let offset = font[entry + 8..entry + 12].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let mut restricted = font.to_vec();
+        restricted[offset + 9] = 2;
+        assert!(complaint("e.ttf", &restricted).contains("e.ttf must not be embedded"));
+        let nowhere = tempfile::tempdir().unwrap().path().join("none");
+        assert!(Typefaces::load(Some(&nowhere)).unwrap_err().contains("none can't be read"));
+    }
 }

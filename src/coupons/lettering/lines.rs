@@ -156,3 +156,63 @@ impl Passage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coupons::lettering::{Manner, specimen::*};
+
+    /// The glyphs of a text on one line, from left to right.
+    fn ids(text: &str) -> Vec<u16> {
+        let block = fit(text, &MANNER, room(1000.0));
+        runs(&block).flat_map(|run| run.glyphs.iter().map(|glyph| glyph.id)).collect()
+    }
+
+    #[test]
+    fn letters_of_arabic_are_joined_and_stand_from_right_to_left() {
+        let block = fit("السلام", &MANNER, room(100.0));
+        let [run] = &block.lines[0].runs[..] else { panic!("{block:?}") };
+        assert!(run.rtl && run.x > 50.0, "{run:?}");
+        let isolated: Vec<u16> = "السلام".chars().flat_map(|letter| ids(&letter.to_string())).collect();
+        let changed = run.glyphs.iter().filter(|glyph| !isolated.contains(&glyph.id)).count();
+        assert_eq!(changed, 3, "{run:?}");
+        // From left to right: meem, then lam and alef as one, and so on to the first letter.
+        let shown: Vec<&str> = run
+            .glyphs
+            .iter()
+            .filter(|glyph| !glyph.text.is_empty())
+            .map(|glyph| &run.text[glyph.text.clone()])
+            .collect();
+        assert_eq!(shown, ["م", "لا", "س", "ل", "ا"]);
+        assert_eq!(ids("لا").len(), 1);
+    }
+
+    #[test]
+    fn digits_and_latin_stand_from_left_to_right_in_hebrew() {
+        let block = fit("קפה 25 שקל", &MANNER, room(200.0));
+        assert_eq!(said(&block.lines[0]), ["שקל", " ", "25", "קפה "]);
+        assert_eq!(
+            block.lines[0].runs.iter().map(|run| run.rtl).collect::<Vec<_>>(),
+            [true, true, false, true]
+        );
+        let block = fit("Code אבג 12 דהו end", &MANNER, room(200.0));
+        assert_eq!(said(&block.lines[0]), ["Code ", "דהו", " ", "12", "אבג ", " end"]);
+        let glyphs = ids("אב");
+        assert_eq!(glyphs, [ids("ב"), ids("א")].concat());
+    }
+
+    #[test]
+    fn lines_stand_where_they_are_asked_to() {
+        let x = |text: &str, align| {
+            let block = fit(text, &Manner { align, ..MANNER }, room(200.0));
+            (block.lines[0].runs[0].x, block.width)
+        };
+        for (text, start) in [("Kaffee", 0.0), ("קפה", 1.0)] {
+            let asked = [Align::Start, Align::Left, Align::Center, Align::Right];
+            let free = 200.0 - x(text, Align::Start).1;
+            let standing = asked.map(|align| (align, x(text, align).0));
+            let expected = [free * start, 0.0, free / 2.0, free];
+            assert_eq!(standing.to_vec(), asked.into_iter().zip(expected).collect::<Vec<_>>());
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod faces;
 mod lines;
 mod setter;
 mod shaping;
+#[cfg(test)]
+mod specimen;
 
 pub use crate::campaigns::style::{Align, Family};
 pub use face::{Face, Outlines};

@@ -63,22 +63,7 @@ impl Typesetter {
     /// The characters of a text that no font has, each once: they would be printed as boxes.
     pub fn missing(&mut self, text: &str, family: Family) -> Vec<char> {
         let passage = self.scratch.shape(&self.typefaces, &clean(text), (family, false, 1.0), None);
-        let mut missing = Vec::new();
-        for (face, text) in passage.boxes() {
-            let tables = self.typefaces.face(face).tables();
-            let has = |char: &char| {
-                let glyph = tables.as_ref().and_then(|tables| tables.charmap.map(*char));
-                glyph.is_some_and(|glyph| glyph.to_u32() != 0)
-            };
-            let mut lacking: Vec<char> = text.chars().filter(|char| !has(char)).collect();
-            if lacking.is_empty() {
-                lacking.extend(text.chars());
-            }
-            missing.extend(lacking);
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        missing.retain(|char| seen.insert(*char));
-        missing
+        passage.boxed(&self.typefaces)
     }
 
     fn shape(&mut self, text: &str, manner: &Manner, rtl: Option<bool>) -> Passage {
@@ -189,31 +174,186 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coupons::lettering::Align;
-    use std::sync::LazyLock;
-
-    static TYPEFACES: LazyLock<Arc<Typefaces>> = LazyLock::new(|| Arc::new(Typefaces::load(None).unwrap()));
-
-    const MANNER: Manner =
-        Manner { family: Family::Sans, bold: false, size: 10.0, floor: 5.0, align: Align::Start };
-
-    fn room(width: f32) -> Room {
-        Room { width, height: 40.0, lines_max: 3 }
-    }
-
-    fn fit(text: &str, manner: &Manner, room: Room) -> Block {
-        Typesetter::new(Arc::clone(&TYPEFACES)).fit(text, manner, room)
-    }
+    use crate::coupons::lettering::{Align, specimen::*};
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     #[test]
     fn each_step_is_taken_when_the_one_before_is_not_enough() {
         let text = "Ein Heißgetränk nach Wahl";
         let fates = [200.0, 100.0, 40.0, 20.0].map(|width| fit(text, &MANNER, room(width)).fate);
         assert!(matches!(fates, [Fate::Whole, Fate::Shrunk(_), Fate::Wrapped(2), Fate::Cut]), "{fates:?}");
-        let narrow = fit(text, &MANNER, room(1.0));
-        assert_eq!((narrow.fate, narrow.lines.len()), (Fate::Cut, 0));
         let Fate::Shrunk(size) = fates[1] else { unreachable!() };
-        let smaller = fit(text, &Manner { size, ..MANNER }, room(100.0));
-        assert_eq!(smaller.fate, Fate::Whole);
+        assert_eq!(fit(text, &Manner { size, ..MANNER }, room(100.0)).fate, Fate::Whole);
+        assert!(matches!(
+            fit(text, &Manner { size: size + 0.02, ..MANNER }, room(100.0)).fate,
+            Fate::Shrunk(_)
+        ));
+        let low = Room { height: 10.0, ..room(200.0) };
+        assert!(matches!(fit(text, &MANNER, low).fate, Fate::Shrunk(size) if size < 7.5));
+        assert_eq!(fit("   \u{202e}", &MANNER, room(200.0)).fate, Fate::Whole);
+    }
+
+    #[test]
+    fn without_room_there_are_no_lines() {
+        let none = Block { lines: Vec::new(), fate: Fate::Cut, width: 0.0, height: 0.0 };
+        for room in [
+            room(1.0),
+            room(-5.0),
+            room(f32::NAN),
+            Room { height: 2.0, ..room(200.0) },
+            Room { height: f32::INFINITY, ..room(200.0) },
+            Room { lines_max: 0, ..room(200.0) },
+        ] {
+            assert_eq!(fit("Kaffee", &MANNER, room), none);
+        }
+        for size in [0.0, -1.0, f32::NAN, f32::MAX] {
+            assert_eq!(fit("Kaffee", &Manner { size, floor: size, ..MANNER }, room(200.0)), none);
+        }
+        let above = fit("Kaffee", &Manner { floor: 20.0, ..MANNER }, room(200.0));
+        assert_eq!(above, fit("Kaffee", &MANNER, room(200.0)), "a floor above the size is the size");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_in_words_that_are_too_wide_alone() {
+        let block = fit("Gratis koffie bij besteding", &MANNER, room(45.0));
+        let lines: Vec<_> = block.lines.iter().map(said).collect();
+        assert_eq!(lines, [["Gratis koffie bij"], ["besteding"]]);
+        let block = fit("Donaudampfschifffahrtsgesellschaft", &MANNER, room(40.0));
+        assert!(matches!(block.fate, Fate::Wrapped(3)), "{:?}", block.fate);
+        let text: String = block.lines.iter().flat_map(said).collect();
+        assert_eq!(text, "Donaudampfschifffahrtsgesellschaft");
+        let baselines: Vec<f32> = block.lines.iter().map(|line| line.baseline).collect();
+        assert!((baselines[1] - baselines[0] - 6.81).abs() < 0.01, "{baselines:?}");
+    }
+
+    #[test]
+    fn what_is_cut_ends_in_the_ellipsis_where_reading_ends() {
+        let block = fit("Gratis koffie bij besteding van twee euro of meer", &MANNER, room(30.0));
+        let (last, before) = block.lines.split_last().unwrap();
+        assert_eq!((block.fate, before.len()), (Fate::Cut, 2));
+        assert!(said(last).concat().ends_with('…'), "{last:?}");
+        assert!(!said(last).concat().ends_with(" …"));
+        let one_line = Room { lines_max: 1, ..room(30.0) };
+        for text in
+            ["קפה חינם לכל הלקוחות שלנו", "قهوة مجانية لجميع زبائننا الكرام", "קפה Grande Latte Macchiato"]
+        {
+            let block = fit(text, &MANNER, one_line);
+            let leftmost = &block.lines[0].runs[0];
+            assert_eq!(block.fate, Fate::Cut);
+            assert!(leftmost.text.ends_with('…'), "{:?}", said(&block.lines[0]));
+            assert_eq!(leftmost.text[leftmost.glyphs[0].text.clone()], *"…");
+        }
+        // A flag is two characters, and a family is seven: none is cut in two.
+        let block = fit(
+            "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+            &MANNER,
+            Room { lines_max: 1, ..room(12.0) },
+        );
+        assert_eq!(said(&block.lines[0]).concat(), "e\u{301}e\u{301}…");
+    }
+
+    fn rank(fate: Fate) -> u8 {
+        match fate {
+            Fate::Whole => 0,
+            Fate::Shrunk(_) => 1,
+            Fate::Wrapped(_) => 2,
+            Fate::Cut => 3,
+        }
+    }
+
+    /// Text of anything that there is, and more often of what is hard.
+    fn anything(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+        let hard = "  -/\u{ad}\u{200d}\u{200c}\u{200b}\u{301}\u{327}\u{5b7}\u{64b}\u{651}\u{fe0f}\u{20e3}\u{a0}…🇦🇲👩😀";
+        let letters = "aefilMW3٣لاسبהשקפԱնվжЖλ中ยกำक्षि한\t\n\u{2029}\u{202e}\u{2067}\u{61c}";
+        let pool: Vec<char> = hard.chars().chain(letters.chars()).collect();
+        vec(prop_oneof![4 => select(pool), 1 => any::<char>()], length)
+            .prop_map(|chars| chars.into_iter().collect())
+    }
+
+    /// All that must hold of any block, whatever the text.
+    fn check(text: &str, manner: &Manner, room: Room, block: &Block) -> Result<(), TestCaseError> {
+        prop_assert!(block.width <= room.width + 0.01 && block.height <= room.height + 0.01);
+        prop_assert!(block.lines.len() <= room.lines_max);
+        for line in &block.lines {
+            prop_assert!(line.baseline > 0.0 && line.baseline < room.height);
+            let mut x = line.runs[0].x;
+            prop_assert!(x >= 0.0);
+            for run in &line.runs {
+                prop_assert!((run.x - x).abs() < 0.01);
+                prop_assert!(run.size <= manner.size && run.size >= manner.floor - 0.001);
+                x += run.glyphs.iter().map(|glyph| glyph.advance).sum::<f32>();
+                let mut shown: Vec<_> = run.glyphs.iter().map(|glyph| glyph.text.clone()).collect();
+                shown.retain(|range| !range.is_empty());
+                shown.sort_by_key(|range| range.start);
+                let ends = shown.iter().map(|range| range.end);
+                prop_assert!(
+                    shown
+                        .iter()
+                        .map(|range| range.start)
+                        .eq(std::iter::once(0).chain(ends).take(shown.len()))
+                );
+                prop_assert_eq!(shown.last().map(|range| range.end), Some(run.text.len()));
+            }
+            prop_assert!(x <= room.width + 0.01);
+        }
+        let mut letters: Vec<char> = runs(block).flat_map(|run| run.text.chars()).collect();
+        if block.fate == Fate::Cut {
+            prop_assert!(block.lines.is_empty() || letters.contains(&'…'));
+        } else {
+            let mut all: Vec<char> = clean(text).chars().collect();
+            for letters in [&mut letters, &mut all] {
+                letters.retain(|char| !char.is_whitespace());
+                letters.sort_unstable();
+            }
+            prop_assert_eq!(letters, all);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn anything_stays_within_its_room_and_is_shown_once(
+            text in anything(0..80),
+            width in 1.0f32..300.0,
+            height in 1.0f32..60.0,
+            lines_max in 1usize..4,
+            align in select(vec![Align::Start, Align::Left, Align::Center, Align::Right]),
+        ) {
+            let room = Room { width, height, lines_max };
+            let manner = Manner { align, ..MANNER };
+            let mut typesetter = Typesetter::new(Arc::clone(&TYPEFACES));
+            let block = typesetter.fit(&text, &manner, room);
+            check(&text, &manner, room, &block)?;
+            // What was set before leaves no trace, and neither does who sets it.
+            typesetter.fit("قهوة", &MANNER, room);
+            prop_assert_eq!(&typesetter.fit(&text, &manner, room), &block);
+            prop_assert_eq!(&fit(&text, &manner, room), &block);
+            let boxed = runs(&block).any(|run| run.glyphs.iter().any(|glyph| glyph.id == 0));
+            prop_assert!(!boxed || !typesetter.missing(&text, Family::Sans).is_empty());
+        }
+
+        #[test]
+        fn less_room_never_makes_more_of_a_text(
+            words in vec(select(vec!["koffie", "of", "Heißgetränk", "кофе", "سلام", "קפה", "2026", "x"]), 1..8),
+            mut widths in vec(5.0f32..250.0, 2..5),
+        ) {
+            let text = words.join(" ");
+            widths.sort_by(f32::total_cmp);
+            let mut typesetter = Typesetter::new(Arc::clone(&TYPEFACES));
+            let ranks: Vec<u8> =
+                widths.iter().map(|width| rank(typesetter.fit(&text, &MANNER, room(*width)).fate)).collect();
+            prop_assert!(ranks.is_sorted_by(|narrow, wide| narrow >= wide), "{ranks:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_very_long_text_is_no_trouble(text in anything(9_000..10_000), width in 20.0f32..300.0) {
+            check(&text, &MANNER, room(width), &fit(&text, &MANNER, room(width)))?;
+        }
     }
 }

@@ -4,11 +4,15 @@ use super::{FaceId, Family, Typefaces, face::Tables};
 use fontique::Blob;
 use parley_engine::{
     Analysis, AnalysisDataSources, AnalysisOptions, Analyzer, BaseDirection, CharInfo, FontInstanceRef,
-    FontSelector, ShapeOptions, ShapedText, Shaper,
+    FontSelector, ShapeOptions, ShapedSlice, ShapedText, Shaper,
     itemize::{Item, Segment},
     shape::{CharCluster, Coverage},
 };
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// Working memory, kept from text to text.
 #[derive(Debug, Default)]
@@ -94,6 +98,21 @@ fn steers(char: char) -> bool {
     bidi || (char.is_control() && !is_break(char))
 }
 
+/// Characters that only say something about their neighbours, and are never printed themselves.
+fn is_unseen(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// White space that a line can end with unseen; what is not to be broken at is not of its kind.
 fn is_blank(text: &str) -> bool {
     text.chars().all(|char| char.is_whitespace() && !matches!(char, '\u{a0}' | '\u{2007}' | '\u{202f}'))
@@ -145,25 +164,21 @@ impl Passage {
             let scale = self.size / typefaces.face(face).units_per_em;
             let slice = shaped.run_slice(place as u32);
             for atom in slice.atoms_start() {
-                let text = slice.text_byte_range(atom.char_range());
-                let clusters_before = self.clusters.len();
-                let (mut over, mut under) = (0.0f32, 0.0f32);
+                let (clusters, glyphs) = (self.clusters.len(), self.glyphs.len());
                 for place in atom.shaped_clusters_range() {
-                    let shown = shaped.shaped_clusters()[place as usize].chars_range();
-                    let glyphs_before = self.glyphs.len();
-                    for glyph in slice.shaped_cluster_glyphs(place) {
-                        let shape =
-                            Shape { id: glyph.id as u16, advance: glyph.advance, dx: glyph.x, dy: -glyph.y };
-                        let reach = tables.as_ref().map(|tables| tables.reach(shape.id)).unwrap_or_default();
-                        over = over.max(reach.over * scale + shape.dy);
-                        under = under.max(reach.under * scale - shape.dy);
-                        self.glyphs.push(shape);
-                    }
-                    let text = slice.text_byte_range(shown);
-                    self.clusters.push(Cluster { text, glyphs: glyphs_before..self.glyphs.len() });
+                    self.take_cluster(&slice, place);
                 }
+                let reach = |glyph: &Shape| {
+                    let reach = tables.as_ref().map(|tables| tables.reach(glyph.id)).unwrap_or_default();
+                    (reach.over * scale + glyph.dy, reach.under * scale - glyph.dy)
+                };
+                let (over, under) = self.glyphs[glyphs..]
+                    .iter()
+                    .map(reach)
+                    .fold((0.0f32, 0.0f32), |most, its| (most.0.max(its.0), most.1.max(its.1)));
+                let text = slice.text_byte_range(atom.char_range());
                 self.atoms.push(Atom {
-                    clusters: clusters_before..self.clusters.len(),
+                    clusters: clusters..self.clusters.len(),
                     face,
                     level: run.bidi_level.to_u8(),
                     advance: atom.advance(),
@@ -178,14 +193,41 @@ impl Passage {
         }
     }
 
-    /// The characters that were set as boxes, for want of a font that has them.
-    pub(super) fn boxes(&self) -> impl Iterator<Item = (FaceId, &str)> {
-        self.atoms.iter().filter_map(|atom| {
+    fn take_cluster(&mut self, slice: &ShapedSlice<'_>, place: u32) {
+        let before = self.glyphs.len();
+        self.glyphs.extend(slice.shaped_cluster_glyphs(place).map(|glyph| Shape {
+            id: glyph.id as u16,
+            advance: glyph.advance,
+            dx: glyph.x,
+            // Downwards there; and the difference is never a negative zero.
+            dy: 0.0 - glyph.y,
+        }));
+        for cluster in slice.shaped_clusters_in(place..place + 1) {
+            let text = slice.text_byte_range(cluster.chars_range());
+            self.clusters.push(Cluster { text, glyphs: before..self.glyphs.len() });
+        }
+    }
+
+    /// The characters that were set as boxes for want of a font that has them, each once.
+    pub(super) fn boxed(&self, typefaces: &Typefaces) -> Vec<char> {
+        let mut boxed = Vec::new();
+        for atom in &self.atoms {
             let clusters = &self.clusters[atom.clusters.clone()];
-            let boxed =
-                |cluster: &Cluster| self.glyphs[cluster.glyphs.clone()].iter().any(|glyph| glyph.id == 0);
-            clusters.iter().any(boxed).then(|| (atom.face, &self.text[atom.text.clone()]))
-        })
+            let mut glyphs = clusters.iter().flat_map(|cluster| &self.glyphs[cluster.glyphs.clone()]);
+            if glyphs.all(|glyph| glyph.id != 0) {
+                continue;
+            }
+            let tables = typefaces.face(atom.face).tables();
+            let lacks = |char: &char| !tables.as_ref().is_some_and(|tables| tables.has(*char));
+            let seen: Vec<char> =
+                self.text[atom.text.clone()].chars().filter(|char| !is_unseen(*char)).collect();
+            let lacking: Vec<char> = seen.iter().copied().filter(lacks).collect();
+            // A font can have each of the characters, and still not know what they are together.
+            boxed.extend(if lacking.is_empty() { seen } else { lacking });
+        }
+        let mut known = BTreeSet::new();
+        boxed.retain(|char| known.insert(*char));
+        boxed
     }
 }
 
@@ -208,10 +250,7 @@ impl<'a> Selector<'a> {
         let typefaces = self.typefaces;
         let tables = self.tables.entry(id).or_insert_with(|| typefaces.face(id).tables());
         let Some(tables) = tables else { return Coverage::NONE };
-        cluster.calculate_coverage(
-            |char| tables.charmap.map(char).is_some_and(|glyph| glyph.to_u32() != 0),
-            &self.properties,
-        )
+        cluster.calculate_coverage(|char| tables.has(char), &self.properties)
     }
 
     fn choose(&mut self, cluster: &mut CharCluster) -> FaceId {
@@ -237,6 +276,10 @@ impl<'a> Selector<'a> {
 }
 
 impl FontSelector for Selector<'_> {
+    fn begin_segment(&mut self, _: &Segment, _: &ShapeOptions<'_>) {
+        self.last = None;
+    }
+
     fn select_font(
         &mut self,
         _: &Segment,
@@ -254,6 +297,8 @@ impl FontSelector for Selector<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coupons::lettering::{Fate, Manner, Typesetter, specimen::*};
+    use std::sync::Arc;
 
     #[test]
     fn what_steers_layout_is_left_out() {
@@ -261,5 +306,31 @@ mod tests {
         assert_eq!(clean("  a\tb\r\nc\u{2028}d  "), "a b  c d");
         assert_eq!(clean("\u{202e}5 € off\u{202c}\u{0}\u{1b}[31m"), "5 € off[31m");
         assert_eq!(clean("\u{2067} \u{61c} \u{7f}"), "");
+    }
+
+    #[test]
+    fn the_scripts_of_every_fleet_are_there_in_each_family_and_weight() {
+        let mut typesetter = Typesetter::new(Arc::clone(&TYPEFACES));
+        for text in [
+            "Gratis koffie – Ürün için İndirim, žluťoučký kůň, điểm thưởng 5,00 €",
+            "Бесплатный кофе: скидка 50 %, п’ять гривень ₴",
+            "Δωρεάν καφές μέχρι τις 31 Δεκεμβρίου",
+            "Անվճար սուրճ մինչև դեկտեմբերի 31֊ը՝ 500 ֏",
+            "قهوة مجانية حتى ٣١ ديسمبر، خصم ٥٠٪ — پنج ریال ﷼",
+            "קפה חינם עד 31 בדצמבר, שָׁלוֹם ₪",
+        ] {
+            for family in [Family::Sans, Family::Serif, Family::Mono] {
+                assert!(typesetter.missing(text, family).is_empty(), "{text}");
+                for bold in [false, true] {
+                    let block = typesetter.fit(text, &Manner { family, bold, ..MANNER }, room(1000.0));
+                    let boxes = runs(&block).flat_map(|run| &run.glyphs).filter(|glyph| glyph.id == 0);
+                    assert_eq!((block.fate, boxes.count()), (Fate::Whole, 0), "{text}");
+                    let faces: Vec<_> = runs(&block).map(|run| TYPEFACES.face(run.face)).collect();
+                    assert!(faces.iter().all(|face| face.is_bold() == bold), "{text}");
+                }
+            }
+        }
+        let odd = "咖啡\u{200d}\u{fe0f}\u{7} 咖 a\u{200b}\u{2066}";
+        assert_eq!(typesetter.missing(odd, Family::Sans), ['咖', '啡']);
     }
 }
