@@ -79,6 +79,12 @@ curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/validate $machine -d '{"de
 curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_CODE_DISCOUNT/redeem $machine -d '{"deviceId":"$SCRIP_DEVICE_ID","order":{"id":"order-$(date +%s)","amount":250}}'
 curl -sw '\n' $SCRIP_URL/voucher/$SCRIP_VOUCHER_DISCOUNT -H 'Authorization: Bearer $SCRIP_READ_KEY'
 
+  Print a campaign's coupons, and follow vouchersPdfUrl once they are ready:
+
+token=\$(curl -s $SCRIP_URL/auth/login -H 'Content-Type: application/json' -d '{"username":"$SCRIP_USER","password":"$SCRIP_PASSWORD"}' | sed 's/.*"access_token":"\([^"]*\).*/\1/')
+curl -sw '\n' -X POST "$SCRIP_URL/campaign/1/pdf?sheet=a4-3x8" -H "Authorization: Bearer \$token"
+curl -sw '\n' $SCRIP_URL/campaign/1 -H "Authorization: Bearer \$token"
+
   Ctrl-C stops everything.
 
 TEXT

@@ -2,11 +2,12 @@
 
 use crate::{
     config::Config,
-    coupons::lettering::Typefaces,
+    coupons::{print, shop::PrintShop},
     error::{Error, Result, Store},
     fleet::image::workshop::Workshop,
     gateway::commands::waiting::Waiting,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
+    jobs::worker::Bell,
     mail::post::Post,
     notice,
     redemption::{
@@ -28,7 +29,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A running Scrip; cheap to clone.
@@ -59,7 +59,7 @@ pub struct Parts {
     /// Budgets of failed look-ups.
     pub guesses: Guesses,
     /// Rung when there may be a job to do.
-    pub jobs_due: Notify,
+    pub jobs_due: Bell,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
@@ -74,8 +74,8 @@ pub struct Parts {
     pub post: Post,
     /// Decodes and encodes images.
     pub images: Workshop,
-    /// The fonts that coupons are set in.
-    pub typefaces: Arc<Typefaces>,
+    /// Prints coupons.
+    pub print_shop: PrintShop,
     /// Opens and seals what has to be kept secret at rest.
     pub keyring: Keyring,
     /// Gateways that wait for commands.
@@ -124,7 +124,7 @@ impl App {
             reconcile,
             audit,
             guesses: Guesses::new(&config),
-            jobs_due: Notify::new(),
+            jobs_due: Bell::default(),
             db,
             stores,
             access: Access::default(),
@@ -134,7 +134,7 @@ impl App {
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
             images: Workshop::new(&config),
-            typefaces: Arc::new(Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?),
+            print_shop: PrintShop::new(&config)?,
             keyring: Keyring::new(&config)?,
             waiting: Waiting::default(),
             closing: stop.child_token(),
@@ -150,6 +150,7 @@ impl App {
         app.tasks.spawn(committed.run(app.clone()));
         app.tasks.spawn(audit::keep_months(app.clone()));
         app.tasks.spawn(remember_keys(app.clone()));
+        app.tasks.spawn(print::drop_old(app.clone()));
         Ok(app)
     }
 

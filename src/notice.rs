@@ -57,7 +57,7 @@ fn forget_everything(app: &App) {
     app.near.clear();
     app.access.clear();
     app.waiting.wake_all();
-    app.jobs_due.notify_one();
+    app.jobs_due.ring();
 }
 
 async fn heed(app: &App, noun: &str, id: &str) {
@@ -69,7 +69,7 @@ async fn heed(app: &App, noun: &str, id: &str) {
             let _ = app.hot.evict(&[id.to_owned()], app.clock.now()).await;
         }
         "command" => app.waiting.wake(id.parse().unwrap_or_default()),
-        "job" => app.jobs_due.notify_one(),
+        "job" => app.jobs_due.ring(),
         _ => {}
     }
 }

@@ -89,6 +89,28 @@ impl Campaign {
         self.last_reset_at = (start > self.created_at).then_some(start);
         self
     }
+
+    /// Whether its coupons say or show something else than those of `before`.
+    pub fn prints_otherwise_than(&self, before: &Self) -> bool {
+        let printed = |campaign: &Self| {
+            let texts = [
+                &campaign.voucher_text1,
+                &campaign.voucher_text2,
+                &campaign.voucher_text3,
+                &campaign.voucher_text4,
+            ];
+            let Self { expires_on, currency, time_zone, voucher_style, voucher_logo_img, .. } = campaign;
+            (
+                texts.map(Clone::clone),
+                expires_on.clone(),
+                currency.clone(),
+                time_zone.clone(),
+                voucher_style.clone(),
+                *voucher_logo_img,
+            )
+        };
+        printed(self) != printed(before)
+    }
 }
 
 /// What a campaign is created from.

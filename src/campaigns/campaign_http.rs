@@ -3,7 +3,7 @@
 use super::{
     campaign::{Campaign, CampaignDraft, CampaignPatch},
     campaign_store::{self as store, CAMPAIGNS},
-    generation, rules,
+    links, rules,
     rules::CampaignRule,
     stats::{self, Stats, StatsRange},
     terms::Checks,
@@ -18,11 +18,8 @@ use crate::{
         caller::Permission,
         list::{Below, ListParams, Page, belongs_to},
     },
-    jobs::{self, State as JobState},
 };
 use axum::{extract::State, http::StatusCode};
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -32,7 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(read_rules, replace_rules))
         .routes(routes!(list_vouchers))
         .routes(routes!(fetch_stats))
-        .routes(routes!(fetch_progress))
         .routes(routes!(cancel))
         .routes(routes!(resume))
 }
@@ -64,7 +60,7 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     let query = params.over(&CAMPAIGNS)?;
     let below = Below::of(&app.db, caller.group()).await?;
     let page = query.page(&app.db, |sql| belongs_to(sql, "c.user_group", &below)).await?;
-    Ok(page.map(|campaign: Campaign| campaign.as_of(now)))
+    page.try_map(|campaign: Campaign| links::of_campaign(&app, &caller, campaign.as_of(now)))
 }
 
 /// Read a campaign
@@ -74,7 +70,7 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
 async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Campaign>> {
     caller.may(Permission::CampaignRead)?;
     let campaign = store::fetch(&app.db, caller.group(), id).await?;
-    Ok(Json(campaign.as_of(app.clock.now())))
+    links::of_campaign(&app, &caller, campaign.as_of(app.clock.now())).map(Json)
 }
 
 /// Change a campaign
@@ -162,10 +158,10 @@ async fn list_vouchers(
     caller.may(Permission::CampaignRead)?;
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app.db, caller.group(), id).await?;
-    voucher_list::page(&app, params, |sql| {
+    let page = voucher_list::page(&app, params, |sql| {
         sql.push("v.campaign = ").push_bind(id);
-    })
-    .await
+    });
+    page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
 }
 
 /// Read a campaign's statistics
@@ -185,54 +181,24 @@ async fn fetch_stats(
     Ok(Json(stats::of(&app.db, &campaign, range, app.clock.now()).await?))
 }
 
-/// How far background work on a campaign is.
-#[derive(Debug, Serialize, ToSchema)]
-struct CampaignProgress {
-    /// Where the work stands; `done` also where there was none.
-    status: JobState,
-    /// Vouchers to generate.
-    total: i64,
-    /// Vouchers generated.
-    done: i64,
-    /// The same in percent, rounded down.
-    percent: i64,
-}
-
-/// Read the progress of a campaign's generation
-#[utoipa::path(get, path = "/campaign/{id}/progress", tag = "campaign", operation_id = "fetch_campaign_progress",
-    params(("id" = i64, Path, description = "The campaign")),
-    responses((status = 200, description = "The progress", body = CampaignProgress)))]
-async fn fetch_progress(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-) -> Result<Json<CampaignProgress>> {
-    caller.may(Permission::CampaignRead)?;
-    store::fetch(&app.db, caller.group(), id).await?;
-    let job = jobs::latest(&app.db, generation::KIND, id).await?;
-    let (status, total, done) = job.map_or((JobState::Done, 0, 0), |job| (job.state, job.total, job.done));
-    let percent = (done * 100).checked_div(total).unwrap_or(100);
-    Ok(Json(CampaignProgress { status, total, done, percent }))
-}
-
-/// Stop generating a campaign's vouchers
+/// Stop what is done for a campaign in the background
 ///
-/// What exists stays; the campaign becomes `inactive`.
+/// Its generation: what exists stays, and the campaign becomes `inactive`. Or else its PDF.
 #[utoipa::path(post, path = "/campaign/{id}/cancel", tag = "campaign", operation_id = "cancel_campaign",
     params(("id" = i64, Path, description = "The campaign")),
-    responses((status = 200, description = "Nothing more is generated", body = Message)))]
+    responses((status = 200, description = "Nothing more is done", body = Message)))]
 async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
     caller.may(Permission::CampaignWrite)?;
-    store::cancel(&app.db, caller.group(), id, app.clock.now()).await?;
-    Ok(Message::json("generation cancelled"))
+    Ok(Message::json(store::cancel(&app.db, caller.group(), id, app.clock.now()).await?))
 }
 
-/// Go on generating a campaign's vouchers
+/// Go on with what was stopped, or has failed
+///
+/// With the campaign's PDF, if that was it; else with the generation of its vouchers.
 #[utoipa::path(post, path = "/campaign/{id}/resume", tag = "campaign", operation_id = "resume_campaign",
     params(("id" = i64, Path, description = "The campaign")),
-    responses((status = 200, description = "Generation goes on", body = Message)))]
+    responses((status = 200, description = "It goes on", body = Message)))]
 async fn resume(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
     caller.may(Permission::CampaignWrite)?;
-    store::resume(&app.db, caller.group(), id, app.clock.now()).await?;
-    Ok(Message::json("generation resumed"))
+    Ok(Message::json(store::resume(&app.db, caller.group(), id, app.clock.now()).await?))
 }

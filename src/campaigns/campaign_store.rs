@@ -2,8 +2,9 @@
 
 use super::{
     campaign::{Campaign, CampaignPatch, NewCampaign},
-    generation,
+    generation, prints,
     rules::CampaignRule,
+    terms::PdfStatus,
 };
 use crate::{
     error::{Error, Result},
@@ -14,19 +15,36 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-/// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
-pub(super) static CAMPAIGNS: Listing = Listing { select: COLUMNS, from: "campaign c", columns: FILTERS };
+/// Where the PDF of a campaign's coupons stands: what its job says, as [`PdfStatus`].
+macro_rules! pdf_status {
+    () => {
+        "CASE pdf.state WHEN 'queued' THEN 'pending' WHEN 'running' THEN 'rendering' WHEN 'done' THEN 'ready'
+            WHEN 'failed' THEN 'failed' ELSE 'empty' END"
+    };
+}
+
+macro_rules! from {
+    () => {
+        "campaign c LEFT JOIN coupon_print print ON print.campaign = c.id LEFT JOIN job pdf ON pdf.id = print.job"
+    };
+}
 
 /// The columns of [`Campaign`]; a macro, so that constant statements can be put together from it.
 macro_rules! columns {
     () => {
-        "c.id, c.name, c.total_vouchers, c.type, c.value_type, c.voucher_value, c.redemption_limit,
+        concat!(
+            "c.id, c.name, c.total_vouchers, c.type, c.value_type, c.voucher_value, c.redemption_limit,
          c.reset_frequency, c.starts_on, c.expires_on, c.currency, c.time_zone, c.status, c.created_at,
          c.updated_at, c.prefix, c.user_group AS owner_id, c.owner_data, c.voucher_text1, c.voucher_text2,
-         c.voucher_text3, c.voucher_text4, c.voucher_style, c.id AS campaignstats, c.vouchers_pdf_status,
-         NULL::text AS vouchers_pdf_url, c.voucher_logo_img"
+         c.voucher_text3, c.voucher_text4, c.voucher_style, c.id AS campaignstats, ",
+            pdf_status!(),
+            " AS vouchers_pdf_status, NULL::text AS vouchers_pdf_url, c.voucher_logo_img"
+        )
     };
 }
+
+/// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
+pub(super) static CAMPAIGNS: Listing = Listing { select: COLUMNS, from: from!(), columns: FILTERS };
 
 const COLUMNS: &str = columns!();
 
@@ -53,34 +71,32 @@ const FILTERS: &[Column] = &[
     Column::new("voucherText2", "c.voucher_text2", Kind::Text),
     Column::new("voucherText3", "c.voucher_text3", Kind::Text),
     Column::new("voucherText4", "c.voucher_text4", Kind::Text),
-    Column::new(
-        "vouchersPdfStatus",
-        "c.vouchers_pdf_status",
-        Kind::Word(&["empty", "creating", "ready", "failed"]),
-    ),
+    Column::new("vouchersPdfStatus", pdf_status!(), Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherLogoImg", "c.voucher_logo_img", Kind::Int),
 ];
 
 const NOT_FOUND: Error = Error::NotFound("campaign");
 
 /// The campaign, if it belongs to `group` or a group below it.
-pub(super) async fn fetch(db: &PgPool, group: i64, id: i64) -> Result<Campaign> {
+pub(crate) async fn fetch(db: &PgPool, group: i64, id: i64) -> Result<Campaign> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM campaign c WHERE c.id = $1
-          AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)"
+        " FROM ",
+        from!(),
+        " WHERE c.id = $1 AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)"
     );
     sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(db).await?.ok_or(NOT_FOUND)
 }
 
 /// The same, locked for the caller's transaction: redemptions of its vouchers wait meanwhile.
-async fn lock(connection: &mut PgConnection, group: i64, id: i64) -> Result<Campaign> {
+pub(crate) async fn lock(connection: &mut PgConnection, group: i64, id: i64) -> Result<Campaign> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM campaign c WHERE c.id = $1
-          AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)
+        " FROM ",
+        from!(),
+        " WHERE c.id = $1 AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)
           FOR UPDATE OF c"
     );
     sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(connection).await?.ok_or(NOT_FOUND)
@@ -149,7 +165,9 @@ pub(super) async fn update(
     let mut transaction = transaction::begin(db).await?;
     let mut campaign = lock(&mut transaction, group, id).await?;
     let status = patch.status;
+    let before = campaign.clone();
     let span = patch.apply(&mut campaign, now)?;
+    let prints_otherwise = campaign.prints_otherwise_than(&before);
     sqlx::query(SQL)
         .bind(id)
         .bind(campaign.name)
@@ -170,6 +188,9 @@ pub(super) async fn update(
         .bind(status)
         .execute(&mut *transaction)
         .await?;
+    if prints_otherwise {
+        prints::outdate(&mut transaction, id, now).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }
@@ -192,6 +213,7 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
     {
         jobs::cancel(&mut transaction, job.id, now).await?;
     }
+    prints::cancel(&mut transaction, id, now).await?;
     for statement in [VOUCHERS, RULES, CAMPAIGN] {
         sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
     }
@@ -199,22 +221,27 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Stops generation: what exists stays, and may not be used until the campaign is switched on.
-pub(super) async fn cancel(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
+/// Stops what is done in the background. What exists of a generation stays, and may not be used until
+/// the campaign is switched on.
+pub(super) async fn cancel(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<&'static str> {
     fetch(db, group, id).await?;
     let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
-    let Some(job) = job.filter(|job| matches!(job.state, State::Queued | State::Running)) else {
-        return Err(Error::Conflict("nothing is being generated".into()));
+    let stopped = if let Some(job) = job.filter(|job| matches!(job.state, State::Queued | State::Running)) {
+        jobs::cancel(&mut transaction, job.id, now).await?;
+        generation::stop(&mut transaction, id).await?;
+        "generation cancelled"
+    } else if prints::cancel(&mut transaction, id, now).await? {
+        "the PDF is no longer made"
+    } else {
+        return Err(Error::Conflict("nothing is being generated or printed".into()));
     };
-    jobs::cancel(&mut transaction, job.id, now).await?;
-    generation::stop(&mut transaction, id).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(stopped)
 }
 
-/// Goes on with a generation that was cancelled or has failed.
-pub(super) async fn resume(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<()> {
+/// Goes on with what was cancelled or has failed: with the PDF if that was it last, else with the generation.
+pub(super) async fn resume(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>) -> Result<&'static str> {
     const SQL: &str = "
         UPDATE campaign SET status = 'creating',
             status_wanted = CASE WHEN status = 'active' THEN status ELSE status_wanted END
@@ -222,15 +249,19 @@ pub(super) async fn resume(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
     fetch(db, group, id).await?;
     let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
-    let Some(job) = job.filter(|job| matches!(job.state, State::Cancelled | State::Failed)) else {
+    let resumed = if prints::resume(&mut transaction, id, now).await? {
+        "the PDF is made"
+    } else if let Some(job) = job.filter(|job| matches!(job.state, State::Cancelled | State::Failed)) {
+        jobs::requeue(&mut transaction, job.id, now).await?;
+        if sqlx::query(SQL).bind(id).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Err(NOT_FOUND);
+        }
+        "generation resumed"
+    } else {
         return Err(Error::Conflict("there is nothing to resume".into()));
     };
-    jobs::requeue(&mut transaction, job.id, now).await?;
-    if sqlx::query(SQL).bind(id).execute(&mut *transaction).await?.rows_affected() == 0 {
-        return Err(NOT_FOUND);
-    }
     transaction.commit().await?;
-    Ok(())
+    Ok(resumed)
 }
 
 /// The rules of a campaign that the caller is known to see.

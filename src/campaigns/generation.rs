@@ -5,7 +5,7 @@
 //! is committed or nothing is, so the count in the job is the count in the table at any moment. The
 //! last batch also gives the campaign the status that was asked for.
 
-use super::terms::zone;
+use super::{prints, terms::zone};
 use crate::{
     app::App,
     crash,
@@ -106,6 +106,7 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
     let complete = done + count >= claim.total;
     if complete {
         sqlx::query(COMPLETE).bind(claim.subject).execute(&mut *transaction).await?;
+        prints::outdate(&mut transaction, claim.subject, app.clock.now()).await?;
     }
     claim.advance(&mut transaction, done + count, app).await?;
     crash::point("generation-before-commit");

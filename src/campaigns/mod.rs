@@ -9,10 +9,12 @@
 
 pub mod campaign;
 mod campaign_http;
-mod campaign_store;
+pub(crate) mod campaign_store;
 mod export;
 pub mod generation;
+pub mod links;
 pub mod logs;
+pub mod prints;
 pub mod rules;
 pub mod stats;
 pub mod style;
@@ -20,8 +22,8 @@ pub mod terms;
 pub mod voucher;
 pub mod voucher_change;
 mod voucher_http;
-mod voucher_list;
-mod voucher_store;
+pub(crate) mod voucher_list;
+pub(crate) mod voucher_store;
 
 use crate::app::App;
 use utoipa_axum::router::OpenApiRouter;

@@ -71,19 +71,26 @@ impl From<Switch> for Status {
     }
 }
 
-/// Whether a PDF of coupons was made.
+/// Where a PDF of coupons stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum PdfStatus {
     /// Nobody has asked for one.
     Empty,
+    /// It is to be made.
+    Pending,
     /// It is being made.
-    Creating,
+    Rendering,
     /// It can be downloaded.
     Ready,
     /// It could not be made.
     Failed,
+}
+
+impl PdfStatus {
+    /// Every status, as the API has it.
+    pub const WORDS: &[&str] = &["empty", "pending", "rendering", "ready", "failed"];
 }
 
 /// The zone that a stored name means; UTC for a name that this build's tables no longer have.

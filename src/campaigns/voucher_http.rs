@@ -2,7 +2,7 @@
 //! [`crate::redemption`]'s.
 
 use super::{
-    export,
+    export, links,
     logs::{self, LogEntry},
     voucher::{Voucher, VoucherDraft},
     voucher_change::{VoucherPatch, VoucherReplacement},
@@ -55,7 +55,8 @@ async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<Vouche
 async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
     caller.may(Permission::VoucherRead)?;
     let below = Below::of(&app.db, caller.group()).await?;
-    voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", &below)).await
+    let page = voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", &below));
+    page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
 }
 
 /// Read a voucher
@@ -64,7 +65,7 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     responses((status = 200, description = "The voucher", body = Voucher)))]
 async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Voucher>> {
     caller.may(Permission::VoucherRead)?;
-    Ok(Json(store::fetch(&app, caller.group(), id).await?))
+    links::of_voucher(&app, &caller, store::fetch(&app, caller.group(), id).await?).map(Json)
 }
 
 /// Replace a voucher's terms

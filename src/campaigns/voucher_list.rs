@@ -1,6 +1,6 @@
 //! Which vouchers there are: the columns of one, and lists of them.
 
-use super::voucher::Voucher;
+use super::{terms::PdfStatus, voucher::Voucher};
 use crate::{
     app::App,
     error::Result,
@@ -68,7 +68,7 @@ macro_rules! from {
     };
 }
 
-pub(super) use {columns, from, term};
+pub(crate) use {columns, from, term};
 
 const COLUMNS: &str = columns!();
 const FROM: &str = from!();
@@ -107,7 +107,7 @@ const FILTERS: &[Column] = &[
     Column::new("text2", term!("voucher_text2", "text2"), Kind::Text),
     Column::new("text3", term!("voucher_text3", "text3"), Kind::Text),
     Column::new("text4", term!("voucher_text4", "text4"), Kind::Text),
-    Column::new("pdfStatus", "v.pdf_status", Kind::Word(&["empty", "creating", "ready", "failed"])),
+    Column::new("pdfStatus", "v.pdf_status", Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherComments", "v.comments", Kind::Text),
 ];
 

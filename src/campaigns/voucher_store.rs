@@ -1,6 +1,7 @@
 //! Vouchers in Postgres.
 
 use super::{
+    prints,
     terms::Span,
     voucher::{NewVouchers, Voucher, code_taken},
     voucher_change::{Standing, VoucherPatch, VoucherReplacement},
@@ -23,7 +24,7 @@ use uuid::Uuid;
 const DRAWS_MAX: u32 = 3;
 
 /// The voucher, if its campaign belongs to `group` or a group below it.
-pub(super) async fn fetch(app: &App, group: i64, id: Uuid) -> Result<Voucher> {
+pub(crate) async fn fetch(app: &App, group: i64, id: Uuid) -> Result<Voucher> {
     let voucher = read(&app.db, group, id).await?.ok_or(Error::NotFound("voucher"))?;
     let mut voucher = [voucher.as_of(app.clock.now())];
     overlay_locks(app, &mut voucher).await?;
@@ -77,6 +78,7 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
             }
             Err(error) => return Err(error.into()),
         }
+        prints::outdate(&mut transaction, new.draft.campaign, now).await?;
         let only = match ids.as_slice() {
             [id] => read(&mut *transaction, group, *id).await?.map(|voucher| voucher.as_of(now)),
             _ => None,
@@ -157,7 +159,9 @@ pub(super) async fn replace(
     let mut transaction = transaction::begin(db).await?;
     let mut standing = lock(&mut transaction, group, id).await?;
     let span = standing.replace(new, now)?;
+    let campaign = standing.campaign;
     keep(&mut transaction, id, standing, span).await?;
+    prints::outdate(&mut transaction, campaign, now).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -175,7 +179,9 @@ pub(super) async fn amend(
     let mut standing = lock(&mut transaction, group, id).await?;
     if patch.changes_terms() {
         let span = standing.amend(patch, now)?;
+        let campaign = standing.campaign;
         keep(&mut transaction, id, standing, span).await?;
+        prints::outdate(&mut transaction, campaign, now).await?;
     } else {
         standing.in_campaign(patch.campaign)?;
         sqlx::query(SWITCH).bind(id).bind(patch.status).execute(&mut *transaction).await?;
@@ -184,7 +190,8 @@ pub(super) async fn amend(
     Ok(())
 }
 
-/// Locks a voucher for the caller's transaction: redemptions of it wait meanwhile.
+/// Locks a voucher for the caller's transaction: redemptions of it wait meanwhile. The lock on its campaign,
+/// which comes first, keeps a PDF from being asked for that would know nothing of the change.
 async fn lock(connection: &mut PgConnection, group: i64, id: Uuid) -> Result<Standing> {
     const SQL: &str = concat!(
         "SELECT v.campaign, ",
@@ -215,7 +222,7 @@ async fn lock(connection: &mut PgConnection, group: i64, id: Uuid) -> Result<Sta
         " AS style, v.comments
          FROM voucher v JOIN campaign c ON c.id = v.campaign
          WHERE v.id = $1 AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)
-         FOR UPDATE OF v"
+         FOR KEY SHARE OF c FOR UPDATE OF v"
     );
     let standing = sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(connection).await?;
     standing.ok_or(Error::NotFound("voucher"))

@@ -62,9 +62,12 @@ BEGIN
     END LOOP;
 
     INSERT INTO campaign (user_group, name, total_vouchers, type, voucher_value, redemption_limit, reset_frequency,
-                          status, status_wanted, prefix)
-    VALUES (brand, 'Welcome: 50 cents off', 1000, 'discount', 50, 1, 'never', 'active', 'active', 'HELLO'),
-           (brand, 'Gift card of 10 euros', 200, 'gift', 1000, NULL, 'never', 'active', 'active', 'GIFT'),
-           (brand, 'A coffee a day', 100, 'discount', 120, 1, 'day', 'active', 'active', 'DAILY'),
-           (brand, 'Partners', 0, 'dynamic', 0, NULL, 'never', 'active', 'active', 'MIX');
+                          status, status_wanted, prefix, voucher_text1, voucher_text2, voucher_text4)
+    VALUES (brand, 'Welcome: 50 cents off', 1000, 'discount', 50, 1, 'never', 'active', 'active', 'HELLO',
+            'Welcome!', 'This one is on us', 'Scan the code at any of our machines'),
+           (brand, 'Gift card of 10 euros', 200, 'gift', 1000, NULL, 'never', 'active', 'active', 'GIFT',
+            'A gift for you', 'Spend it as you like', 'Good at every machine until nothing is left'),
+           (brand, 'A coffee a day', 100, 'discount', 120, 1, 'day', 'active', 'active', 'DAILY',
+            'A coffee a day', 'Every day a new one', NULL),
+           (brand, 'Partners', 0, 'dynamic', 0, NULL, 'never', 'active', 'active', 'MIX', NULL, NULL, NULL);
 END $$;

@@ -61,15 +61,18 @@ impl FromRequestParts<App> for Caller {
         let grant = if token.starts_with(KEY_PREFIX) {
             app.access.of_key(&app.db, token, now).await?
         } else if let Some(claims) = app.tokens.read(token, now) {
-            app.access
-                .of_account(&app.db, claims.account)
-                .await?
-                .filter(|grant| grant.generation == claims.generation)
+            of_session(app, claims.account, claims.generation).await?
         } else {
             None
         };
         grant.map(Self).ok_or(Error::Unauthorized("the token is not good, or no longer"))
     }
+}
+
+/// What an account may do, unless its sessions of this generation were ended.
+pub(super) async fn of_session(app: &App, account: i64, generation: i64) -> Result<Option<Arc<Grant>>> {
+    let grant = app.access.of_account(&app.db, account).await?;
+    Ok(grant.filter(|grant| grant.generation == generation))
 }
 
 /// The token that was sent, if exactly one was.

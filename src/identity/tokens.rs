@@ -1,4 +1,4 @@
-//! Access tokens: JWTs, signed with HS256.
+//! Access tokens, and tokens in links to files: JWTs, signed with HS256.
 //!
 //! They are short-lived and say only whose they are; what that account may do is looked up anew.
 
@@ -41,6 +41,24 @@ pub struct Claims {
     pub generation: i64,
 }
 
+/// What the token in a link says. It has an audience, which access tokens have not, so that neither is
+/// taken for the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkClaims {
+    /// The account that the link was shown to.
+    #[serde(rename = "sub", with = "account_id")]
+    pub account: i64,
+    /// The path that it leads to, without the version in front.
+    #[serde(rename = "aud")]
+    pub path: String,
+    /// The first second at which it is no longer good.
+    #[serde(rename = "exp")]
+    pub expires_at_s: i64,
+    /// Which of the account's generations of sessions it belongs to.
+    #[serde(rename = "gen")]
+    pub generation: i64,
+}
+
 impl Tokens {
     /// `life_s` is how long a token is good, in seconds.
     pub fn new(secret: &SecretString, life_s: u64) -> Self {
@@ -73,6 +91,33 @@ impl Tokens {
     /// What `token` says, if we signed it and it is still good at `now`.
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
         let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
+        (now.timestamp() < claims.expires_at_s).then_some(claims)
+    }
+}
+
+impl Tokens {
+    /// A token for a link that shows `account` the file at `path` without logging in again, for `life_s`
+    /// seconds from `now` on.
+    pub fn issue_link(
+        &self,
+        account: i64,
+        generation: i64,
+        path: &str,
+        life_s: u64,
+        now: DateTime<Utc>,
+    ) -> Result<String> {
+        let life_s = i64::try_from(life_s).unwrap_or(i64::MAX / 2);
+        let expires_at_s = now.timestamp().saturating_add(life_s);
+        let claims = LinkClaims { account, path: path.to_owned(), expires_at_s, generation };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Error::fault)
+    }
+
+    /// What the token in a link to `path` says, if we signed it for that path and it is still good at `now`.
+    pub fn read_link(&self, token: &str, path: &str, now: DateTime<Utc>) -> Option<LinkClaims> {
+        let mut validation = self.validation.clone();
+        validation.set_audience(&[path]);
+        validation.set_required_spec_claims(&["exp", "aud", "sub"]);
+        let claims = decode::<LinkClaims>(token, &self.checking, &validation).ok()?.claims;
         (now.timestamp() < claims.expires_at_s).then_some(claims)
     }
 }
@@ -119,6 +164,19 @@ mod tests {
         let claims = tokens.read(&token, noon() + Duration::seconds(899)).unwrap();
         assert_eq!((claims.account, claims.generation, claims.family), (7, 2, family));
         assert_eq!(tokens.read(&token, noon() + Duration::seconds(900)), None);
+    }
+
+    #[test]
+    fn a_link_leads_to_one_path_and_is_no_access_token() {
+        let tokens = tokens("one secret that is long enough to sign");
+        let link = tokens.issue_link(7, 2, "/campaign/1/pdf", 60, noon()).unwrap();
+        let claims = tokens.read_link(&link, "/campaign/1/pdf", noon() + Duration::seconds(59)).unwrap();
+        assert_eq!((claims.account, claims.generation), (7, 2));
+        assert_eq!(tokens.read_link(&link, "/campaign/1/pdf", noon() + Duration::seconds(60)), None);
+        assert_eq!(tokens.read_link(&link, "/campaign/12/pdf", noon()), None);
+        assert_eq!(tokens.read(&link, noon()), None);
+        let access = tokens.issue(7, 2, Uuid::now_v7(), noon()).unwrap();
+        assert_eq!(tokens.read_link(&access, "/campaign/1/pdf", noon()), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod worker;
 use crate::{
     app::App,
     campaigns::generation,
+    coupons::print,
     error::{Error, Result},
     gateway::configuration::bulk,
     mail::{outbox, send},
@@ -39,21 +40,28 @@ pub enum Kind {
     SendMail,
     /// Sets the configuration of many machines: the job's subject says to what.
     ConfigureMachines,
+    /// Makes the PDF of a campaign's coupons; the campaign is its subject.
+    PrintCoupons,
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: &[Self] =
+        &[Self::GenerateVouchers, Self::SendMail, Self::ConfigureMachines, Self::PrintCoupons];
+
     async fn run(self, app: &App, claim: &Claim) -> Result<Ran> {
         match self {
             Self::GenerateVouchers => generation::run(app, claim).await,
             Self::SendMail => send::run(app, claim).await,
             Self::ConfigureMachines => bulk::run(app, claim).await,
+            Self::PrintCoupons => print::run(app, claim).await,
         }
     }
 
     /// Attempts in a row that get nothing done before a job of this kind counts as failed.
     const fn attempts_max(self) -> i32 {
         match self {
-            Self::GenerateVouchers | Self::ConfigureMachines => 8,
+            Self::GenerateVouchers | Self::ConfigureMachines | Self::PrintCoupons => 8,
             // Mail servers are away for hours now and then: this is a working day.
             Self::SendMail => 100,
         }
@@ -65,6 +73,8 @@ impl Kind {
             Self::GenerateVouchers => generation::stop(connection, subject).await,
             Self::SendMail => outbox::remove(connection, subject).await,
             Self::ConfigureMachines => bulk::stop(connection, subject).await,
+            // What is printed so far is kept, for a resume.
+            Self::PrintCoupons => Ok(()),
         }
     }
 }
@@ -76,6 +86,8 @@ pub enum Ran {
     Done,
     /// The server stops; another one is to go on.
     Paused,
+    /// Something else has to be done first: it is to be looked at again a little later.
+    TooEarly,
     /// The job is no longer this worker's.
     Lost,
 }
@@ -175,6 +187,21 @@ pub async fn requeue(connection: &mut PgConnection, job: i64, now: DateTime<Utc>
     Ok(())
 }
 
+/// Begins a job again that the caller has locked, whoever is at work on it: that worker loses it.
+pub async fn restart(
+    connection: &mut PgConnection,
+    job: i64,
+    run_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE job SET state = 'queued', done = 0, worker = NULL, leased_until = NULL, attempts = 0, error = NULL,
+            run_at = $2, updated_at = $3
+        WHERE id = $1";
+    sqlx::query(SQL).bind(job).bind(run_at).bind(now).execute(connection).await?;
+    Ok(())
+}
+
 /// A job in the hands of one worker.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Claim {
@@ -200,16 +227,27 @@ impl Claim {
         Ok(sqlx::query_scalar(SQL).bind(self.id).bind(self.worker).fetch_optional(connection).await?)
     }
 
-    /// Notes how much is done, in the transaction that has done it, and extends the lease.
-    pub async fn advance(&self, connection: &mut PgConnection, done: i64, app: &App) -> Result<()> {
+    /// Notes how much is done, in the transaction that has done it, and extends the lease; true if that
+    /// was all.
+    pub async fn advance(&self, connection: &mut PgConnection, done: i64, app: &App) -> Result<bool> {
         const SQL: &str = "
             UPDATE job SET done = $3, attempts = 0, leased_until = $4, updated_at = $5,
                 state = CASE WHEN $3 >= total THEN 'done' ELSE state END
-            WHERE id = $1 AND worker = $2";
+            WHERE id = $1 AND worker = $2 RETURNING state = 'done'";
         let now = app.clock.now();
-        let update =
-            sqlx::query(SQL).bind(self.id).bind(self.worker).bind(done).bind(now + lease(app)).bind(now);
-        update.execute(connection).await?;
+        let update = sqlx::query_scalar(SQL)
+            .bind(self.id)
+            .bind(self.worker)
+            .bind(done)
+            .bind(now + lease(app))
+            .bind(now);
+        Ok(update.fetch_optional(connection).await?.unwrap_or(false))
+    }
+
+    /// Notes how much there is to do in all, where that was not known when the job was enqueued.
+    pub async fn measure(&self, connection: &mut PgConnection, total: i64) -> Result<()> {
+        const SQL: &str = "UPDATE job SET total = $3 WHERE id = $1 AND worker = $2";
+        sqlx::query(SQL).bind(self.id).bind(self.worker).bind(total).execute(connection).await?;
         Ok(())
     }
 
@@ -229,12 +267,13 @@ impl Claim {
         Ok(update.execute(&app.db).await?.rows_affected() == 1)
     }
 
-    /// Hands the job back unfinished, to be claimed by the next.
-    async fn give_back(&self, app: &App) -> Result<()> {
+    /// Hands the job back unfinished, to be claimed by the next from `run_at` on.
+    async fn give_back(&self, app: &App, run_at: DateTime<Utc>) -> Result<()> {
         const SQL: &str = "
-            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, attempts = GREATEST(attempts - 1, 0)
+            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, run_at = $3,
+                attempts = GREATEST(attempts - 1, 0)
             WHERE id = $1 AND worker = $2 AND state = 'running'";
-        sqlx::query(SQL).bind(self.id).bind(self.worker).execute(&app.db).await?;
+        sqlx::query(SQL).bind(self.id).bind(self.worker).bind(run_at).execute(&app.db).await?;
         Ok(())
     }
 
@@ -263,18 +302,19 @@ impl Claim {
     }
 }
 
-/// Claims the job that is due first: a queued one, or one whose worker is silent.
-async fn claim(app: &App) -> Result<Option<Claim>> {
+/// Claims the job of these kinds that is due first: a queued one, or one whose worker is silent.
+async fn claim(app: &App, kinds: &[Kind]) -> Result<Option<Claim>> {
     const SQL: &str = "
         UPDATE job SET state = 'running', worker = $1, leased_until = $2, attempts = attempts + 1, updated_at = $3
         WHERE id = (
             SELECT id FROM job
-            WHERE (state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until <= $3)
+            WHERE ((state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until <= $3))
+                AND kind = ANY ($4)
             ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         RETURNING id, kind, subject, total, attempts, worker";
     let now = app.clock.now();
-    let claim = sqlx::query_as(SQL).bind(Uuid::now_v7()).bind(now + lease(app)).bind(now);
+    let claim = sqlx::query_as(SQL).bind(Uuid::now_v7()).bind(now + lease(app)).bind(now).bind(kinds);
     Ok(claim.fetch_optional(&app.db).await?)
 }
 

@@ -1,34 +1,66 @@
-//! The loop that works off the queue: one job at a time in each server.
+//! The loops that work off the queue: in each server one job at a time of every kind, so that a long
+//! one keeps none of another kind waiting.
 
-use super::{Claim, Ran, claim};
+use super::{Claim, Kind, Ran, claim};
 use crate::{
     app::App,
     error::{Error, Result},
 };
+use chrono::TimeDelta;
+use futures_util::future::join_all;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long a job waits at most where no notice wakes the worker.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long a job waits that came too early.
+const TOO_EARLY: TimeDelta = TimeDelta::seconds(1);
+
+/// What wakes the workers of this server.
+#[derive(Debug)]
+pub struct Bell(Vec<Notify>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(Kind::ALL.iter().map(|_| Notify::new()).collect())
+    }
+}
+
+impl Bell {
+    /// Says that there may be a job to do.
+    pub fn ring(&self) {
+        self.0.iter().for_each(Notify::notify_one);
+    }
+}
+
 /// Works until the server stops: whenever Postgres says that a job is due, and once a second in any case.
 pub async fn work(app: App) {
+    join_all(Kind::ALL.iter().zip(&app.jobs_due.0).map(|(kind, bell)| work_on(&app, *kind, bell))).await;
+}
+
+async fn work_on(app: &App, kind: Kind, bell: &Notify) {
     while !app.stop.is_cancelled() {
-        match work_one(&app).await {
+        match work_one_of(app, &[kind]).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(error = %error, "the job queue did not answer"),
         }
         tokio::select! {
-            () = app.jobs_due.notified() => {}
+            () = bell.notified() => {}
             () = tokio::time::sleep(POLL) => {}
             () = app.stop.cancelled() => {}
         }
     }
 }
 
-/// Claims one job and works on it; false if none is due.
+/// Claims one job of any kind and works on it; false if none is due.
 pub async fn work_one(app: &App) -> Result<bool> {
-    let Some(claim) = claim(app).await? else { return Ok(false) };
+    work_one_of(app, Kind::ALL).await
+}
+
+async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
+    let Some(claim) = claim(app, kinds).await? else { return Ok(false) };
     tracing::info!(job.id = claim.id, job.kind = ?claim.kind, job.subject = claim.subject, "job claimed");
     if claim.attempts > claim.kind.attempts_max() {
         // Nobody lived to note a fault: the attempts themselves end their servers.
@@ -44,7 +76,8 @@ pub async fn work_one(app: &App) -> Result<bool> {
         () = keep(app, &claim) => Ok(Ran::Lost),
     };
     match outcome {
-        Ok(Ran::Paused) => claim.give_back(app).await?,
+        Ok(Ran::Paused) => claim.give_back(app, app.clock.now()).await?,
+        Ok(Ran::TooEarly) => claim.give_back(app, app.clock.now() + TOO_EARLY).await?,
         Ok(ran) => tracing::info!(job.id = claim.id, outcome = ?ran, "job left"),
         Err(error) => {
             tracing::warn!(job.id = claim.id, error = %super::reason(&error), "job failed");

@@ -7,6 +7,7 @@ mod app;
 mod assortment;
 mod campaigns;
 mod client;
+mod coupons;
 mod database;
 mod faults;
 mod field;

@@ -85,7 +85,7 @@ impl Cast {
 
     async fn stock(&self, operation: &Operation) -> Stock {
         let stock = Stock::of(&self.document, operation, &self.full, "a").await;
-        stock.with_mail(operation, &self.full, &self.test.app).await
+        stock.served(operation, &self.full, &self.test.app).await
     }
 
     async fn send(&self, operation: &Operation, stock: &Stock, client: &Client) -> Reply {

@@ -31,11 +31,6 @@ const LATER: &[&str] = &[
     "GET /machine/status/{status}",
     "GET /machine/{id}/alerts",
     "GET /export/report",
-    "POST /campaign/{id}/pdf",
-    "GET /campaign/{id}/pdf",
-    "PUT /campaign/{id}/logo",
-    "POST /voucher/{id}/pdf",
-    "GET /voucher/{id}/pdf",
 ];
 
 /// A documented operation.

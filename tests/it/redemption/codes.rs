@@ -115,6 +115,29 @@ async fn the_lock_of_another_holds_although_another_voucher_of_the_code_is_in_fr
 }
 
 #[tokio::test]
+async fn a_voucher_is_not_passed_over_for_what_this_server_has_not_heard() {
+    let shop = Shop::new().await.with_redis().await;
+    let mut made = Vec::new();
+    for expires_on in ["2026-06-30", "2026-07-31"] {
+        let campaign = shop.campaign(world::A, json!({})).await;
+        made.push(shop.voucher(campaign, json!({"code": "NEWS", "expiresOn": expires_on})).await);
+    }
+    shop.change_campaign(made[0].campaign, json!({"status": "inactive"})).await;
+    shop.becomes(OF_A, "NEWS", "voucherId", json!(made[1].id)).await;
+    assert_eq!(shop.redeem(OF_A, "NEWS", "1").await["voucherId"], made[1].id);
+    // As in the moment before the notice of a change arrives.
+    let mut silent = scrip::transaction::begin(&shop.app().db).await.unwrap();
+    for statement in [
+        "SET LOCAL session_replication_role = replica",
+        "UPDATE campaign SET status = 'active', version = version + 1 WHERE status = 'inactive'",
+    ] {
+        sqlx::query(statement).execute(&mut *silent).await.unwrap();
+    }
+    silent.commit().await.unwrap();
+    assert_eq!(shop.redeem(OF_A, "NEWS", "2").await["voucherId"], made[0].id);
+}
+
+#[tokio::test]
 async fn a_code_of_others_is_answered_as_one_of_nobody() {
     let shop = Shop::new().await.with_redis().await;
     let campaign = shop.campaign(world::B, json!({})).await;

@@ -61,7 +61,7 @@ impl Sweep {
     /// What the caller has, fit for an operation.
     async fn stock(&self, operation: &Operation) -> Stock {
         let stock = Stock::of(&self.document, operation, &self.own, "a").await;
-        stock.with_mail(operation, &self.own, &self.test.app).await
+        stock.served(operation, &self.own, &self.test.app).await
     }
 
     /// What the caller has, where none of it is accepted.

@@ -13,6 +13,7 @@ use axum::{
 use scrip::{
     app::App,
     identity::recovery::{self, Purpose},
+    jobs::worker::work_one,
     resource::{Reach, Spec},
 };
 use serde_json::{Value, json};
@@ -54,6 +55,10 @@ impl Stock {
                 client.post(&format!("/campaign/{}/cancel", stock.made["/campaign"]["id"]), json!({})).await;
             }
             "roll_back_voucher" => stock.redeem(client).await,
+            "download_voucher_pdf" => {
+                let id = stock.made["/voucher"]["id"].as_str().unwrap();
+                client.post(&format!("/voucher/{id}/pdf"), json!({})).await.expect(202);
+            }
             _ => {}
         }
         for place in operation.places() {
@@ -62,11 +67,20 @@ impl Stock {
         stock
     }
 
-    /// With a token for an operation that sets a password: that of a user who does nothing else.
-    pub async fn with_mail(mut self, operation: &Operation, client: &Client, app: &App) -> Self {
+    /// With what the server's own work brings: a PDF that is ready; for an operation that sets a password,
+    /// the token in a mail to a user who does nothing else.
+    pub async fn served(mut self, operation: &Operation, client: &Client, app: &App) -> Self {
         let purpose = match operation.id.as_str() {
             "activate_account" => Purpose::Activation,
             "reset_password" => Purpose::Reset,
+            "download_campaign_pdf" => {
+                client
+                    .post(&format!("/campaign/{}/pdf", self.made["/campaign"]["id"]), json!({}))
+                    .await
+                    .expect(202);
+                while work_one(app).await.unwrap() {}
+                return self;
+            }
             _ => return self,
         };
         let user = json!({

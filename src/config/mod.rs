@@ -2,14 +2,17 @@
 //!
 //! Every limit is a field here, named with its unit. Unknown keys are refused.
 
+mod masking;
+
 use crate::campaigns::style::Locale;
 use figment::{
     Figment, Source,
     error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
+use masking::{masked, masked_url};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Signing secrets that stand in documents and examples, and so are nobody's secret.
@@ -135,6 +138,8 @@ pub struct Config {
     pub refresh_token_s: u64,
     /// Life of the link in an activation mail, in seconds.
     pub activation_token_s: u64,
+    /// Life of a link to a file, in seconds.
+    pub link_s: u64,
     /// Life of the link in a mail for a new password, in seconds.
     pub reset_token_s: u64,
     /// Memory of one password hash, in KiB.
@@ -146,6 +151,12 @@ pub struct Config {
 
     /// Vouchers that a campaign's generation writes in one transaction.
     pub generation_batch: usize,
+    /// Coupons in one PDF; a campaign of more gets several.
+    pub coupons_per_part: usize,
+    /// Single coupons that are rendered at once for those who download them: each takes a core for some milliseconds.
+    pub coupons_parallel_max: usize,
+    /// How long the PDF of a campaign is kept after it was last asked for, in days.
+    pub coupons_keep_days: u32,
     /// Machines that one command or one change of configuration can be for.
     pub filter_machines_max: usize,
     /// Machines that a change of many configurations writes in one transaction.
@@ -219,11 +230,15 @@ impl Default for Config {
             access_token_s: 900,
             refresh_token_s: 30 * 24 * 3600,
             activation_token_s: 7 * 24 * 3600,
+            link_s: 900,
             reset_token_s: 3600,
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_parallel_max: 4,
             generation_batch: 5_000,
+            coupons_per_part: 5_000,
+            coupons_parallel_max: 2,
+            coupons_keep_days: 30,
             filter_machines_max: 100_000,
             configuration_batch: 200,
             command_expires_s: 24 * 3600,
@@ -347,48 +362,6 @@ impl figment::Provider for Defaults {
     }
 }
 
-#[expect(clippy::ref_option, reason = "serde passes the field's own type")]
-fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    match secret {
-        Some(_) => serializer.serialize_some(MASK),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// What is shown in a secret's place.
-const MASK: &str = "********";
-
-/// Parameters of stores' URLs that may be shown.
-const PLAIN_PARAMETERS: &[&str] =
-    &["host", "hostaddr", "port", "dbname", "db", "user", "sslmode", "application_name", "protocol"];
-
-fn masked_url<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&without_secrets(url.expose_secret()))
-}
-
-/// A URL without its password, wherever it has one: `user:password@`, `?pass=`, `?password=`.
-fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return MASK.to_owned() };
-    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let place = match place.rsplit_once('@') {
-        Some((_, host)) => format!("{MASK}@{host}"),
-        // The question mark may be a password's own.
-        None if parameters.contains('@') => return format!("{scheme}://{MASK}"),
-        None => place.to_owned(),
-    };
-    let parameters: Vec<_> = parameters
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| match parameter.split_once('=') {
-            Some((name, _)) if PLAIN_PARAMETERS.contains(&name) => parameter.to_owned(),
-            Some((name, _)) => format!("{name}={MASK}"),
-            None => MASK.to_owned(),
-        })
-        .collect();
-    let mark = if parameters.is_empty() { "" } else { "?" };
-    format!("{scheme}://{place}{mark}{}", parameters.join("&"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,24 +403,5 @@ mod tests {
         let unknown = told(&[("lock_max", "5")]);
         assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
         assert_eq!(told(&[("lock_max_s", "hunter2")]), "SCRIP_LOCK_MAX_S: expected u32");
-    }
-
-    #[test]
-    fn a_url_is_shown_without_its_password() {
-        for (url, shown) in [
-            ("redis://localhost", "redis://localhost"),
-            ("postgres://scrip:hunter2@db/scrip", "postgres://********@db/scrip"),
-            ("postgres://scrip:hunt@r2@db/scrip", "postgres://********@db/scrip"),
-            (
-                "redis+unix:///run/redis.sock?db=2&pass=hunter2",
-                "redis+unix:///run/redis.sock?db=2&pass=********",
-            ),
-            ("postgres://db/scrip?password=hunter2&port=1", "postgres://db/scrip?password=********&port=1"),
-            ("redis+unix:///run/redis.sock?pass=hunt@r2", "redis+unix://********"),
-            ("postgres://scrip:hunt?r2@db/scrip", "postgres://********"),
-            ("hunter2", "********"),
-        ] {
-            assert_eq!(without_secrets(url), shown);
-        }
     }
 }

@@ -1,0 +1,193 @@
+//! The print shop: from vouchers in the database to PDFs, off the async workers, a few at a time.
+
+use super::{
+    coupon::{Coupon, Flaw, Outcome, Part},
+    lettering::Typefaces,
+    logo::Logo,
+    notes::Note,
+    options::Options,
+    press::{self, Print},
+    sheet::Sheet,
+    store::{Design, Voucher},
+    wording,
+};
+use crate::{
+    app::App,
+    campaigns::{
+        style::{Locale, Style},
+        terms::{ValueType, zone},
+    },
+    config::Config,
+    error::{Error, Issue, Result},
+    fleet::image::{self, Size},
+};
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// Prints coupons.
+#[derive(Debug)]
+pub struct PrintShop {
+    typefaces: Arc<Typefaces>,
+    /// How amounts and dates are written where no style says so.
+    locale: Locale,
+    turns: Arc<Semaphore>,
+}
+
+/// A PDF that was printed.
+#[derive(Debug)]
+pub(super) struct Pdf {
+    pub(super) bytes: Vec<u8>,
+    pub(super) pages: usize,
+    pub(super) notes: Vec<Note>,
+}
+
+impl PrintShop {
+    /// With the fonts and the room that `config` gives it. The error says which font can't be used.
+    pub fn new(config: &Config) -> Result<Self> {
+        let typefaces = Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?;
+        let turns = config.coupons_parallel_max.clamp(1, Semaphore::MAX_PERMITS);
+        Ok(Self {
+            typefaces: Arc::new(typefaces),
+            locale: config.locale,
+            turns: Arc::new(Semaphore::new(turns)),
+        })
+    }
+
+    /// One PDF of these vouchers of a campaign.
+    pub(super) async fn print(
+        &self,
+        app: &App,
+        design: &Design,
+        options: &Options,
+        vouchers: Vec<Voucher>,
+    ) -> Result<Pdf> {
+        let style = Self::style(design.voucher_style.as_deref());
+        let print = self.setting(app, design, options, &style).await?;
+        let mut counter = Counter { shop: self, design, styles: HashMap::new() };
+        let coupons: Vec<Coupon> = vouchers.into_iter().map(|voucher| counter.coupon(voucher)).collect();
+        let stop = app.stop.clone();
+        self.work(move || {
+            let printed = press::print(&print, &coupons, &mut |_| !stop.is_cancelled()).map_err(refusal)?;
+            let notes = printed.remarks.iter().map(Note::from).collect();
+            Ok(Pdf { bytes: printed.bytes, pages: printed.pages, notes })
+        })
+        .await
+    }
+
+    /// What would have to be done for a voucher's coupon to fit. Refuses what no font can print, at the
+    /// field that it stands in: `fields` are those of the four texts.
+    pub(super) async fn preview(
+        &self,
+        app: &App,
+        design: &Design,
+        options: &Options,
+        voucher: Voucher,
+        fields: [&'static str; 4],
+    ) -> Result<Vec<Note>> {
+        let style = Self::style(voucher.style.as_deref());
+        let print = self.setting(app, design, options, &style).await?;
+        let coupon = Counter { shop: self, design, styles: HashMap::new() }.coupon(voucher);
+        self.work(move || {
+            let notes = press::check(&print, &coupon).map_err(refusal)?;
+            let unprintable = notes.iter().filter_map(|note| match &note.outcome {
+                Outcome::Missing(characters) => {
+                    let characters: String = characters.iter().collect();
+                    Some(Issue::at(
+                        field(note.part, fields),
+                        format!("has characters that no font has: {characters}"),
+                    ))
+                }
+                _ => None,
+            });
+            let unprintable: Vec<_> = unprintable.collect();
+            if unprintable.is_empty() {
+                Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
+            } else {
+                Err(Error::Invalid(unprintable))
+            }
+        })
+        .await
+    }
+
+    /// What is printed on, for coupons of this style.
+    async fn setting(&self, app: &App, design: &Design, options: &Options, style: &Style) -> Result<Print> {
+        let style = options.over(style)?;
+        let sheet = Sheet::new(style.sheet.unwrap_or_default(), style.bleed, style.marks, style.ruler);
+        let logo = match design.voucher_logo_img {
+            Some(id) => {
+                let rendition = image::store::fetch(&app.db, design.user_group, id, Size::Original).await?;
+                Some(Arc::new(self.work(move || Logo::read(&rendition).map_err(Error::fault)).await?))
+            }
+            None => None,
+        };
+        Ok(Print {
+            sheet,
+            logo,
+            title: design.name.clone(),
+            language: style.locale.unwrap_or(self.locale).language(),
+            typefaces: Arc::clone(&self.typefaces),
+        })
+    }
+
+    /// A stored style. One from before the grammar, which could not be stored now, says nothing.
+    fn style(text: Option<&str>) -> Style {
+        text.and_then(|text| Style::read(text).ok()).unwrap_or_default()
+    }
+
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::fault)?;
+        let work = move || {
+            let outcome = work();
+            drop(turn);
+            outcome
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::fault(panic)))
+    }
+}
+
+/// Makes coupons of vouchers; those of the same style share it.
+struct Counter<'a> {
+    shop: &'a PrintShop,
+    design: &'a Design,
+    styles: HashMap<Option<String>, Arc<Style>>,
+}
+
+impl Counter<'_> {
+    fn coupon(&mut self, voucher: Voucher) -> Coupon {
+        let Voucher { code, value, expires_on, time_zone, text1, text2, text3, text4, style, .. } = voucher;
+        let shop = self.shop;
+        let style =
+            self.styles.entry(style).or_insert_with_key(|text| Arc::new(PrintShop::style(text.as_deref())));
+        let locale = style.locale.unwrap_or(shop.locale);
+        let worth = wording::value(ValueType::Cents, value, &self.design.currency, locale);
+        let expiry = expires_on.and_then(|text| wording::expiry(&text, zone(&time_zone), locale));
+        let texts = [text1, text2, text3, text4].map(|text| text.filter(|text| !text.trim().is_empty()));
+        Coupon {
+            code,
+            texts,
+            // A voucher for nothing off is for something else, which its texts say.
+            value: (value > 0).then_some(worth),
+            expiry,
+            style: Arc::clone(style),
+        }
+    }
+}
+
+fn field(part: Part, texts: [&'static str; 4]) -> &'static str {
+    match part {
+        Part::Text1 => texts[0],
+        Part::Text2 => texts[1],
+        Part::Text3 => texts[2],
+        Part::Text4 => texts[3],
+        Part::Value | Part::Expiry => "/locale",
+        Part::Code | Part::Code128 | Part::Logo => "/code",
+    }
+}
+
+/// A flaw as whoever asked is told of it.
+fn refusal(flaw: Flaw) -> Error {
+    match flaw {
+        Flaw::TooLong { .. } | Flaw::TooDense { .. } => Error::invalid("/sheet", flaw.to_string()),
+        Flaw::Font { .. } | Flaw::Stopped => Error::fault(flaw),
+    }
+}

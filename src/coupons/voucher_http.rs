@@ -1,0 +1,134 @@
+//! The coupon of a single voucher over HTTP. It takes milliseconds to render, so it is when it is
+//! downloaded: there is none that could be out of date.
+
+use super::{
+    notes::Note,
+    options::Options,
+    store::{self, Design},
+};
+use crate::{
+    app::App,
+    campaigns::{links, terms::PdfStatus, voucher::Voucher, voucher_store},
+    error::{Error, Result},
+    http::{
+        Caller, Json, Path, Query,
+        caller::Permission,
+        link::Visitor,
+        ranges::{self, Served},
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode},
+    response::Response,
+};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::convert::Infallible;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(ask, download))
+}
+
+/// A voucher whose coupon is printed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct VoucherPdf {
+    #[serde(flatten)]
+    voucher: Voucher,
+    /// Lines that have to be changed to fit on the coupon.
+    pdf_notes: Vec<Note>,
+}
+
+/// Print a voucher's coupon
+///
+/// On the sheet that is asked for here or by the voucher's style; `pdfUrl` says where it is.
+#[utoipa::path(post, path = "/voucher/{id}/pdf", tag = "voucher", operation_id = "print_voucher",
+    params(("id" = Uuid, Path, description = "The voucher"), Options),
+    responses((status = 202, description = "The coupon is printed", body = VoucherPdf)))]
+async fn ask(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Query(options): Query<Options>,
+) -> Result<(StatusCode, Json<VoucherPdf>)> {
+    caller.may(Permission::VoucherWrite)?;
+    options.check()?;
+    let printed = store::voucher(&app.db, caller.group(), id).await?;
+    let design = design(&app, &printed).await?;
+    let fields = ["/text1", "/text2", "/text3", "/text4"];
+    let pdf_notes = app.print_shop.preview(&app, &design, &options, printed, fields).await?;
+    store::mark_ready(&app.db, id).await?;
+    let mut voucher =
+        links::of_voucher(&app, &caller, voucher_store::fetch(&app, caller.group(), id).await?)?;
+    if let Some(url) = &mut voucher.pdf_url {
+        options.append_to(url)?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(VoucherPdf { voucher, pdf_notes })))
+}
+
+async fn design(app: &App, voucher: &store::Voucher) -> Result<Design> {
+    store::design(&app.db, voucher.campaign).await?.ok_or(Error::NotFound("voucher"))
+}
+
+/// What a coupon is to be printed on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PdfParams {
+    /// `a4-3x8`, `a6`, … as when it is asked for.
+    sheet: Option<String>,
+    /// How far artwork goes on beyond the cut, in millimetres: at most 10.
+    bleed: Option<String>,
+    /// Whether there are marks to cut at.
+    marks: Option<bool>,
+    /// Whether there is a ruler that shows whether it was printed at 100 %.
+    ruler: Option<bool>,
+    /// As it stands in `pdfUrl`, in the place of an `Authorization`.
+    #[expect(dead_code, reason = "read before the other parameters are")]
+    token: Option<String>,
+}
+
+/// Download a voucher's PDF
+///
+/// It is as the voucher is now. Downloads can be resumed (`Range`, `If-Range`).
+#[utoipa::path(get, path = "/voucher/{id}/pdf", tag = "voucher", operation_id = "download_voucher_pdf",
+    params(("id" = Uuid, Path, description = "The voucher"), PdfParams),
+    responses(
+        (status = 200, description = "The PDF", content_type = "application/pdf"),
+        (status = 206, description = "The range that was asked for", content_type = "application/pdf"),
+        (status = 304, description = "It is what `If-None-Match` says"),
+        (status = 416, description = "It has no such range")))]
+async fn download(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<Uuid>,
+    Query(params): Query<PdfParams>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response> {
+    caller.may(Permission::VoucherRead)?;
+    let PdfParams { sheet, bleed, marks, ruler, .. } = params;
+    let options = Options { sheet, bleed, marks, ruler };
+    options.check()?;
+    if voucher_store::fetch(&app, caller.group(), id).await?.pdf_status == PdfStatus::Empty {
+        return Err(Error::NotFound("PDF: it has to be asked for"));
+    }
+    let printed = store::voucher(&app.db, caller.group(), id).await?;
+    let design = design(&app, &printed).await?.for_one(&printed);
+    let pdf = app.print_shop.print(&app, &design, &options, vec![printed]).await?.bytes;
+    let served = Served {
+        length: pdf.len() as u64,
+        tag: ranges::tag(&Sha256::digest(&pdf)),
+        media_type: "application/pdf",
+        filename: format!("coupon-{id}.pdf"),
+    };
+    ranges::answer(&method, &headers, &served, move |range| {
+        stream::iter([Ok::<_, Infallible>(Bytes::from(pdf).slice(range.start as usize..range.end as usize))])
+    })
+}
