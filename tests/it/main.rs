@@ -20,6 +20,7 @@ mod images;
 mod list;
 mod load;
 mod logs;
+mod looks;
 mod lua;
 mod model;
 mod opening_hours;
