@@ -17,6 +17,8 @@ pub mod coupon;
 pub mod layout;
 pub mod lettering;
 pub mod logo;
+mod logo_http;
+mod logo_store;
 pub mod notes;
 pub mod options;
 pub mod press;
@@ -35,5 +37,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    campaign_http::routes().merge(voucher_http::routes()).merge(progress::routes())
+    campaign_http::routes()
+        .merge(voucher_http::routes())
+        .merge(progress::routes())
+        .merge(logo_http::routes())
 }
