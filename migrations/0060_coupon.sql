@@ -35,3 +35,5 @@ ALTER TABLE coupon_part ALTER bytes SET STORAGE EXTERNAL;
 ALTER TABLE voucher ADD CONSTRAINT voucher_pdf_status CHECK (pdf_status IN ('empty', 'ready')) NOT VALID;
 
 CREATE INDEX job_latest ON job (kind, subject, id);
+-- Why a job can't be done as it was asked for, for whoever did.
+ALTER TABLE job ADD problem text;

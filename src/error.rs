@@ -118,6 +118,16 @@ impl Error {
         Self::Fault(source.into())
     }
 
+    /// What is wrong with what was asked for, if that is what is wrong: asking again won't help.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Invalid(issues) => {
+                Some(issues.iter().map(|issue| &*issue.detail).collect::<Vec<_>>().join("; "))
+            }
+            _ => None,
+        }
+    }
+
     /// Status and type of each variant: what a client may rely on.
     pub const fn face(&self) -> (StatusCode, &'static str) {
         match self {

@@ -36,12 +36,12 @@ pub async fn ask(
     let job = jobs::lock_latest(connection, KIND, campaign).await?;
     let same: Option<bool> =
         sqlx::query_scalar(SAME).bind(campaign).bind(Json(options)).fetch_optional(&mut *connection).await?;
-    let alive = job.filter(|job| matches!(job.state, State::Queued | State::Running | State::Done));
-    if same == Some(true) && alive.is_some() {
+    let alive = |job: &Progress| under_way(job) || job.state == State::Done;
+    if same == Some(true) && job.as_ref().is_some_and(alive) {
         sqlx::query(TOUCH).bind(campaign).bind(now).execute(connection).await?;
         return Ok(());
     }
-    if let Some(job) = job.filter(|job| matches!(job.state, State::Queued | State::Running)) {
+    if let Some(job) = job.filter(under_way) {
         jobs::cancel(connection, job.id, now).await?;
     }
     drop_parts(connection, campaign).await?;
@@ -66,6 +66,16 @@ pub async fn outdate(connection: &mut PgConnection, campaign: i64, now: DateTime
     } else {
         jobs::restart(connection, job.id, now + SETTLING, now).await
     }
+}
+
+/// The same for every campaign that shows an image, which the caller has locked.
+pub async fn outdate_showing(connection: &mut PgConnection, image: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "SELECT id FROM campaign WHERE voucher_logo_img = $1 ORDER BY id FOR KEY SHARE";
+    let campaigns: Vec<i64> = sqlx::query_scalar(SQL).bind(image).fetch_all(&mut *connection).await?;
+    for campaign in campaigns {
+        outdate(connection, campaign, now).await?;
+    }
+    Ok(())
 }
 
 /// Stops the job of a campaign, if it is under way; false if it is not.

@@ -1,6 +1,7 @@
 //! The logo on a campaign's coupons, in Postgres.
 
 use crate::{
+    campaigns::prints,
     error::{Error, Result},
     fleet::image::{self, Both, Image},
     resource::{
@@ -64,6 +65,9 @@ pub(super) async fn replace(
         NewLogo::Nothing => None,
     };
     sqlx::query(SET).bind(id).bind(image).execute(&mut *tx).await?;
+    if before != image {
+        prints::outdate(&mut tx, id, now).await?;
+    }
     tx.commit().await?;
     if let Some(before) = before.filter(|before| Some(*before) != image) {
         image::store::forget_logo(db, before).await;

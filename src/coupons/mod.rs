@@ -37,8 +37,5 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    campaign_http::routes()
-        .merge(voucher_http::routes())
-        .merge(progress::routes())
-        .merge(logo_http::routes())
+    campaign_http::routes().merge(voucher_http::routes()).merge(progress::routes()).merge(logo_http::routes())
 }

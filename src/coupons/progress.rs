@@ -42,6 +42,8 @@ struct CampaignProgress {
     done: i64,
     /// The same in percent, rounded down.
     percent: i64,
+    /// Why it can't be done as it was asked for.
+    problem: Option<String>,
     /// The parts of the PDF that are ready; more than one for more vouchers than fit into one PDF.
     parts: Vec<PdfPart>,
     /// Lines that had to be changed to fit on the coupons of these parts.
@@ -76,11 +78,13 @@ async fn fetch(
     campaign_store::fetch(&app.db, caller.group(), id).await?;
     let generation = jobs::latest(&app.db, generation::KIND, id).await?;
     let print = jobs::latest(&app.db, prints::KIND, id).await?;
-    let generating = generation.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Running));
+    let generating =
+        generation.as_ref().is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Running));
     let (work, job) = match print {
         Some(print) if !generating => (Work::Pdf, Some(print)),
         _ => (Work::Vouchers, generation),
     };
+    let problem = job.as_ref().and_then(|job| job.problem.clone());
     let (status, total, done) = job.map_or((JobState::Done, 0, 0), |job| (job.state, job.total, job.done));
     let percent = (done * 100).checked_div(total).unwrap_or(100);
     let ready = if work == Work::Pdf { store::parts(&app.db, id).await? } else { Vec::new() };
@@ -94,5 +98,14 @@ async fn fetch(
         bytes: part.length,
         url: (status == JobState::Done).then(|| format!("{url}{separator}part={}", part.number)),
     });
-    Ok(Json(CampaignProgress { work, status, total, done, percent, parts: parts.collect(), pdf_notes }))
+    Ok(Json(CampaignProgress {
+        work,
+        status,
+        total,
+        done,
+        percent,
+        problem,
+        parts: parts.collect(),
+        pdf_notes,
+    }))
 }

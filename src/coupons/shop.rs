@@ -124,7 +124,7 @@ impl PrintShop {
             sheet,
             logo,
             title: design.name.clone(),
-            language: style.locale.unwrap_or(self.locale).language(),
+            language: style.locale.unwrap_or(self.locale).to_string(),
             typefaces: Arc::clone(&self.typefaces),
         })
     }

@@ -111,7 +111,7 @@ pub enum State {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Progress {
     /// Its id.
     pub id: i64,
@@ -123,6 +123,8 @@ pub struct Progress {
     pub total: i64,
     /// How much of it is done.
     pub done: i64,
+    /// Why it can't be done as it was asked for.
+    pub problem: Option<String>,
 }
 
 /// Puts a job in the queue, within the caller's transaction.
@@ -144,14 +146,14 @@ pub async fn enqueue(
 /// The job of this kind and id, if it is `group`'s or a group's below it.
 pub async fn fetch(db: &PgPool, kind: Kind, id: i64, group: i64) -> Result<Option<Progress>> {
     const SQL: &str = "
-        SELECT id, subject, state, total, done FROM job WHERE id = $1 AND kind = $2
+        SELECT id, subject, state, total, done, problem FROM job WHERE id = $1 AND kind = $2
         AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $3)";
     Ok(sqlx::query_as(SQL).bind(id).bind(kind).bind(group).fetch_optional(db).await?)
 }
 
 /// The latest job of this kind about `subject`.
 pub async fn latest(db: &PgPool, kind: Kind, subject: i64) -> Result<Option<Progress>> {
-    const SQL: &str = "SELECT id, subject, state, total, done FROM job WHERE kind = $1 AND subject = $2 ORDER BY id DESC LIMIT 1";
+    const SQL: &str = "SELECT id, subject, state, total, done, problem FROM job WHERE kind = $1 AND subject = $2 ORDER BY id DESC LIMIT 1";
     Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(db).await?)
 }
 
@@ -162,7 +164,7 @@ pub async fn lock_latest(
     subject: i64,
 ) -> Result<Option<Progress>> {
     const SQL: &str = "
-        SELECT id, subject, state, total, done FROM job WHERE kind = $1 AND subject = $2
+        SELECT id, subject, state, total, done, problem FROM job WHERE kind = $1 AND subject = $2
         ORDER BY id DESC LIMIT 1 FOR UPDATE";
     Ok(sqlx::query_as(SQL).bind(kind).bind(subject).fetch_optional(connection).await?)
 }
@@ -179,7 +181,8 @@ pub async fn cancel(connection: &mut PgConnection, job: i64, now: DateTime<Utc>)
 pub async fn requeue(connection: &mut PgConnection, job: i64, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "
         WITH queued AS (
-            UPDATE job SET state = 'queued', attempts = 0, error = NULL, run_at = $2, updated_at = $2
+            UPDATE job SET state = 'queued', attempts = 0, error = NULL, problem = NULL, run_at = $2,
+                updated_at = $2
             WHERE id = $1 RETURNING id
         )
         SELECT pg_notify('scrip', 'job:' || id) FROM queued";
@@ -196,7 +199,7 @@ pub async fn restart(
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE job SET state = 'queued', done = 0, worker = NULL, leased_until = NULL, attempts = 0, error = NULL,
-            run_at = $2, updated_at = $3
+            problem = NULL, run_at = $2, updated_at = $3
         WHERE id = $1";
     sqlx::query(SQL).bind(job).bind(run_at).bind(now).execute(connection).await?;
     Ok(())
@@ -277,23 +280,25 @@ impl Claim {
         Ok(())
     }
 
-    /// Notes a fault: another attempt later, or the end.
+    /// Notes a fault: another attempt later, or the end. What is refused would be so again.
     async fn failed(&self, app: &App, fault: &Error) -> Result<()> {
         const RETRY: &str = "
             UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, error = $3, run_at = $4
             WHERE id = $1 AND worker = $2 AND state = 'running'";
         const GIVE_UP: &str = "
-            UPDATE job SET state = 'failed', worker = NULL, leased_until = NULL, error = $3, updated_at = $4
+            UPDATE job SET state = 'failed', worker = NULL, leased_until = NULL, error = $3, updated_at = $4,
+                problem = $5
             WHERE id = $1 AND worker = $2 AND state = 'running'";
         let text = reason(fault);
         let now = app.clock.now();
-        if self.attempts < self.kind.attempts_max() {
+        let problem = fault.refusal();
+        if problem.is_none() && self.attempts < self.kind.attempts_max() {
             let retry = sqlx::query(RETRY).bind(self.id).bind(self.worker).bind(text);
             retry.bind(now + backoff(self.attempts)).execute(&app.db).await?;
             return Ok(());
         }
         let mut transaction = transaction::begin(&app.db).await?;
-        let give_up = sqlx::query(GIVE_UP).bind(self.id).bind(self.worker).bind(text).bind(now);
+        let give_up = sqlx::query(GIVE_UP).bind(self.id).bind(self.worker).bind(text).bind(now).bind(problem);
         if give_up.execute(&mut *transaction).await?.rows_affected() == 1 {
             self.kind.abandoned(&mut transaction, self.subject).await?;
         }

@@ -24,7 +24,7 @@ async fn a_campaign_becomes_what_was_asked_for_when_its_vouchers_are_there() {
     let progress = a.get(&format!("{path}/progress")).await.expect(200);
     assert_eq!(
         progress,
-        json!({"work": "vouchers", "status": "queued", "total": 1000, "done": 0, "percent": 0, "parts": [], "pdfNotes": []})
+        json!({"work": "vouchers", "status": "queued", "total": 1000, "done": 0, "percent": 0, "problem": null, "parts": [], "pdfNotes": []})
     );
     assert_eq!(a.get(&path).await.expect(200)["status"], "creating");
     assert!(work_one(&app.app).await.unwrap());

@@ -2,6 +2,7 @@
 
 use super::{Both, Image, Rendition, Size};
 use crate::{
+    campaigns::prints,
     error::{Error, Result},
     resource::{Resource, reach, store},
     transaction,
@@ -96,6 +97,7 @@ pub(super) async fn replace(
         .bind(now)
         .execute(&mut *tx)
         .await?;
+    prints::outdate_showing(&mut tx, id, now).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::Shop;
 use crate::{campaigns::voucher, client::Client};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use scrip::jobs::worker::work_one;
 use serde_json::{Value, json};
 
@@ -81,6 +82,30 @@ async fn a_change_of_one_voucher_does_too() {
         a.put(&id(other), new).await.expect(200);
     };
     assert!(outdates(&shop, &path, replaced).await);
+}
+
+#[tokio::test]
+async fn another_logo_does_too() {
+    const SVG: &str = "data:image/svg+xml;base64,";
+    let shop = Shop::new().await;
+    let path = shop.campaign(3, json!({})).await;
+    shop.printed(&path).await;
+    let drawing = |color: &str| {
+        let svg = format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 6"><path fill="{color}" d="M0 0h9v6z"/></svg>"#
+        );
+        format!("{SVG}{}", BASE64_STANDARD.encode(svg))
+    };
+    let mut seen = vec![shop.parts(&path).await];
+    for image in [json!(drawing("red")), json!(drawing("blue")), Value::Null] {
+        let logo = async |a: &Client| {
+            a.put(&format!("{path}/logo"), json!({"image": image})).await.expect(200);
+        };
+        assert!(outdates(&shop, &path, logo).await, "{image}");
+        seen.push(shop.parts(&path).await);
+    }
+    assert_eq!(seen[3], seen[0]);
+    assert!(seen[0] != seen[1] && seen[1] != seen[2]);
 }
 
 #[tokio::test]

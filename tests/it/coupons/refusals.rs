@@ -59,6 +59,20 @@ async fn a_symbol_too_dense_for_its_sheet_is_refused() {
 }
 
 #[tokio::test]
+async fn a_voucher_that_can_not_be_printed_ends_the_print_and_is_named() {
+    let shop = Shop::new().await;
+    let path = shop.campaign(1, json!({})).await;
+    let style = json!({"content": {"url": format!("https://example.com/{}?c={{code}}", "x".repeat(230))}});
+    voucher(&shop.a, &path, json!({"code": "DENSE", "style": style.to_string()})).await;
+    shop.a.post(&format!("{path}/pdf?sheet=a4-4x10"), json!({})).await.expect(202);
+    shop.work().await;
+    assert_eq!(shop.status(&path).await, "failed");
+    let problem = shop.progress(&path).await["problem"].clone();
+    assert!(problem.as_str().unwrap().contains("DENSE"), "{problem}");
+    shop.a.get(&format!("{path}/pdf")).await.expect(409);
+}
+
+#[tokio::test]
 async fn others_have_nothing_of_it() {
     let shop = Shop::new().await;
     let path = shop.campaign(1, json!({})).await;
