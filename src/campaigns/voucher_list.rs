@@ -25,6 +25,24 @@ macro_rules! term {
     };
 }
 
+/// What a coupon says and how it looks, as columns.
+macro_rules! look {
+    () => {
+        concat!(
+            term!("voucher_text1", "text1"),
+            " AS text1, ",
+            term!("voucher_text2", "text2"),
+            " AS text2, ",
+            term!("voucher_text3", "text3"),
+            " AS text3, ",
+            term!("voucher_text4", "text4"),
+            " AS text4, ",
+            term!("voucher_style", "style"),
+            " AS style"
+        )
+    };
+}
+
 /// The columns of [`Voucher`].
 macro_rules! columns {
     () => {
@@ -48,16 +66,8 @@ macro_rules! columns {
             term!("time_zone", "time_zone"),
             " AS time_zone, m.hostname AS lock_owner, v.locked_till, v.status, v.amount_redeemed,
              v.total_amount_redeemed, v.created_at, v.updated_at, COALESCE(v.balance, 0) AS balance, ",
-            term!("voucher_text1", "text1"),
-            " AS text1, ",
-            term!("voucher_text2", "text2"),
-            " AS text2, ",
-            term!("voucher_text3", "text3"),
-            " AS text3, ",
-            term!("voucher_text4", "text4"),
-            " AS text4, c.voucher_logo_img::text AS logo_img, v.pdf_status, ",
-            term!("voucher_style", "style"),
-            " AS style, NULL::text AS pdf_url, v.comments AS voucher_comments, v.period_start"
+            look!(),
+            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments, v.period_start"
         )
     };
 }
@@ -68,7 +78,7 @@ macro_rules! from {
     };
 }
 
-pub(crate) use {columns, from, term};
+pub(crate) use {columns, from, look, term};
 
 const COLUMNS: &str = columns!();
 const FROM: &str = from!();

@@ -5,7 +5,7 @@ use super::{
     terms::Span,
     voucher::{NewVouchers, Voucher, code_taken},
     voucher_change::{Standing, VoucherPatch, VoucherReplacement},
-    voucher_list::{columns, from, overlay_locks, term},
+    voucher_list::{columns, from, look, overlay_locks, term},
 };
 use crate::{
     app::App,
@@ -210,16 +210,8 @@ async fn lock(connection: &mut PgConnection, group: i64, id: Uuid) -> Result<Sta
         term!("time_zone", "time_zone"),
         " AS time_zone, v.status, v.rules, v.period_start, v.redemption_count, v.amount_redeemed,
           v.total_redemption_count, v.balance, v.last_reset_at, ",
-        term!("voucher_text1", "text1"),
-        " AS text1, ",
-        term!("voucher_text2", "text2"),
-        " AS text2, ",
-        term!("voucher_text3", "text3"),
-        " AS text3, ",
-        term!("voucher_text4", "text4"),
-        " AS text4, ",
-        term!("voucher_style", "style"),
-        " AS style, v.comments
+        look!(),
+        ", v.comments
          FROM voucher v JOIN campaign c ON c.id = v.campaign
          WHERE v.id = $1 AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)
          FOR KEY SHARE OF c FOR UPDATE OF v"

@@ -2,7 +2,11 @@
 
 use super::{notes::Note, options::Options};
 use crate::{
-    campaigns::{campaign::Campaign, terms::Status, voucher_list::term},
+    campaigns::{
+        campaign::Campaign,
+        terms::Status,
+        voucher_list::{look, term},
+    },
     error::{Error, Result},
     redemption::code,
 };
@@ -88,16 +92,8 @@ macro_rules! printed {
             " AS expires_on, ",
             term!("time_zone", "time_zone"),
             " AS time_zone, ",
-            term!("voucher_text1", "text1"),
-            " AS text1, ",
-            term!("voucher_text2", "text2"),
-            " AS text2, ",
-            term!("voucher_text3", "text3"),
-            " AS text3, ",
-            term!("voucher_text4", "text4"),
-            " AS text4, ",
-            term!("voucher_style", "style"),
-            " AS style FROM voucher v JOIN campaign c ON c.id = v.campaign WHERE "
+            look!(),
+            " FROM voucher v JOIN campaign c ON c.id = v.campaign WHERE "
         )
     };
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::io::Cursor;
 
 /// An image in one colour.
-fn file(width: u32, height: u32, red: u8, format: ImageFormat) -> Vec<u8> {
+pub fn file(width: u32, height: u32, red: u8, format: ImageFormat) -> Vec<u8> {
     let pixels: DynamicImage = ImageBuffer::from_pixel(width, height, Rgb([red, 0, 0])).into();
     let mut bytes = Cursor::new(Vec::new());
     pixels.write_to(&mut bytes, format).unwrap();
@@ -23,7 +23,8 @@ fn png(width: u32, height: u32, red: u8) -> Vec<u8> {
     file(width, height, red, ImageFormat::Png)
 }
 
-fn base64(bytes: impl AsRef<[u8]>) -> String {
+/// Bytes as JSON has them.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
@@ -50,10 +51,11 @@ async fn send(client: &Client, method: Method, path: &str, content_type: &str, b
     client.send_raw(request.body(Body::from(body)).unwrap()).await
 }
 
-const FORM: &str = "multipart/form-data; boundary=line";
+/// The type of a [`form`].
+pub const FORM: &str = "multipart/form-data; boundary=line";
 
 /// A form of files with these names.
-fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, bytes) in parts {
         let head =

@@ -3,42 +3,21 @@
 use crate::{
     app::TestApp,
     client::{Client, Reply},
+    images::{FORM, base64, file, form},
     world,
 };
 use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb};
+use image::ImageFormat;
 use serde_json::{Value, json};
-use std::io::Cursor;
 
 const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'>
     <circle cx='9' cy='9' r='9' fill='#ff0000'/></svg>";
 
-const FORM: &str = "multipart/form-data; boundary=line";
-
 fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
-    let pixels: DynamicImage = ImageBuffer::from_pixel(width, height, Rgb([200u8, 0, 0])).into();
-    let mut bytes = Cursor::new(Vec::new());
-    pixels.write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
-}
-
-fn base64(bytes: impl AsRef<[u8]>) -> String {
-    BASE64_STANDARD.encode(bytes)
-}
-
-fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (name, bytes) in parts {
-        let head =
-            format!("--line\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n");
-        body.extend([head.as_bytes(), bytes, b"\r\n"].concat());
-    }
-    body.extend(b"--line--\r\n");
-    body
+    file(width, height, 200, format)
 }
 
 /// A campaign, and who looks after it.
