@@ -3,7 +3,8 @@
 use qrcode::{
     EcLevel, QrCode, QrResult, Version,
     bits::Bits,
-    optimize::{Optimizer, Parser, Segment, total_encoded_len},
+    optimize::{Segment, total_encoded_len},
+    types::Mode,
 };
 
 /// Modules that stay white on each side of it.
@@ -35,24 +36,24 @@ pub struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// The smallest version that holds `content`, and the highest level at which it still does.
     pub fn of(content: &'a str) -> Result<Self, TooLong> {
-        let segments: Vec<Segment> = Parser::new(content.as_bytes()).collect();
-        for (class, last) in CLASSES.into_iter().enumerate() {
+        let mut first = 1;
+        for last in CLASSES {
             let counted = Version::Normal(last);
-            // What is not ASCII is one piece of UTF-8: the parser would take some of its bytes
-            // for Shift JIS, and readers would show other characters.
+            // What is not ASCII is one piece of UTF-8, and says so.
             let (segments, bits) = if content.is_ascii() {
-                let segments: Vec<_> = Optimizer::new(segments.iter().copied(), counted).collect();
+                let segments = shortest(content.as_bytes(), counted);
                 let bits = total_encoded_len(&segments, counted);
                 (segments, bits)
             } else {
-                (Vec::new(), UTF8_BITS + byte_header(counted) + 8 * content.len())
+                let whole = Segment { mode: Mode::Byte, begin: 0, end: content.len() };
+                (vec![whole], UTF8_BITS + whole.encoded_len(counted))
             };
-            let first = class.checked_sub(1).map_or(1, |before| CLASSES[before] + 1);
             let holds = |version, level| capacity(version, level).is_some_and(|capacity| bits <= capacity);
             if let Some(version) = (first..=last).find(|version| holds(*version, EcLevel::L)) {
                 let level = LEVELS.into_iter().find(|level| holds(version, *level)).unwrap_or(EcLevel::L);
                 return Ok(Self { content, segments, version, level });
             }
+            first = last + 1;
         }
         Err(TooLong)
     }
@@ -72,12 +73,10 @@ impl<'a> Plan<'a> {
 
     fn encode(&self) -> QrResult<QrCode> {
         let mut bits = Bits::new(Version::Normal(self.version));
-        if self.content.is_ascii() {
-            bits.push_segments(self.content.as_bytes(), self.segments.iter().copied())?;
-        } else {
+        if !self.content.is_ascii() {
             bits.push_eci_designator(UTF8)?;
-            bits.push_byte_data(self.content.as_bytes())?;
         }
+        bits.push_segments(self.content.as_bytes(), self.segments.iter().copied())?;
         bits.push_terminator(self.level)?;
         QrCode::with_bits(bits, self.level)
     }
@@ -88,9 +87,50 @@ fn capacity(version: i16, level: EcLevel) -> Option<usize> {
     Bits::new(Version::Normal(version)).max_len(level).ok()
 }
 
-/// The bits before a piece of bytes.
-fn byte_header(version: Version) -> usize {
-    4 + if version == Version::Normal(CLASSES[0]) { 8 } else { 16 }
+/// Divides ASCII into pieces of digits, of what QR codes call alphanumeric, and of bytes, so that
+/// all of them together are as short as they can be.
+fn shortest(text: &[u8], version: Version) -> Vec<Segment> {
+    const MODES: [Mode; 3] = [Mode::Numeric, Mode::Alphanumeric, Mode::Byte];
+    // In sixths of a bit: three digits take ten bits, two letters eleven.
+    const EACH: [usize; 3] = [20, 33, 48];
+    let header = MODES.map(|mode| 6 * (4 + mode.length_bits_count(version)));
+    let mut costs = header;
+    // For each character and the mode that it ends in, the mode that it is best written in.
+    let mut chosen: Vec<[usize; 3]> = Vec::with_capacity(text.len());
+    for byte in text {
+        let fits = [byte.is_ascii_digit(), is_alphanumeric(*byte), true];
+        let here: [Option<usize>; 3] =
+            [0, 1, 2].map(|mode| fits[mode].then(|| costs[mode].saturating_add(EACH[mode])));
+        let best = [0, 1, 2].map(|to: usize| {
+            let switched = |from: usize| {
+                let cost = here[from].unwrap_or(NEVER);
+                // A piece ends with a whole bit.
+                if from == to { cost } else { cost.div_ceil(6) * 6 + header[to] }
+            };
+            [0, 1, 2].into_iter().map(|from| (switched(from), from)).min().unwrap_or((NEVER, 2))
+        });
+        costs = best.map(|(cost, _)| cost);
+        chosen.push(best.map(|(_, from)| from));
+    }
+    let mut mode = (0..3).min_by_key(|mode| costs[*mode]).unwrap_or(2);
+    let mut segments: Vec<Segment> = Vec::new();
+    for (at, from) in chosen.iter().enumerate().rev() {
+        mode = from[mode];
+        match segments.last_mut() {
+            Some(next) if next.mode == MODES[mode] => next.begin = at,
+            _ => segments.push(Segment { mode: MODES[mode], begin: at, end: at + 1 }),
+        }
+    }
+    segments.reverse();
+    segments
+}
+
+/// More than anything costs.
+const NEVER: usize = usize::MAX / 2;
+
+/// What takes eleven bits a pair.
+fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_uppercase() || b" $%*+-./:".contains(&byte)
 }
 
 /// A QR code.
@@ -140,6 +180,7 @@ impl Symbol {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use qrcode::optimize::Parser;
 
     fn level(content: &str) -> (usize, EcLevel) {
         let plan = Plan::of(content).unwrap();
@@ -159,6 +200,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn pieces_are_no_longer_than_others_make_them(
+            content in "[ -~]{0,100}|[0-9]{0,9}[A-Z0-9-]{0,20}[0-9]{0,30}[a-z]{0,9}",
+        ) {
+            let data = content.as_bytes();
+            for class in CLASSES {
+                let version = Version::Normal(class);
+                let ours = shortest(data, version);
+                let theirs: Vec<Segment> = Parser::new(data).optimize(version).collect();
+                prop_assert!(total_encoded_len(&ours, version) <= total_encoded_len(&theirs, version));
+                prop_assert!(ours.windows(2).all(|pair| pair[0].end == pair[1].begin));
+                let whole = (ours.first().map(|first| first.begin), ours.last().map(|last| last.end));
+                prop_assert_eq!(whole, if data.is_empty() { (None, None) } else { (Some(0), Some(data.len())) });
+            }
+        }
+
+        #[test]
         fn blocks_paint_the_dark_modules_once_and_nothing_else(content in "[ -~]{1,300}|\\PC{1,40}") {
             let plan = Plan::of(&content).unwrap();
             let symbol = plan.draw().unwrap();
@@ -174,10 +231,12 @@ mod tests {
         }
 
         #[test]
-        fn no_smaller_version_and_no_higher_level_would_do(content in "[ -~]{1,300}") {
+        fn no_smaller_version_and_no_higher_level_would_do(
+            content in "[ -~]{1,300}|[0-9]{0,9}[A-Z0-9-]{0,20}[0-9]{0,30}[a-z]{0,9}",
+        ) {
             let plan = Plan::of(&content).unwrap();
             let (version, data) = (plan.version, content.as_bytes());
-            prop_assert!(QrCode::with_version(data, Version::Normal(version), plan.level).is_ok());
+            prop_assert!(plan.draw().is_ok());
             prop_assert!(version == 1 || QrCode::with_version(data, Version::Normal(version - 1), EcLevel::L).is_err());
             let higher = LEVELS.into_iter().take_while(|level| *level != plan.level);
             for level in higher {

@@ -84,15 +84,15 @@ const SMALL_LABEL: Design = Design {
 };
 
 const WIDE_LABEL: Design = Design {
-    headline: measure(14.0, 9.0, 2),
+    headline: measure(14.0, 8.5, 2),
     subline: measure(10.0, 7.0, 2),
     body: measure(8.0, 6.0, 4),
     small: measure(6.0, 5.0, 2),
-    value: measure(25.0, 17.0, 1),
+    value: measure(24.0, 15.0, 1),
     expiry: measure(7.0, 5.0, 2),
     code: measure(7.5, 5.0, 4),
     gap: 3.5,
-    logo: mm(9.0),
+    logo: mm(8.0),
     symbol: 0.36,
     ..LABEL
 };

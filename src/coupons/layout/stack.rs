@@ -20,7 +20,7 @@ use crate::{
 
 /// Who gets room first, and is left out last.
 const RANKS: [Part; 7] =
-    [Part::Value, Part::Text1, Part::Expiry, Part::Text2, Part::Logo, Part::Text3, Part::Text4];
+    [Part::Value, Part::Text1, Part::Expiry, Part::Logo, Part::Text2, Part::Text3, Part::Text4];
 /// The least that is left of a gap, what it is by itself, and the most that it grows to.
 const GAPS: [f32; 3] = [0.5, 1.0, 1.8];
 /// The least that is left of a logo.

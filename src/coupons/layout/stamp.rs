@@ -19,6 +19,8 @@ const DARK_MIN: f32 = mm(10.0);
 const BAR: (f32, f32) = (mm(0.19), mm(0.33));
 /// What nothing may be printed on at the edges of a cell, quiet zones included.
 const EDGE: f32 = mm(0.5);
+/// The most that the code measures, of what it measures by itself.
+const CODE_MAX: f32 = 2.0;
 /// The height of a line of the code, of its size.
 const LEADING: f32 = 1.3;
 
@@ -64,11 +66,26 @@ impl Stamp {
     /// Places what is to be read in a cell.
     pub fn place(cell: &Cell, design: &Design, reading: &Reading, look: &Look) -> Result<Self, TooDense> {
         let measure = code_measure(design, look);
-        let with_bars = bars_area(cell, design, reading).and_then(|bars| {
-            let stamp = place(cell, design, reading, &measure, Some(bars)).ok()?;
+        let bare = place(cell, design, reading, &measure, None)?;
+        let below = || {
+            let stamp =
+                place(cell, design, reading, &measure, Some(bars_area(cell, design, reading)?)).ok()?;
             (stamp.dark(reading.modules) >= DARK_MIN).then_some(stamp)
-        });
-        with_bars.map_or_else(|| place(cell, design, reading, &measure, None), Ok)
+        };
+        Ok(bare.with_bars_beside(cell, reading).or_else(below).unwrap_or(bare))
+    }
+
+    /// The same with bars below the lines beside it, if they can be wide enough there.
+    fn with_bars_beside(&self, cell: &Cell, reading: &Reading) -> Option<Self> {
+        let modules = (reading.bars? + 2 * bars::QUIET) as f32;
+        let lines = self.beside;
+        let to_edge = (cell.width - EDGE - lines.x) / modules;
+        let to_margin = (cell.width - bars_margin(cell) - lines.x) / (modules - bars::QUIET as f32);
+        let module = to_edge.min(to_margin).min(BAR.1);
+        let height = (self.height * 0.15).clamp(mm(4.5), mm(7.0));
+        let bars = Area::new(lines.x, lines.bottom() - height, module * modules, height);
+        let beside = Area::new(lines.x, lines.y, lines.width, lines.height - height - mm(1.0));
+        (module >= BAR.0 && lines.width > 0.0).then_some(Self { bars: Some(bars), beside, ..*self })
     }
 
     /// What the QR code measures without its quiet zone.
@@ -87,25 +104,34 @@ fn full(modules: usize) -> f32 {
     (modules + 2 * symbol::QUIET) as f32
 }
 
-/// The size of the code as it is asked for.
+/// The size of the code as it is asked for: so large as to take the room of the QR code it can't be.
 fn code_measure(design: &Design, look: &Look) -> Measure {
-    let size = look.font_size.unwrap_or(design.code.size);
+    let size = look.font_size.unwrap_or(design.code.size).min(CODE_MAX * design.code.size);
     Measure { size, floor: design.code.floor.min(size), ..design.code }
 }
 
 /// The bars' size, if they can be wide enough.
 fn bars_area(cell: &Cell, design: &Design, reading: &Reading) -> Option<Area> {
-    let modules = (reading.bars? + 2 * bars::QUIET) as f32;
-    let width = match design.shape {
-        Shape::Strip => cell.width - 2.0 * cell.sides,
-        Shape::Wide | Shape::Tall => cell.width - 2.0 * EDGE,
+    let dark = reading.bars? as f32;
+    let modules = dark + 2.0 * bars::QUIET as f32;
+    let module = match design.shape {
+        Shape::Strip => (cell.width - 2.0 * cell.sides) / modules,
+        Shape::Wide | Shape::Tall => {
+            let to_margins = (cell.width - 2.0 * bars_margin(cell)) / dark;
+            to_margins.min((cell.width - 2.0 * EDGE) / modules)
+        }
     };
-    let module = (width / modules).min(BAR.1);
+    let module = module.min(BAR.1);
     let height = match (design.shape, cell.height) {
-        (Shape::Wide, Some(height)) => (height * 0.17).clamp(mm(4.5), mm(8.0)),
+        (Shape::Wide, Some(height)) => (height * 0.15).clamp(mm(4.5), mm(6.0)),
         _ => mm(10.0),
     };
     (module >= BAR.0).then(|| Area::new((cell.width - module * modules) / 2.0, 0.0, module * modules, height))
+}
+
+/// What bars keep free at the sides of a cell: they can do with a little less than text.
+fn bars_margin(cell: &Cell) -> f32 {
+    cell.sides - mm(1.0)
 }
 
 /// The size of the code in `width`, and how many lines it takes.

@@ -143,8 +143,11 @@ fn the_symbol_is_large_enough_to_scan() {
         let modules = Plan::of(&composed.content).unwrap().width();
         let module = composed.stamp.module(modules) / mm(1.0);
         let side = module * modules as f32;
-        let least =
-            if matches!(kind, SheetKind::A4FourByTen | SheetKind::LetterFourByTen) { 14.0 } else { 20.0 };
+        let least = match kind {
+            SheetKind::A4FourByTen | SheetKind::LetterFourByTen => 14.0,
+            SheetKind::LetterThreeByEight => 19.0,
+            _ => 20.0,
+        };
         assert!(side >= least, "{kind:?}: {side} mm");
         assert!(module >= 0.33, "{kind:?}: {module} mm");
     }
@@ -182,8 +185,10 @@ fn bars_stand_where_there_is_room_for_them() {
 #[test]
 fn a_code_is_never_cut() {
     let code = format!("ABCDE-{}", "W".repeat(64));
-    for kind in KINDS {
-        let long = Coupon { code: code.clone(), ..coupon(FULL, "€ 2,50") };
+    for (kind, size) in KINDS.into_iter().flat_map(|kind| [(kind, None), (kind, Some(96.0))]) {
+        let mut style = Style::default();
+        style.code.font_size = size;
+        let long = Coupon { code: code.clone(), ..with_style(coupon(FULL, "€ 2,50"), style) };
         let composed = compose(kind, None, &long).unwrap();
         let said: String =
             composed.code.lines.iter().flat_map(|line| &line.runs).map(|run| run.text.as_str()).collect();
