@@ -37,11 +37,14 @@ enum Step {
 /// Works part by part until all coupons are printed, the server stops, or the job is taken away.
 pub async fn run(app: &App, claim: &Claim) -> Result<Ran> {
     while !app.stop.is_cancelled() {
-        match step(app, claim).await? {
-            Step::Printed => {}
-            Step::Complete => return Ok(Ran::Done),
-            Step::TooEarly => return Ok(Ran::TooEarly),
-            Step::Lost => return Ok(Ran::Lost),
+        match step(app, claim).await {
+            Ok(Step::Printed) => {}
+            Ok(Step::Complete) => return Ok(Ran::Done),
+            Ok(Step::TooEarly) => return Ok(Ran::TooEarly),
+            Ok(Step::Lost) => return Ok(Ran::Lost),
+            // The press ends a part that the server does not wait for.
+            Err(_) if app.stop.is_cancelled() => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(Ran::Paused)
