@@ -23,6 +23,7 @@ pub mod redemption;
 pub mod resource;
 pub mod seal;
 pub mod stores;
+pub mod text;
 pub mod time;
 pub mod transaction;
 pub mod users;

@@ -2,7 +2,7 @@
 //! [`crate::redemption`].
 
 use super::terms::Checks;
-use crate::redemption::rules::RuleField;
+use crate::{redemption::rules::RuleField, text};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use utoipa::ToSchema;
@@ -39,8 +39,10 @@ pub fn check<'a>(checks: &mut Checks, pointer: &str, rules: impl Iterator<Item =
         }
         let at = format!("{pointer}/{index}/value");
         let is_id = !matches!(field, RuleField::Product | RuleField::LocationExternalRef);
-        if value.trim().is_empty() || value.chars().any(char::is_control) {
-            checks.wrong(at, "must be text without control characters");
+        if value.trim().is_empty() {
+            checks.wrong(at, "must not be empty");
+        } else if let Some(flaw) = text::flaw(value) {
+            checks.wrong(at, flaw);
         } else if value.chars().count() > VALUE_MAX {
             checks.wrong(at, "must have at most 200 characters");
         } else if is_id && !is_id_text(value) {

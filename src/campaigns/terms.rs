@@ -3,6 +3,7 @@
 use super::style::Style;
 use crate::{
     error::{Error, Issue, Result},
+    text,
     time::Moment,
 };
 use chrono::{DateTime, Utc};
@@ -144,15 +145,9 @@ impl Checks {
         self.number("/redemptionLimit", limit.unwrap_or(1), 1, LIMIT_MAX);
     }
 
-    /// Text of a line: no control characters, at most `max` characters.
+    /// Text of a line: nothing in it that deceives or breaks, at most `max` characters.
     pub fn text(&mut self, pointer: &'static str, text: Option<&str>, max: usize) {
-        let Some(text) = text else { return };
-        if text.chars().any(char::is_control) {
-            self.wrong(pointer, "must not contain control characters");
-        }
-        if text.chars().count() > max {
-            self.0.push(Issue::at(pointer, format!("must have at most {max} characters")));
-        }
+        self.read(pointer, text, max, text::flaw);
     }
 
     /// A name: text that says something.
@@ -165,8 +160,23 @@ impl Checks {
 
     /// Several lines: as [`Checks::text`], but they may break.
     pub fn lines(&mut self, pointer: &'static str, text: Option<&str>, max: usize) {
-        let flat = text.map(|text| text.replace(['\n', '\r', '\t'], " "));
-        self.text(pointer, flat.as_deref(), max);
+        self.read(pointer, text, max, text::flaw_of_lines);
+    }
+
+    fn read(
+        &mut self,
+        pointer: &'static str,
+        text: Option<&str>,
+        max: usize,
+        flaw: fn(&str) -> Option<&'static str>,
+    ) {
+        let Some(text) = text else { return };
+        if let Some(flaw) = flaw(text) {
+            self.wrong(pointer, flaw);
+        }
+        if text.chars().count() > max {
+            self.0.push(Issue::at(pointer, format!("must have at most {max} characters")));
+        }
     }
 
     /// The style of a coupon: JSON as text, so that pointers go on within it.
@@ -275,6 +285,11 @@ mod tests {
     fn text_prefix_and_style_are_checked() {
         assert_eq!(pointers(|checks| checks.name("/name", " ")), ["/name"]);
         assert_eq!(pointers(|checks| checks.name("/name", "a\u{0}b")), ["/name"]);
+        assert_eq!(pointers(|checks| checks.name("/name", "a\u{202e}b")), ["/name"]);
+        assert!(pointers(|checks| checks.lines("/note", Some("a\r\nb"), 4)).is_empty());
+        assert_eq!(pointers(|checks| checks.lines("/note", Some("a\u{2028}b"), 4)), ["/note"]);
+        let too_long = "x".repeat(10_000);
+        assert_eq!(pointers(|checks| checks.text("/text1", Some(&too_long), TEXT_MAX)), ["/text1"]);
         assert!(pointers(|checks| checks.name("/name", &"ü".repeat(NAME_MAX))).is_empty());
         assert_eq!(pointers(|checks| checks.name("/name", &"ü".repeat(NAME_MAX + 1))), ["/name"]);
         for prefix in ["", "ABCDEF", "a-b", "é"] {

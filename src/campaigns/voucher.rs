@@ -7,6 +7,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     redemption::{code::Code, rules::Rule, voucher::Kind},
+    text,
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -237,11 +238,10 @@ fn own_code(checks: &mut Checks, code: &str, prefix: Option<&str>) -> Option<(St
         None => code.to_owned(),
     };
     let parsed = Code::parse(&full).filter(|_| !code.is_empty() && code.trim() == code);
-    if parsed.is_none() || code.chars().count() > CODE_MAX {
-        checks.wrong(
-            "/code",
-            "must be 1 to 64 characters, without space around them and without control characters",
-        );
+    if let Some(flaw) = text::flaw(code) {
+        checks.wrong("/code", flaw);
+    } else if parsed.is_none() || code.chars().count() > CODE_MAX {
+        checks.wrong("/code", "must be 1 to 64 characters, without space around them");
     }
     parsed.map(|parsed| (full, parsed))
 }
@@ -284,6 +284,7 @@ mod tests {
             r#""""#,
             r#"" a""#,
             r#""a\u0007""#,
+            r#""a\u202eb""#,
             &format!(r#""{}""#, "x".repeat(65)),
             &format!(r#""{}""#, "é".repeat(60)),
         ] {

@@ -5,6 +5,7 @@ use crate::{
     app::App,
     error::{Error, Result, violates},
     http::Caller,
+    text,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -60,8 +61,11 @@ pub struct ApiKey {
 /// Creates a key that acts for the caller's group, within what the caller may do.
 pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<CreatedKey> {
     let name = draft.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_MAX_CHARS || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > NAME_MAX_CHARS {
         return Err(Error::invalid("/name", format!("must be 1 to {NAME_MAX_CHARS} characters on one line")));
+    }
+    if let Some(flaw) = text::flaw(name) {
+        return Err(Error::invalid("/name", flaw));
     }
     let scopes = scopes(caller, draft.scopes, draft.machine.is_some())?;
     if !within_reach(app, caller, draft.machine).await? {

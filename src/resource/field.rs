@@ -1,7 +1,10 @@
 //! What a field of a resource can be: how it is read, kept, shown, compared and documented.
 
 use super::{Resource, Spec};
-use crate::http::list::Kind;
+use crate::{
+    http::list::Kind,
+    text::{flaw, flaw_of_lines},
+};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -147,8 +150,8 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
         if text.trim().is_empty() {
             return Err(D::Error::custom("must not be empty"));
         }
-        if text.chars().any(char::is_control) {
-            return Err(D::Error::custom("must not contain control characters"));
+        if let Some(flaw) = flaw(&text) {
+            return Err(D::Error::custom(flaw));
         }
         if text.chars().count() > MAX {
             return Err(D::Error::custom(format_args!("must have at most {MAX} characters")));
@@ -179,8 +182,8 @@ const NOTE_MAX_CHARS: usize = 4_000;
 impl<'de> Deserialize<'de> for Note {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(D::Error::custom("must not contain control characters"));
+        if let Some(flaw) = flaw_of_lines(&text) {
+            return Err(D::Error::custom(flaw));
         }
         if text.chars().count() > NOTE_MAX_CHARS {
             return Err(D::Error::custom(format_args!("must have at most {NOTE_MAX_CHARS} characters")));

@@ -19,6 +19,7 @@ mod images;
 mod list;
 mod load;
 mod logs;
+mod looks;
 mod lua;
 mod model;
 mod opening_hours;

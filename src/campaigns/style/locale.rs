@@ -89,13 +89,6 @@ fn main_country(language: &str) -> String {
     listed.map_or_else(|| language.to_ascii_uppercase(), str::to_owned)
 }
 
-impl Locale {
-    /// Its language, by its code of two or three letters.
-    pub fn language(self) -> String {
-        self.0.to_string().chars().take_while(char::is_ascii_alphabetic).collect()
-    }
-}
-
 impl fmt::Display for Locale {
     /// Its tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
