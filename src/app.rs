@@ -109,6 +109,7 @@ impl App {
         let stores = Stores::unasked(clock.now());
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
         let post = Post::new(&config).map_err(Error::fault)?;
+        let typefaces = Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?;
         let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
         let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
         let (reconcile, backlog, committed) = Reconcile::new();
@@ -134,7 +135,7 @@ impl App {
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
             images: Workshop::new(&config),
-            typefaces: Arc::new(Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?),
+            typefaces: Arc::new(typefaces),
             keyring: Keyring::new(&config)?,
             waiting: Waiting::default(),
             closing: stop.child_token(),

@@ -41,7 +41,8 @@ pub struct Manner {
 pub struct Room {
     /// How wide a line can be.
     pub width: f32,
-    /// How high all lines together can be.
+    /// How high all lines together can be; one takes [`Typefaces::line_height`], or more where marks are
+    /// stacked.
     pub height: f32,
     /// How many lines there can be.
     pub lines_max: usize,
