@@ -68,9 +68,18 @@ pub enum Error {
         /// The limit in force.
         limit_bytes: usize,
     },
+    /// What `If-Match` names is not what is there.
+    #[error("it has changed since")]
+    Changed,
     /// The body is of a type that is not read here.
     #[error("send application/json")]
     UnsupportedMedia,
+    /// None of the bytes that were asked for is there.
+    #[error("it has no more than {length} bytes")]
+    Beyond {
+        /// How many there are.
+        length: u64,
+    },
     /// Readable, and wrong.
     #[error("the request is invalid")]
     Invalid(Vec<Issue>),
@@ -118,7 +127,9 @@ impl Error {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
             Self::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::Beyond { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -228,6 +239,12 @@ impl IntoResponse for Error {
             }
             Self::Unavailable { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Beyond { length } => {
+                headers.extend(
+                    HeaderValue::try_from(format!("bytes */{length}"))
+                        .map(|length| (header::CONTENT_RANGE, length)),
+                );
             }
             Self::Unauthorized(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

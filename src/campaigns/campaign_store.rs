@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    fleet::image,
     http::list::{Column, Kind, Listing},
     jobs::{self, State},
     transaction,
@@ -183,7 +184,7 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
     fetch(db, group, id).await?;
     let mut transaction = transaction::begin(db).await?;
     let job = jobs::lock_latest(&mut transaction, generation::KIND, id).await?;
-    lock(&mut transaction, group, id).await?;
+    let logo = lock(&mut transaction, group, id).await?.voucher_logo_img;
     if sqlx::query_scalar(REDEEMED).bind(id).fetch_one(&mut *transaction).await? {
         return Err(Error::Conflict("the campaign was redeemed: deactivate it instead".into()));
     }
@@ -196,6 +197,9 @@ pub(super) async fn delete(db: &PgPool, group: i64, id: i64, now: DateTime<Utc>)
         sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
+    if let Some(logo) = logo {
+        image::store::forget_logo(db, logo).await;
+    }
     Ok(())
 }
 

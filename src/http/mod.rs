@@ -10,13 +10,16 @@ pub mod list;
 pub mod metrics;
 mod openapi;
 mod problems;
+pub mod ranges;
 mod strict;
 pub mod trace;
 
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
-use crate::{app::App, assortment, campaigns, fleet, gateway, identity, redemption, resource::Spec, users};
+use crate::{
+    app::App, assortment, campaigns, coupons, fleet, gateway, identity, redemption, resource::Spec, users,
+};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -31,6 +34,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(identity::routes())
         .merge(users::routes())
         .merge(campaigns::routes())
+        .merge(coupons::routes())
         .merge(fleet::routes())
         .merge(assortment::routes())
         .merge(redemption::http::routes())

@@ -63,19 +63,33 @@ const EXPLANATIONS: &[Explanation] = &[
         cure: "Read the resource and decide again; give a new order a new id.",
     },
     Explanation {
+        kind: "precondition-failed",
+        status: 412,
+        meaning: "What is there is not what the request is for.",
+        cause: "The file has changed: If-Match names another entity tag than it has now.",
+        cure: "Fetch it again, whole.",
+    },
+    Explanation {
         kind: "too-large",
         status: 413,
         meaning: "More was sent than this server reads.",
-        cause: "The body weighs more than body_max_bytes allows, or an image more than image_max_bytes; detail \
-                names the limit.",
+        cause: "The body weighs more than body_max_bytes allows, an image more than \
+                image_max_bytes, or a drawing more than drawing_max_bytes; detail names the limit.",
         cure: "Send less at once.",
     },
     Explanation {
         kind: "unsupported-media-type",
         status: 415,
         meaning: "The body is of a type that is not read here.",
-        cause: "The Content-Type is not application/json.",
+        cause: "The Content-Type is not application/json, or another that the endpoint's documentation names.",
         cure: "Send JSON, and say so: Content-Type: application/json.",
+    },
+    Explanation {
+        kind: "range-not-satisfiable",
+        status: 416,
+        meaning: "None of the bytes that were asked for is there.",
+        cause: "The Range header begins behind the end of the file; Content-Range has its length.",
+        cure: "If all of it has arrived, nothing is left to do; otherwise fetch it again, whole.",
     },
     Explanation {
         kind: "invalid",
@@ -154,7 +168,9 @@ mod tests {
             Error::NotFound(""),
             Error::Conflict("".into()),
             Error::TooLarge { what: "", limit_bytes: 1 },
+            Error::Changed,
             Error::UnsupportedMedia,
+            Error::Beyond { length: 1 },
             Error::invalid("", ""),
             Error::TooMany { what: "", retry_after_s: 1 },
             Error::Unavailable { store: Store::Redis },

@@ -5,7 +5,7 @@ use super::{Columns, Reach, Spec, camel, reach};
 use crate::error::{Error, Issue, Result};
 use serde_json::Value;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 /// Someone who points at things: for whom it is done, and whose the row is.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,7 @@ pub async fn check_set(
     if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
 }
 
-fn nothing(pointer: String, target: &'static Spec) -> Issue {
+/// That what is pointed at is nothing that may be.
+pub fn nothing(pointer: impl Into<Cow<'static, str>>, target: &'static Spec) -> Issue {
     Issue::at(pointer, format!("is no {} that you see, or none that its group has to do with", target.noun))
 }

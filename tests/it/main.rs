@@ -18,6 +18,7 @@ mod identity;
 mod images;
 mod list;
 mod load;
+mod logos;
 mod logs;
 mod looks;
 mod lua;

@@ -1,7 +1,10 @@
 //! Logos, written into files.
 
 use super::*;
-use crate::fleet::image::codec::{self, Bounds};
+use crate::fleet::image::{
+    codec::{self, Bounds},
+    drawing::Unfit,
+};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
 use pdf_writer::{Content as Drawn, Finish, Name, Pdf, Rect};
 use std::{fmt::Write, io::Cursor};
@@ -141,4 +144,13 @@ fn what_is_nested_too_deeply_is_refused_before_it_is_printed() {
     for depth in [30, 55, 70, 5_000] {
         assert!(nested(depth).is_err(), "{depth}");
     }
+}
+
+#[test]
+fn no_drawing_makes_a_file_large() {
+    // Each becomes an object of its own, with its resources.
+    let groups = "<g opacity='.5'><path d='M0 0h9v9'/></g>".repeat(4_000);
+    let svg = format!("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>{groups}</svg>");
+    let stored = codec::logo(svg.as_bytes(), BOUNDS).unwrap().original;
+    assert!(matches!(Logo::read(&stored), Err(Flaw::Drawing(Unfit::Heavy(_)))));
 }

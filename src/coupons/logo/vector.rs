@@ -8,6 +8,9 @@ use pdf_writer::{Chunk, Primitive, Ref};
 use std::collections::BTreeMap;
 use svg2pdf::{ConversionError, ConversionOptions};
 
+/// What a drawing may take of a file, in bytes.
+const BYTES_MAX: usize = 2 << 20;
+
 /// A drawing as the objects of a PDF.
 #[derive(Clone)]
 pub(super) struct Vector {
@@ -31,6 +34,9 @@ impl Vector {
                 ConversionError::TooMuchNesting => Unfit::Nested,
                 other => Unfit::Broken(other.to_string()),
             })?;
+        if objects.len() > BYTES_MAX {
+            return Err(Unfit::Heavy(BYTES_MAX).into());
+        }
         let objects = in_order(&objects).ok_or(Flaw::Damaged)?;
         Ok((Self { objects, root }, tree.size().width() / tree.size().height()))
     }

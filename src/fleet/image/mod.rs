@@ -9,7 +9,7 @@ pub mod codec;
 pub mod drawing;
 mod http;
 pub mod store;
-mod upload;
+pub mod upload;
 pub mod workshop;
 
 pub(super) use http::routes;

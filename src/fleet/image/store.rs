@@ -31,14 +31,43 @@ fn seen(columns: &'static str, group: i64, id: i64, size: Size) -> QueryBuilder<
 
 /// Stores a new image of `group`.
 pub(super) async fn insert(db: &PgPool, group: i64, both: &Both, now: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str =
-        "INSERT INTO image (user_group, created_at, updated_at) VALUES ($1, $2, $2) RETURNING id";
     let mut tx = transaction::begin(db).await?;
-    let id = sqlx::query_scalar(SQL).bind(group).bind(now).fetch_one(&mut *tx).await?;
-    put(&mut tx, id, Size::Original, &both.original).await?;
-    put(&mut tx, id, Size::Thumbnail, &both.thumbnail).await?;
+    let id = add(&mut tx, group, both, false, now).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// Stores an image that `group` sent as a logo: it is there as long as a campaign shows it.
+pub async fn insert_logo(tx: &mut PgConnection, group: i64, both: &Both, now: DateTime<Utc>) -> Result<i64> {
+    add(tx, group, both, true, now).await
+}
+
+async fn add(
+    tx: &mut PgConnection,
+    group: i64,
+    both: &Both,
+    sent_as_logo: bool,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO image (user_group, sent_as_logo, created_at, updated_at) VALUES ($1, $2, $3, $3)
+        RETURNING id";
+    let id = sqlx::query_scalar(SQL).bind(group).bind(sent_as_logo).bind(now).fetch_one(&mut *tx).await?;
+    put(tx, id, Size::Original, &both.original).await?;
+    put(tx, id, Size::Thumbnail, &both.thumbnail).await?;
+    Ok(id)
+}
+
+/// Deletes an image that was sent as a logo and that nothing shows any more. It is no harm if it stays.
+pub async fn forget_logo(db: &PgPool, id: i64) {
+    const SQL: &str = "
+        DELETE FROM image WHERE id = $1 AND sent_as_logo
+        AND NOT EXISTS (SELECT FROM campaign WHERE voucher_logo_img = image.id)
+        AND NOT EXISTS (SELECT FROM machine_model WHERE machine_model.image = image.id)";
+    // Something may have come to show it this moment.
+    if let Err(error) = sqlx::query(SQL).bind(id).execute(db).await {
+        tracing::info!(error = %error, image = id, "a logo that was replaced stays");
+    }
 }
 
 /// Refuses an image that `group` may not change.

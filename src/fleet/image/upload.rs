@@ -1,4 +1,4 @@
-//! How images are sent: as base64 text in JSON, or as the files of a form.
+//! How images are sent: as base64 text in JSON, as the files of a form, or as the body itself.
 
 use super::workshop::File;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     http::extract::{self, broken, escaped, present},
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
     http::header,
 };
@@ -16,13 +16,16 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use serde::{Deserialize, de::DeserializeOwned};
-use std::{marker::PhantomData, time::Duration};
+use serde::Deserialize;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 /// How long a body may take to arrive: nobody else has its place meanwhile.
 const ARRIVAL_MAX: Duration = Duration::from_mins(1);
+
+/// What a body can say that it is if it is an image. What it is, its bytes tell.
+const IMAGES: &[&str] = &["image/gif", "image/jpeg", "image/png", "image/svg+xml", "image/webp"];
 
 /// As most write it, with or without the padding at its end.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -60,12 +63,6 @@ pub(super) struct ImagePatch {
     thumbnail: Option<Option<String>>,
 }
 
-impl From<ImageDraft> for ImagePatch {
-    fn from(ImageDraft { original, thumbnail }: ImageDraft) -> Self {
-        Self { original: Some(Some(original)), thumbnail: Some(thumbnail) }
-    }
-}
-
 /// A new image, as a form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "says in the document what is read part by part")]
@@ -90,9 +87,9 @@ pub(super) struct ImagePatchForm {
     thumbnail: Option<Vec<u8>>,
 }
 
-/// One of the two fields.
+/// A field that holds a file.
 #[derive(Debug)]
-pub(super) enum Sent {
+pub enum Sent {
     /// It was not there.
     Absent,
     /// It was there, with nothing in it.
@@ -101,101 +98,163 @@ pub(super) enum Sent {
     File(File),
 }
 
-/// A request with images in it, as a form or as a `T` in JSON, and its place among those that are
-/// received at once.
-#[derive(Debug)]
-pub(super) struct Upload<T> {
-    pub(super) original: Sent,
-    pub(super) thumbnail: Sent,
-    _seat: OwnedSemaphorePermit,
-    _read_as: PhantomData<T>,
+/// The fields of a request with images in it: as JSON, as a form, or (of one image) as the body itself.
+pub trait Fields<const FILES: usize>: 'static {
+    /// JSON pointers of those that hold files; the fields of a form have the same names.
+    const POINTERS: [&'static str; FILES];
+    /// Whether a body that is an image is the file of the first field.
+    const BARE: bool;
+    /// What a request comes down to.
+    type Read: Send;
+
+    /// Reads JSON, with files of at most `file_max` bytes.
+    fn of_json(json: &[u8], file_max: usize) -> Result<Self::Read>;
+
+    /// What files without anything else come down to, in the order of the pointers.
+    fn of_files(files: [Sent; FILES]) -> Result<Self::Read>;
 }
 
-impl<T: DeserializeOwned + Into<ImagePatch> + Send> FromRequest<App> for Upload<T> {
+/// A request with images in it, and its place among those that are received at once.
+#[derive(Debug)]
+pub struct Upload<F: Fields<FILES>, const FILES: usize> {
+    /// What it comes down to.
+    pub read: F::Read,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl<F: Fields<FILES>, const FILES: usize> FromRequest<App> for Upload<F, FILES> {
     type Rejection = Error;
 
     async fn from_request(mut request: Request<Body>, app: &App) -> Result<Self> {
         let seat = app.images.seat().await?;
+        let file_max = app.config.image_max_bytes;
         // The original in base64, a small thumbnail, and what stands around them.
-        let body_max = app.config.image_max_bytes.saturating_mul(2);
+        let body_max = file_max.saturating_mul(2);
         DefaultBodyLimit::max(body_max).apply(&mut request);
         let arrival = async {
-            if is_form(&request) { form(request, body_max).await } else { json::<T>(request, body_max).await }
+            let kind = media_type(&request);
+            if kind == "multipart/form-data" {
+                F::of_files(form::<F, FILES>(request, body_max, file_max).await?)
+            } else if F::BARE && kind.starts_with("image/") {
+                F::of_files(bare::<F, FILES>(request, &kind, body_max, file_max).await?)
+            } else {
+                F::of_json(&extract::json_bytes(request, body_max).await?, file_max)
+            }
         };
         let arrived = tokio::time::timeout(ARRIVAL_MAX, arrival).await;
-        let (original, thumbnail) =
-            arrived.unwrap_or_else(|_| Err(Error::malformed("", "the body took too long")))?;
-        for sent in [&original, &thumbnail] {
-            sent.check(app.config.image_max_bytes)?;
-        }
-        Ok(Self { original, thumbnail, _seat: seat, _read_as: PhantomData })
+        let read = arrived.unwrap_or_else(|_| Err(Error::malformed("", "the body took too long")))?;
+        Ok(Self { read, _seat: seat })
+    }
+}
+
+/// The fields of [`ImageDraft`] and [`ImagePatch`].
+const IMAGE: [&str; 2] = [ORIGINAL, THUMBNAIL];
+
+impl Fields<2> for ImageDraft {
+    const POINTERS: [&'static str; 2] = IMAGE;
+    const BARE: bool = false;
+    type Read = [Sent; 2];
+
+    fn of_json(json: &[u8], file_max: usize) -> Result<[Sent; 2]> {
+        let Self { original, thumbnail } = extract::parse(json)?;
+        Ok([
+            Sent::text(ORIGINAL, Some(Some(original)), file_max)?,
+            Sent::text(THUMBNAIL, Some(thumbnail), file_max)?,
+        ])
+    }
+
+    fn of_files(files: [Sent; 2]) -> Result<[Sent; 2]> {
+        Ok(files)
+    }
+}
+
+impl Fields<2> for ImagePatch {
+    const POINTERS: [&'static str; 2] = IMAGE;
+    const BARE: bool = false;
+    type Read = [Sent; 2];
+
+    fn of_json(json: &[u8], file_max: usize) -> Result<[Sent; 2]> {
+        let Self { original, thumbnail } = extract::parse(json)?;
+        Ok([Sent::text(ORIGINAL, original, file_max)?, Sent::text(THUMBNAIL, thumbnail, file_max)?])
+    }
+
+    fn of_files(files: [Sent; 2]) -> Result<[Sent; 2]> {
+        Ok(files)
     }
 }
 
 impl Sent {
-    fn bytes(pointer: &'static str, bytes: Vec<u8>) -> Self {
-        if bytes.is_empty() { Self::Empty } else { Self::File(File { pointer, bytes }) }
+    /// The bytes of a field, refused (413) if there are more than `file_max`.
+    pub fn bytes(pointer: &'static str, bytes: Vec<u8>, file_max: usize) -> Result<Self> {
+        if bytes.len() > file_max {
+            let what = pointer.trim_start_matches('/');
+            return Err(Error::TooLarge { what, limit_bytes: file_max });
+        }
+        Ok(if bytes.is_empty() { Self::Empty } else { Self::File(File { pointer, bytes }) })
     }
 
     /// A field of JSON, as [`present`] reads it.
-    #[expect(clippy::option_option, reason = "absent, null and text are three things")]
-    fn text(pointer: &'static str, text: Option<Option<String>>) -> Result<Self> {
+    pub fn text(pointer: &'static str, text: Option<Option<String>>, file_max: usize) -> Result<Self> {
         match text {
             None => Ok(Self::Absent),
             Some(None) => Ok(Self::Empty),
             Some(Some(text)) => {
                 let bytes = decode(&text).map_err(|detail| Error::invalid(pointer, detail))?;
-                Ok(Self::bytes(pointer, bytes))
+                Self::bytes(pointer, bytes, file_max)
             }
-        }
-    }
-
-    fn check(&self, limit_bytes: usize) -> Result<()> {
-        match self {
-            Self::File(file) if file.bytes.len() > limit_bytes => {
-                Err(Error::TooLarge { what: file.pointer.trim_start_matches('/'), limit_bytes })
-            }
-            _ => Ok(()),
         }
     }
 }
 
-fn is_form(request: &Request<Body>) -> bool {
+/// What a request says that its body is, in lower case and without parameters.
+fn media_type(request: &Request<Body>) -> String {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mime = content_type.and_then(|content_type| content_type.split(';').next()).unwrap_or_default();
-    mime.trim().eq_ignore_ascii_case("multipart/form-data")
+    mime.trim().to_ascii_lowercase()
 }
 
-async fn json<T: DeserializeOwned + Into<ImagePatch>>(
+/// A body that is the first of the fields.
+async fn bare<F: Fields<FILES>, const FILES: usize>(
+    request: Request<Body>,
+    kind: &str,
+    body_max: usize,
+    file_max: usize,
+) -> Result<[Sent; FILES]> {
+    if !IMAGES.contains(&kind) {
+        return Err(Error::UnsupportedMedia);
+    }
+    let body = Bytes::from_request(request, &()).await;
+    let body = body.map_err(|rejection| broken(rejection.status(), body_max))?;
+    let mut files = [const { Sent::Absent }; FILES];
+    if let (Some(pointer), Some(file)) = (F::POINTERS.first(), files.first_mut()) {
+        *file = Sent::bytes(pointer, body.into(), file_max)?;
+    }
+    Ok(files)
+}
+
+async fn form<F: Fields<FILES>, const FILES: usize>(
     request: Request<Body>,
     body_max: usize,
-) -> Result<(Sent, Sent)> {
-    let bytes = extract::json_bytes(request, body_max).await?;
-    let ImagePatch { original, thumbnail } = extract::parse::<T>(&bytes)?.into();
-    Ok((Sent::text(ORIGINAL, original)?, Sent::text(THUMBNAIL, thumbnail)?))
-}
-
-async fn form(request: Request<Body>, body_max: usize) -> Result<(Sent, Sent)> {
+    file_max: usize,
+) -> Result<[Sent; FILES]> {
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|_| Error::malformed("", "the Content-Type names no boundary"))?;
-    let (mut original, mut thumbnail) = (Sent::Absent, Sent::Absent);
+    let mut files = [const { Sent::Absent }; FILES];
     while let Some(field) = form.next_field().await.map_err(|error| broken(error.status(), body_max))? {
-        let (pointer, place) = match field.name().unwrap_or_default() {
-            "original" => (ORIGINAL, &mut original),
-            "thumbnail" => (THUMBNAIL, &mut thumbnail),
-            name => {
-                let pointer = format!("/{}", escaped(name));
-                return Err(Error::invalid(pointer, "is not a field of this request"));
-            }
+        let name = field.name().unwrap_or_default();
+        let mut known = F::POINTERS.into_iter().zip(&mut files);
+        let Some((pointer, place)) = known.find(|(pointer, _)| pointer[1..] == *name) else {
+            let pointer = format!("/{}", escaped(name));
+            return Err(Error::invalid(pointer, "is not a field of this request"));
         };
         if !matches!(place, Sent::Absent) {
             return Err(Error::invalid(pointer, "is given twice"));
         }
         let bytes = field.bytes().await.map_err(|error| broken(error.status(), body_max))?;
-        *place = Sent::bytes(pointer, bytes.into());
+        *place = Sent::bytes(pointer, bytes.into(), file_max)?;
     }
-    Ok((original, thumbnail))
+    Ok(files)
 }
 
 /// What base64 or a `data:` URL of it stands for. Its media type is not asked: the bytes tell.

@@ -75,6 +75,9 @@ pub enum Unfit {
     /// It is too much, or would be with all references followed.
     #[error("has more than {ELEMENTS_MAX} elements, or grows too much where they refer to one another")]
     Immense,
+    /// It would make large what it is printed in.
+    #[error("takes more than {0} bytes in a PDF: merge some of its shapes")]
+    Heavy(usize),
     /// No size, or one that nothing can have.
     #[error("has no width and height that can be printed")]
     Sizeless,

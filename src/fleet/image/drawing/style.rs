@@ -5,7 +5,7 @@ use simplecss::{AttributeOperator, Element, PseudoClass, StyleSheet};
 use svg2pdf::usvg::roxmltree::Node;
 
 /// More rules than any editor writes.
-const RULES_MAX: usize = 1_000;
+const RULES_MAX: usize = 500;
 
 /// Declarations, with those of a rule for many elements counted for each of them.
 const DECLARATIONS_MAX: usize = 200_000;

@@ -194,7 +194,7 @@ fn what_grows_beyond_measure_is_refused_before_it_does() {
         flaw(&svg(&format!("<style>{rules}a{{{}}}</style>", "a:b;".repeat(50_000)))),
         Unfit::Style(_)
     ));
-    let heavy = "*{fill:red;stroke:blue}".repeat(900);
+    let heavy = "*{fill:red;stroke:blue}".repeat(450);
     let many = format!("<style>{heavy}</style>{}", "<g/>".repeat(10_000));
     assert_eq!(flaw(&svg(&many)), Unfit::Immense);
 }
