@@ -7,6 +7,7 @@
 mod fonts;
 mod numbers;
 mod page;
+mod reading;
 mod text;
 
 use super::{

@@ -197,3 +197,15 @@ fn text_that_is_read_from_right_to_left_says_one_character_a_glyph() {
         arabic.lines().filter(|line| line.starts_with('<')).all(|line| line.len() <= "<0001> <0627>".len())
     );
 }
+
+#[test]
+fn vowel_points_are_said_once() {
+    let mut coupons = coupons(1);
+    let text = "\u{5e9}\u{5c1}\u{5b8}\u{5dc}\u{5d5}\u{5b9}\u{5dd}";
+    coupons[0].texts = [Some(text.to_owned()), None, None, None];
+    let drawings = drawings(&printed(&labels(), &coupons).bytes);
+    let art = drawings.iter().find(|text| text.contains("/Span")).unwrap();
+    // The points are drawn by glyphs that say nothing, and said by glyphs that are not drawn.
+    assert_eq!(art.matches("/ActualText ()").count(), 1, "{art}");
+    assert_eq!(art.matches("3 Tr").count(), 2, "{art}");
+}

@@ -3,10 +3,11 @@
 use super::{
     fonts::{self, Cid, Fonts},
     numbers::{point, rounded},
+    reading::{Reading, Shown},
 };
 use crate::coupons::{
     layout::Ink,
-    lettering::{Block, Glyph, Run},
+    lettering::{Block, Run},
 };
 use pdf_writer::{Content, Finish, Name, Str, TextStr, types::TextRenderingMode};
 
@@ -38,87 +39,49 @@ pub(super) fn block(content: &mut Content, fonts: &mut Fonts, block: &Block, x: 
 }
 
 fn run(content: &mut Content, fonts: &mut Fonts, run: &Run, x: f32, y: f32) {
-    let shown = if run.rtl { backwards(fonts, run) } else { forwards(fonts, run) };
-    // What the font can't tell glyph by glyph is told for the whole run. Not where it is read from
-    // right to left: readers turn such text around themselves, and would do so with this too.
-    let told = run.rtl || shown.iter().all(|shown| shown.cid.told);
-    if !told {
-        content
-            .begin_marked_content_with_properties(Name(b"Span"))
-            .properties()
-            .actual_text(TextStr(&run.text));
+    let reading = Reading::of(fonts, run);
+    if reading.told {
+        show(content, run, &reading.glyphs, x, y);
+    } else {
+        // What the font can't tell glyph by glyph is told for the whole run.
+        instead(content, &run.text, |content| show(content, run, &reading.glyphs, x, y));
     }
+    if !reading.marks.is_empty() {
+        instead(content, "", |content| show(content, run, &reading.marks, x, y));
+    }
+}
+
+/// Draws something that says this.
+fn instead(content: &mut Content, text: &str, draw: impl FnOnce(&mut Content)) {
+    content.begin_marked_content_with_properties(Name(b"Span")).properties().actual_text(TextStr(text));
+    draw(content);
+    content.end_marked_content();
+}
+
+/// Shows glyphs of a run where they were set.
+fn show(content: &mut Content, run: &Run, shown: &[Shown], x: f32, y: f32) {
     content.begin_text();
     content.set_font(Name(fonts::name(run.face).as_bytes()), rounded(run.size, 3));
     content.next_line(point(x), point(y));
-    show(content, run, &shown);
-    content.end_text();
-    if !told {
-        content.end_marked_content();
-    }
-}
-
-/// A glyph, and what is told behind it by glyphs that are not seen.
-#[derive(Debug)]
-struct Shown<'a> {
-    glyph: &'a Glyph,
-    cid: Cid,
-    silent: Vec<Cid>,
-}
-
-fn forwards<'a>(fonts: &mut Fonts, run: &'a Run) -> Vec<Shown<'a>> {
-    let say = |glyph: &Glyph| run.text.get(glyph.text.clone()).unwrap_or_default();
-    let mut shown = Vec::with_capacity(run.glyphs.len());
-    for glyph in &run.glyphs {
-        shown.push(Shown { glyph, cid: fonts.glyph(run.face, glyph.id, say(glyph)), silent: Vec::new() });
-    }
-    shown
-}
-
-/// Text that is read from right to left. Readers of PDF turn it around glyph by glyph, and differ
-/// in what they do with a glyph that says several characters (lam-alef). So each says one: the
-/// last, which is its left; the others are said to its right by glyphs that are not seen.
-fn backwards<'a>(fonts: &mut Fonts, run: &'a Run) -> Vec<Shown<'a>> {
-    let mut shown = Vec::with_capacity(run.glyphs.len());
-    // A cluster's text is with one of its glyphs; the others have none.
-    for cluster in run.glyphs.chunk_by(|_, next| next.text.is_empty()) {
-        let said = cluster.first().and_then(|glyph| run.text.get(glyph.text.clone())).unwrap_or_default();
-        let mut chars: Vec<char> = said.chars().collect();
-        for (n, glyph) in cluster.iter().enumerate() {
-            let is_last = n + 1 == cluster.len();
-            let own = chars.pop().map(String::from).unwrap_or_default();
-            let cid = fonts.glyph(run.face, glyph.id, &own);
-            let mut silent = Vec::new();
-            while let Some(char) = chars.pop().filter(|_| is_last) {
-                if let Some(plain) = fonts.plain(run.face, char) {
-                    silent.push(fonts.glyph(run.face, plain, char.encode_utf8(&mut [0; 4])));
-                }
-            }
-            shown.push(Shown { glyph, cid, silent });
-        }
-    }
-    shown
-}
-
-/// Shows the glyphs of a run where they were set.
-fn show(content: &mut Content, run: &Run, shown: &[Shown<'_>]) {
     let thousandth = run.size / 1000.0;
-    // Where the next glyph would stand by itself, and where it was set.
-    let (mut pen, mut place) = (0.0, 0.0);
+    // Where the next glyph would stand by itself.
+    let mut pen = 0.0;
     let mut rise = 0.0;
-    let level =
-        |one: &Shown, next: &Shown| (one.glyph.dy - next.glyph.dy).abs() < 0.001 && one.silent.is_empty();
-    for part in shown.chunk_by(level) {
-        let dy = part.first().map_or(0.0, |shown| point(shown.glyph.dy));
-        if (dy - rise).abs() > 0.0 {
-            content.set_rise(dy);
-            rise = dy;
+    let together = |one: &Shown, next: &Shown| {
+        (one.rise - next.rise).abs() < 0.001 && one.after.is_empty() && next.before.is_empty()
+    };
+    for part in shown.chunk_by(together) {
+        let level = part.first().map_or(0.0, |shown| point(shown.rise));
+        if (level - rise).abs() > 0.0 {
+            content.set_rise(level);
+            rise = level;
         }
+        part.first().into_iter().for_each(|first| silently(content, &first.before));
         let mut positioned = content.show_positioned();
         let mut items = positioned.items();
         let mut bytes: Vec<u8> = Vec::new();
-        for Shown { glyph, cid, .. } in part {
-            let off = ((pen - place - glyph.dx) / thousandth).round();
+        for Shown { at, cid, .. } in part {
+            let off = ((pen - at) / thousandth).round();
             if off.abs() > TOLERANCE {
                 if !bytes.is_empty() {
                     items.show(Str(&bytes));
@@ -129,24 +92,23 @@ fn show(content: &mut Content, run: &Run, shown: &[Shown<'_>]) {
             }
             bytes.extend(cid.id.to_be_bytes());
             pen += cid.width * thousandth;
-            place += glyph.advance;
         }
-        if !bytes.is_empty() {
-            items.show(Str(&bytes));
-        }
+        items.show(Str(&bytes));
         items.finish();
         positioned.finish();
-        if let Some(last) = part.last().filter(|last| !last.silent.is_empty()) {
-            silently(content, &last.silent);
-        }
+        part.last().into_iter().for_each(|last| silently(content, &last.after));
     }
     if rise.abs() > 0.0 {
         content.set_rise(0.0);
     }
+    content.end_text();
 }
 
 /// Says something without showing it or moving on.
 fn silently(content: &mut Content, cids: &[Cid]) {
+    if cids.is_empty() {
+        return;
+    }
     // Next to nothing wide, or readers would take what overlaps for another line.
     content.set_text_rendering_mode(TextRenderingMode::Invisible).set_horizontal_scaling(SILENT_WIDTH);
     let mut positioned = content.show_positioned();
