@@ -81,13 +81,14 @@ impl Layout {
 
     /// What there is to say about a code that was set.
     pub fn code_notes(&self, look: &Look, stamp: &Stamp, block: &Block) -> Vec<Note> {
-        let wish = look.font_size.unwrap_or(self.design.code.size);
+        // How large a code is that nobody asked to be large is the layout's own choice.
+        let wish = look.font_size.unwrap_or(0.0);
         let outcome = match block.fate {
             Fate::Cut => Some(Outcome::Cut),
             Fate::Wrapped(lines) => Some(Outcome::Wrapped(lines)),
-            Fate::Shrunk(size) => Some(Outcome::Shrunk(size)),
+            Fate::Shrunk(size) if size < wish => Some(Outcome::Shrunk(size)),
             Fate::Whole if stamp.code_size < wish * 0.999 => Some(Outcome::Shrunk(stamp.code_size)),
-            Fate::Whole => None,
+            Fate::Shrunk(_) | Fate::Whole => None,
         };
         outcome.map(|outcome| Note { part: Part::Code, outcome }).into_iter().collect()
     }
