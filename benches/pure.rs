@@ -1,4 +1,4 @@
-//! What a validation and a redemption compute, without the stores: packing, verdicts, rules, codes.
+//! What is computed without the stores: packing, verdicts, rules, codes, and a page of coupons.
 //!
 //! `cargo bench` prints times; only their ratios carry over to other machines.
 
@@ -6,6 +6,14 @@ use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{SeedableRng, rngs::StdRng};
 use scrip::{
+    campaigns::style::SheetKind,
+    coupons::{
+        coupon::Coupon,
+        lettering::Typefaces,
+        press::{self, Print},
+        sheet::Sheet,
+        symbol::Plan,
+    },
     redemption::{
         code::{self, Code},
         hot::Copy,
@@ -113,5 +121,39 @@ fn pure(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pure);
+/// A page of coupons, and what of it is the encoding of their QR codes.
+fn coupons(c: &mut Criterion) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let coupons: Vec<Coupon> = (0..24)
+        .map(|_| Coupon {
+            code: code::generate("00000", 5_000, &mut rng),
+            texts: [
+                "Free coffee",
+                "One hot drink of your choice",
+                "Ձեր սուրճը՝ մեր հաշվին",
+                "At any machine",
+            ]
+            .map(|text| Some(text.to_owned())),
+            value: Some("€2.50".to_owned()),
+            expiry: Some("Valid until 31 December 2027".to_owned()),
+            style: Arc::default(),
+        })
+        .collect();
+    c.bench_function("encode 24 QR codes", |b| {
+        b.iter(|| coupons.iter().all(|coupon| Plan::of(&coupon.code).is_ok_and(|plan| plan.draw().is_ok())));
+    });
+    let Ok(typefaces) = Typefaces::load(None) else { return };
+    let print = Print {
+        sheet: Sheet::new(SheetKind::default(), None, None, None),
+        logo: None,
+        title: "Coupons".to_owned(),
+        language: "en-US".to_owned(),
+        typefaces: Arc::new(typefaces),
+    };
+    c.bench_function("print 24 coupons", |b| {
+        b.iter(|| press::print(black_box(&print), &coupons, &mut |_| true).is_ok());
+    });
+}
+
+criterion_group!(benches, pure, coupons);
 criterion_main!(benches);

@@ -5,7 +5,7 @@
 //! what a scanner reads. [`layout`] gives each its place in a cell of a [`sheet`], and the [`press`]
 //! writes the PDF. None of these does I/O.
 //!
-//! A campaign is printed in the background, in parts ([`print`]); a single voucher when its coupon is
+//! A campaign is printed in the background, in parts ([`print`](mod@print)); a single voucher when its coupon is
 //! downloaded. Both go through the [`shop`].
 
 pub mod area;

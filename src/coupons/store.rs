@@ -208,6 +208,8 @@ pub(super) async fn slice(
 
 /// Drops PDFs that nobody has asked for since `before`: they can be made again.
 pub(super) async fn drop_old(db: &PgPool, before: DateTime<Utc>) -> Result<u64> {
-    const SQL: &str = "DELETE FROM coupon_print WHERE asked_at < $1";
+    const SQL: &str = "
+        DELETE FROM coupon_print WHERE asked_at < $1
+        AND job NOT IN (SELECT id FROM job WHERE kind = 'print_coupons' AND state IN ('queued', 'running'))";
     Ok(sqlx::query(SQL).bind(before).execute(db).await?.rows_affected())
 }
