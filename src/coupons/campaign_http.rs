@@ -102,9 +102,6 @@ struct PdfParams {
     /// One of its parts, from 1; without it all of them, in a ZIP archive if they are several.
     #[param(minimum = 1)]
     part: Option<i32>,
-    /// As it stands in `vouchersPdfUrl`, in the place of an `Authorization`.
-    #[expect(dead_code, reason = "read before the other parameters are")]
-    token: Option<String>,
 }
 
 /// Download a campaign's PDF
@@ -112,7 +109,9 @@ struct PdfParams {
 /// A campaign of more than 5,000 vouchers is printed in parts, each a PDF of its own. Downloads can be
 /// resumed (`Range`, `If-Range`); `ETag` changes with the PDF.
 #[utoipa::path(get, path = "/campaign/{id}/pdf", tag = "campaign", operation_id = "download_campaign_pdf",
-    params(("id" = i64, Path, description = "The campaign"), PdfParams),
+    params(
+        ("id" = i64, Path, description = "The campaign"), PdfParams,
+        ("token" = Option<String>, Query, description = "As it stands in `vouchersPdfUrl`, in the place of an `Authorization`.")),
     responses(
         (status = 200, description = "The PDF, or an archive of several", content(("application/pdf"), ("application/zip"))),
         (status = 206, description = "The range that was asked for", content(("application/pdf"), ("application/zip"))),

@@ -21,8 +21,12 @@ use crate::{
     error::{Error, Issue, Result},
     fleet::image::{self, Size},
 };
+use quick_cache::sync::Cache;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Semaphore;
+
+/// Logos that are kept: each has a few megabytes at most.
+const LOGOS: usize = 16;
 
 /// Prints coupons.
 #[derive(Debug)]
@@ -31,7 +35,12 @@ pub struct PrintShop {
     /// How amounts and dates are written where no style says so.
     locale: Locale,
     turns: Arc<Semaphore>,
+    /// Logos that were read, by the hash of their image.
+    logos: Cache<Vec<u8>, Arc<Logo>>,
 }
+
+/// Styles that were read, by their text: coupons of the same style share it.
+type Styles = HashMap<Option<String>, Arc<Style>>;
 
 /// A PDF that was printed.
 #[derive(Debug)]
@@ -50,6 +59,7 @@ impl PrintShop {
             typefaces: Arc::new(typefaces),
             locale: config.locale,
             turns: Arc::new(Semaphore::new(turns)),
+            logos: Cache::new(LOGOS),
         })
     }
 
@@ -63,8 +73,9 @@ impl PrintShop {
     ) -> Result<Pdf> {
         let style = Self::style(design.voucher_style.as_deref());
         let print = self.setting(app, design, options, &style).await?;
-        let mut counter = Counter { shop: self, design, styles: HashMap::new() };
-        let coupons: Vec<Coupon> = vouchers.into_iter().map(|voucher| counter.coupon(voucher)).collect();
+        let mut styles = Styles::new();
+        let coupon = |voucher| self.coupon(&design.currency, voucher, &mut styles);
+        let coupons: Vec<Coupon> = vouchers.into_iter().map(coupon).collect();
         let stop = app.stop.clone();
         self.work(move || {
             let printed = press::print(&print, &coupons, &mut |_| !stop.is_cancelled()).map_err(refusal)?;
@@ -86,7 +97,7 @@ impl PrintShop {
     ) -> Result<Vec<Note>> {
         let style = Self::style(voucher.style.as_deref());
         let print = self.setting(app, design, options, &style).await?;
-        let coupon = Counter { shop: self, design, styles: HashMap::new() }.coupon(voucher);
+        let coupon = self.coupon(&design.currency, voucher, &mut Styles::new());
         self.work(move || {
             let notes = press::check(&print, &coupon).map_err(refusal)?;
             let unprintable = notes.iter().filter_map(|note| match &note.outcome {
@@ -114,10 +125,7 @@ impl PrintShop {
         let style = options.over(style)?;
         let sheet = Sheet::new(style.sheet.unwrap_or_default(), style.bleed, style.marks, style.ruler);
         let logo = match design.voucher_logo_img {
-            Some(id) => {
-                let rendition = image::store::fetch(&app.db, design.user_group, id, Size::Original).await?;
-                Some(Arc::new(self.work(move || Logo::read(&rendition).map_err(Error::fault)).await?))
-            }
+            Some(id) => Some(self.logo(app, design.user_group, id).await?),
             None => None,
         };
         Ok(Print {
@@ -127,6 +135,38 @@ impl PrintShop {
             language: style.locale.unwrap_or(self.locale).to_string(),
             typefaces: Arc::clone(&self.typefaces),
         })
+    }
+
+    /// A logo; to read one takes as long as many coupons.
+    async fn logo(&self, app: &App, group: i64, id: i64) -> Result<Arc<Logo>> {
+        let hash = image::store::hash(&app.db, group, id, Size::Original).await?;
+        if let Some(logo) = self.logos.get(&hash) {
+            return Ok(logo);
+        }
+        let image = image::store::fetch(&app.db, group, id, Size::Original).await?;
+        // The image may be another by now.
+        let hash = image.hash.clone();
+        let logo = self.work(move || Logo::read(&image).map(Arc::new).map_err(Error::fault)).await?;
+        self.logos.insert(hash, Arc::clone(&logo));
+        Ok(logo)
+    }
+
+    /// What a voucher's coupon says, in words.
+    fn coupon(&self, currency: &str, voucher: Voucher, styles: &mut Styles) -> Coupon {
+        let Voucher { code, value, expires_on, time_zone, text1, text2, text3, text4, style, .. } = voucher;
+        let style = styles.entry(style).or_insert_with_key(|text| Arc::new(Self::style(text.as_deref())));
+        let locale = style.locale.unwrap_or(self.locale);
+        let worth = wording::value(ValueType::Cents, value, currency, locale);
+        let expiry = expires_on.and_then(|text| wording::expiry(&text, zone(&time_zone), locale));
+        let texts = [text1, text2, text3, text4].map(|text| text.filter(|text| !text.trim().is_empty()));
+        Coupon {
+            code,
+            texts,
+            // A voucher for nothing off is for something else, which its texts say.
+            value: (value > 0).then_some(worth),
+            expiry,
+            style: Arc::clone(style),
+        }
     }
 
     /// A stored style. One from before the grammar, which could not be stored now, says nothing.
@@ -145,34 +185,7 @@ impl PrintShop {
     }
 }
 
-/// Makes coupons of vouchers; those of the same style share it.
-struct Counter<'a> {
-    shop: &'a PrintShop,
-    design: &'a Design,
-    styles: HashMap<Option<String>, Arc<Style>>,
-}
-
-impl Counter<'_> {
-    fn coupon(&mut self, voucher: Voucher) -> Coupon {
-        let Voucher { code, value, expires_on, time_zone, text1, text2, text3, text4, style, .. } = voucher;
-        let shop = self.shop;
-        let style =
-            self.styles.entry(style).or_insert_with_key(|text| Arc::new(PrintShop::style(text.as_deref())));
-        let locale = style.locale.unwrap_or(shop.locale);
-        let worth = wording::value(ValueType::Cents, value, &self.design.currency, locale);
-        let expiry = expires_on.and_then(|text| wording::expiry(&text, zone(&time_zone), locale));
-        let texts = [text1, text2, text3, text4].map(|text| text.filter(|text| !text.trim().is_empty()));
-        Coupon {
-            code,
-            texts,
-            // A voucher for nothing off is for something else, which its texts say.
-            value: (value > 0).then_some(worth),
-            expiry,
-            style: Arc::clone(style),
-        }
-    }
-}
-
+/// Where a part of a coupon stands in what was sent.
 fn field(part: Part, texts: [&'static str; 4]) -> &'static str {
     match part {
         Part::Text1 => texts[0],

@@ -4,7 +4,7 @@ use super::{notes::Note, options::Options};
 use crate::{
     campaigns::{
         campaign::Campaign,
-        terms::Status,
+        terms::{PdfStatus, Status},
         voucher_list::{look, term},
     },
     error::{Error, Result},
@@ -39,6 +39,7 @@ pub(super) struct Voucher {
     pub(super) text3: Option<String>,
     pub(super) text4: Option<String>,
     pub(super) style: Option<String>,
+    pub(super) pdf_status: PdfStatus,
 }
 
 impl Design {
@@ -64,6 +65,7 @@ impl Voucher {
             text3: campaign.voucher_text3,
             text4: campaign.voucher_text4,
             style: campaign.voucher_style,
+            pdf_status: PdfStatus::Empty,
         }
     }
 }
@@ -93,7 +95,7 @@ macro_rules! printed {
             term!("time_zone", "time_zone"),
             " AS time_zone, ",
             look!(),
-            " FROM voucher v JOIN campaign c ON c.id = v.campaign WHERE "
+            ", v.pdf_status FROM voucher v JOIN campaign c ON c.id = v.campaign WHERE "
         )
     };
 }

@@ -24,10 +24,10 @@ use axum::{
     response::Response,
 };
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::convert::Infallible;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -76,29 +76,13 @@ async fn design(app: &App, voucher: &store::Voucher) -> Result<Design> {
     store::design(&app.db, voucher.campaign).await?.ok_or(Error::NotFound("voucher"))
 }
 
-/// What a coupon is to be printed on.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PdfParams {
-    /// `a4-3x8`, `a6`, … as when it is asked for.
-    sheet: Option<String>,
-    /// How far artwork goes on beyond the cut, in millimetres: at most 10.
-    bleed: Option<String>,
-    /// Whether there are marks to cut at.
-    marks: Option<bool>,
-    /// Whether there is a ruler that shows whether it was printed at 100 %.
-    ruler: Option<bool>,
-    /// As it stands in `pdfUrl`, in the place of an `Authorization`.
-    #[expect(dead_code, reason = "read before the other parameters are")]
-    token: Option<String>,
-}
-
 /// Download a voucher's PDF
 ///
 /// It is as the voucher is now. Downloads can be resumed (`Range`, `If-Range`).
 #[utoipa::path(get, path = "/voucher/{id}/pdf", tag = "voucher", operation_id = "download_voucher_pdf",
-    params(("id" = Uuid, Path, description = "The voucher"), PdfParams),
+    params(
+        ("id" = Uuid, Path, description = "The voucher"), Options,
+        ("token" = Option<String>, Query, description = "As it stands in `pdfUrl`, in the place of an `Authorization`.")),
     responses(
         (status = 200, description = "The PDF", content_type = "application/pdf"),
         (status = 206, description = "The range that was asked for", content_type = "application/pdf"),
@@ -108,18 +92,16 @@ async fn download(
     State(app): State<App>,
     Visitor(caller): Visitor,
     Path(id): Path<Uuid>,
-    Query(params): Query<PdfParams>,
+    Query(options): Query<Options>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
-    let PdfParams { sheet, bleed, marks, ruler, .. } = params;
-    let options = Options { sheet, bleed, marks, ruler };
     options.check()?;
-    if voucher_store::fetch(&app, caller.group(), id).await?.pdf_status == PdfStatus::Empty {
+    let printed = store::voucher(&app.db, caller.group(), id).await?;
+    if printed.pdf_status == PdfStatus::Empty {
         return Err(Error::NotFound("PDF: it has to be asked for"));
     }
-    let printed = store::voucher(&app.db, caller.group(), id).await?;
     let design = design(&app, &printed).await?.for_one(&printed);
     let pdf = app.print_shop.print(&app, &design, &options, vec![printed]).await?.bytes;
     let served = Served {

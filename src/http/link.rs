@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRequestParts, OriginalUri},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
 
 /// The query parameter that a link's token is in.
@@ -22,6 +22,15 @@ pub fn to(app: &App, caller: &Caller, path: &str) -> Result<String> {
     let life_s = app.config.link_s;
     let token = app.tokens.issue_link(account, caller.0.generation, path, life_s, app.clock.now())?;
     Ok(format!("{url}?{TOKEN}={token}"))
+}
+
+/// The same address without the token, which no handler has to know of.
+fn without_token(uri: &Uri) -> Uri {
+    let is_token = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name == TOKEN);
+    let query = uri.query().unwrap_or_default();
+    let rest: Vec<_> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    // A part of an address that was read is one itself.
+    format!("{}?{}", uri.path(), rest.join("&")).parse().unwrap_or_default()
 }
 
 /// The caller of a request for a file: by the token in its link, or else as everywhere.
@@ -42,6 +51,7 @@ impl FromRequestParts<App> for Visitor {
             Some(claims) => caller::of_session(app, claims.account, claims.generation).await?,
             None => None,
         };
+        parts.uri = without_token(&parts.uri);
         let grant =
             grant.ok_or(Error::Unauthorized("the link is not good, or no longer: ask for a new one"))?;
         Ok(Self(Caller(grant)))

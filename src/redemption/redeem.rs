@@ -202,7 +202,7 @@ impl Attempt<'_> {
         let voucher = match find::at_hand(app, device, code) {
             Some(voucher) => voucher,
             None => match find::meant(app, device, code, self.ask(), at).await? {
-                Some(meant) if meant.in_redis && self.is_settled(&meant).await? => meant.voucher,
+                Some(meant) if meant.in_redis && self.is_settled(&meant).await => meant.voucher,
                 _ => return Ok(None),
             },
         };
@@ -241,12 +241,9 @@ impl Attempt<'_> {
 
     /// Whether the choice among vouchers that share the code stands. To pass one over is to refuse it,
     /// and no refusal counts before Postgres has given it.
-    async fn is_settled(&self, meant: &find::Meant) -> Result<bool> {
-        if !meant.passed_over {
-            return Ok(true);
-        }
-        let judged = self.judge_by_postgres().await?;
-        Ok(judged.is_ok_and(|admitted| admitted.voucher.facts.id == meant.voucher.facts.id))
+    async fn is_settled(&self, meant: &find::Meant) -> bool {
+        let same = |admitted: &Admitted| admitted.voucher.facts.id == meant.voucher.facts.id;
+        !meant.passed_over || matches!(self.judge_by_postgres().await, Ok(Ok(admitted)) if same(&admitted))
     }
 
     /// Writes it into the journal.
