@@ -4,25 +4,31 @@
 //! story and the centre of this crate; everything else makes vouchers, says who may use them, or
 //! shows what happened. The way down is HTTP → domain → store, never back.
 
+pub mod alerts;
 pub mod app;
 pub mod assortment;
 pub mod campaigns;
+pub mod charts;
 pub mod config;
 pub mod coupons;
 pub mod crash;
+pub mod dashboards;
 pub mod demo;
 pub mod error;
 pub mod fleet;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+pub mod integrations;
 pub mod jobs;
 pub mod mail;
 pub mod notice;
 pub mod redemption;
+pub mod reports;
 pub mod resource;
 pub mod seal;
 pub mod stores;
+pub mod telemetry;
 pub mod text;
 pub mod time;
 pub mod transaction;

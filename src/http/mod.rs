@@ -19,7 +19,8 @@ pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
 use crate::{
-    app::App, assortment, campaigns, coupons, fleet, gateway, identity, redemption, resource::Spec, users,
+    alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
+    integrations, redemption, reports, resource::Spec, telemetry, users,
 };
 use axum::{
     Router,
@@ -40,6 +41,12 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(assortment::routes())
         .merge(redemption::http::routes())
         .merge(gateway::routes())
+        .merge(telemetry::routes())
+        .merge(reports::routes())
+        .merge(charts::routes())
+        .merge(dashboards::routes())
+        .merge(alerts::routes())
+        .merge(integrations::routes())
         .merge(export::routes())
         .merge(health::routes())
         .merge(metrics::routes())
@@ -49,7 +56,18 @@ fn endpoints() -> OpenApiRouter<App> {
 
 /// Every plain resource: what can be exported by its name.
 pub fn resources() -> Vec<&'static Spec> {
-    [identity::resources(), fleet::resources(), assortment::resources()].concat()
+    [
+        identity::resources(),
+        fleet::resources(),
+        assortment::resources(),
+        telemetry::resources(),
+        reports::resources(),
+        charts::resources(),
+        dashboards::resources(),
+        alerts::resources(),
+        integrations::resources(),
+    ]
+    .concat()
 }
 
 /// What is served: the endpoints, and what happens to a request before it is routed.

@@ -76,14 +76,44 @@ pub enum Permission {
     /// Create, change and delete languages and translations.
     #[serde(rename = "translation.write")]
     TranslationWrite,
-    /// Fetch configuration and commands as a machine's gateway does, and say what became of them.
+    /// Do what a machine's gateway does: send in what happened, fetch configuration and commands.
     #[serde(rename = "gateway.use")]
     GatewayUse,
+    /// See what machines sold, what was paid and what happened to them.
+    #[serde(rename = "transaction.read")]
+    TransactionRead,
+    /// Close shifts.
+    #[serde(rename = "shift.write")]
+    ShiftWrite,
+    /// See reports, stored ones and their charts, and the rates of currencies.
+    #[serde(rename = "report.read")]
+    ReportRead,
+    /// Store, change and delete reports and charts, and keep the rates of currencies.
+    #[serde(rename = "report.write")]
+    ReportWrite,
+    /// See who is told of what, and what is the matter.
+    #[serde(rename = "alert.read")]
+    AlertRead,
+    /// Decide who is told of what.
+    #[serde(rename = "alert.write")]
+    AlertWrite,
+    /// See dashboards.
+    #[serde(rename = "dashboard.read")]
+    DashboardRead,
+    /// Create, change and delete dashboards.
+    #[serde(rename = "dashboard.write")]
+    DashboardWrite,
+    /// See integrations and what was delivered to them.
+    #[serde(rename = "integration.read")]
+    IntegrationRead,
+    /// Create, change and delete integrations.
+    #[serde(rename = "integration.write")]
+    IntegrationWrite,
 }
 
 impl Permission {
     /// All that there are, each at the place of its number.
-    pub const EVERY: [Self; 23] = [
+    pub const EVERY: [Self; 33] = [
         Self::CampaignRead,
         Self::CampaignWrite,
         Self::VoucherRead,
@@ -107,6 +137,16 @@ impl Permission {
         Self::TranslationRead,
         Self::TranslationWrite,
         Self::GatewayUse,
+        Self::TransactionRead,
+        Self::ShiftWrite,
+        Self::ReportRead,
+        Self::ReportWrite,
+        Self::AlertRead,
+        Self::AlertWrite,
+        Self::DashboardRead,
+        Self::DashboardWrite,
+        Self::IntegrationRead,
+        Self::IntegrationWrite,
     ];
 }
 

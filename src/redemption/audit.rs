@@ -145,7 +145,7 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
 /// Makes the coming months' partitions of the log: at once, and again every day.
 pub async fn keep_months(app: App) {
     loop {
-        let made = sqlx::query("SELECT voucher_log_months($1, $2)")
+        let made = sqlx::query("SELECT make_months('voucher_log', 'created_at', $1, $2)")
             .bind(app.clock.now().date_naive())
             .bind(MONTHS_AHEAD)
             .execute(&app.db)

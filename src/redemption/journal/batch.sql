@@ -60,7 +60,7 @@ entered AS (
     RETURNING key, machine, location, amount_off, currency
 ),
 paid AS (
-    INSERT INTO payment_transaction (machine, location, method, price, currency, redemption, occurred_at)
-    SELECT machine, location, 'code', amount_off, currency, key, $13 FROM entered
+    INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at)
+    SELECT machine, location, amount_off, currency, key, $13 FROM entered
 )
 SELECT id, balance, period_start, redemption_count FROM spent

@@ -110,15 +110,15 @@ async fn a_redemption_is_a_payment_and_its_rollback_takes_that_back() {
     let shop = Shop::new().await.with_redis().await;
     let made = shop.made(json!({"value": 80})).await;
     let payments = async || {
-        let rows: Vec<(i64, i64, String, i64, String)> = sqlx::query_as(
-            "SELECT machine, location, method, price, currency FROM payment_transaction ORDER BY occurred_at",
+        let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT machine, location, price, currency FROM voucher_payment ORDER BY occurred_at",
         )
         .fetch_all(&shop.app().db)
         .await
         .unwrap();
         rows
     };
-    let payment = |price| (21, 2, "code".to_owned(), price, "EUR".to_owned());
+    let payment = |price| (21, 2, price, "EUR".to_owned());
     shop.redeem(HERE, &made.code, "1").await;
     shop.redeem(HERE, &made.code, "1").await;
     assert_eq!(payments().await, [payment(80)]);

@@ -1,0 +1,17 @@
+//! Reports: a report is a query, a row and a title; over one or two periods, as JSON and as CSV.
+
+use crate::{
+    app::App,
+    resource::{self, Spec},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The plain resources of this area.
+pub fn resources() -> Vec<&'static Spec> {
+    Vec::new()
+}
+
+/// What this area serves.
+pub fn routes() -> OpenApiRouter<App> {
+    resource::routes(&resources())
+}
