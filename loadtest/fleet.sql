@@ -23,6 +23,6 @@ FROM generate_series(1, :machines) n,
 INSERT INTO machine_presence (machine, seen_at)
 SELECT n, now() - n % 2000 * interval '1 minute' FROM generate_series(1, :machines) n;
 INSERT INTO api_key (user_group, name, scopes, hash)
-SELECT id, name, '{fleet.read}', sha256(convert_to(:'key' || lpad(id::text, 3, '0'), 'UTF8'))
+SELECT id, name, '{fleet.read,transaction.read,report.read,gateway.use}', sha256(convert_to(:'key' || lpad(id::text, 3, '0'), 'UTF8'))
 FROM user_group WHERE id IN (2, 3, 11);
 VACUUM ANALYZE;

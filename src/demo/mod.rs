@@ -12,6 +12,7 @@ use crate::{
     redemption::code::{self, Code},
     transaction,
 };
+use chrono::{DateTime, Utc};
 use env::DemoEnv;
 use rand::{RngExt, distr::Alphanumeric};
 use secrecy::SecretString;
@@ -23,11 +24,14 @@ const LOADING_LOCK: i64 = 0x5C21_DE40;
 
 const WORLD: &str = include_str!("world.sql");
 
+/// What its machines sold and what happened to them, until `demo.now`.
+const HISTORY: &str = include_str!("history.sql");
+
 /// The machine whose key visitors get.
 const FIRST_MACHINE: &str = "vm-0001";
 
 /// What a machine's key is good for: a stolen one shows no code.
-const MACHINE_SCOPES: &[&str] = &["voucher.redeem"];
+const MACHINE_SCOPES: &[&str] = &["voucher.redeem", "gateway.use"];
 
 /// What the brand's key is good for that looks and changes nothing.
 const READ_SCOPES: &[&str] = &["campaign.read", "voucher.read"];
@@ -43,7 +47,7 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
     let mut tx = transaction::begin(&app.db).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOADING_LOCK).execute(&mut *tx).await?;
     if !is_loaded(&mut tx).await? {
-        settle(&mut tx).await?;
+        settle(&mut tx, app.clock.now()).await?;
     }
     let known = DemoEnv::read(file);
     let device_key = match known.as_ref().map(|known| &known.device_key) {
@@ -99,8 +103,11 @@ async fn is_loaded(db: &mut PgConnection) -> Result<bool> {
 }
 
 /// Fills an empty database.
-async fn settle(db: &mut PgConnection) -> Result<()> {
+async fn settle(db: &mut PgConnection, now: DateTime<Utc>) -> Result<()> {
     sqlx::raw_sql(WORLD).execute(&mut *db).await?;
+    // Statements of a file take no parameters.
+    sqlx::query("SELECT set_config('demo.now', $1, true)").bind(now.to_rfc3339()).execute(&mut *db).await?;
+    sqlx::raw_sql(HISTORY).execute(&mut *db).await?;
     let machines: Vec<String> =
         sqlx::query_scalar("SELECT hostname FROM machine ORDER BY id").fetch_all(&mut *db).await?;
     for hostname in machines.iter().filter(|hostname| *hostname != FIRST_MACHINE) {
