@@ -7,7 +7,7 @@
 # Plans of what the server asked are in <dir>/plans.log.
 . "$(dirname "${BASH_SOURCE[0]}")/world.sh"
 
-sales=${1:-10000000} rounds=${2:-5} machines=1000 sheets=10
+sales=${1:-10000000} rounds=${2:-5} machines=500 sheets=10
 key=scrip_$(printf '%040d' 0)
 large=${key}002
 
@@ -75,9 +75,9 @@ wait_ready
 say 'taking in'
 rm -rf "$dir/batches" && mkdir "$dir/batches"
 taken=200
-for machine in $(seq $taken); do
+for machine in $(ask -c "SELECT hostname FROM machine WHERE user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = 2) ORDER BY id LIMIT $taken"); do
     ask -c "SELECT json_agg(json_build_object('remote', 1000000000 + n, 'occurredAt', now() - n * interval '1 minute', 'price', 100,
-            'plu', 1 + n % 20, 'name', 'Product ' || 1 + n % 20)) FROM generate_series(1, 1000) n" >"$dir/batches/vm-$machine"
+            'plu', 1 + n % 20, 'name', 'Product ' || 1 + n % 20)) FROM generate_series(1, 1000) n" >"$dir/batches/$machine"
 done
 send() {
     (cd "$dir/batches" && printf '%s\n' vm-* | xargs -P 4 -I{} curl -fsS -o /dev/null -H "Authorization: Bearer $large" \
