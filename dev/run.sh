@@ -85,6 +85,11 @@ token=\$(curl -s $SCRIP_URL/auth/login -H 'Content-Type: application/json' -d '{
 curl -sw '\n' -X POST "$SCRIP_URL/campaign/1/pdf?sheet=a4-3x8" -H "Authorization: Bearer \$token"
 curl -sw '\n' $SCRIP_URL/campaign/1 -H "Authorization: Bearer \$token"
 
+  Send in a sale as the machine's gateway does, and see what was sold since the month began:
+
+curl -sw '\n' $SCRIP_URL/machine/$SCRIP_DEVICE_ID/revenuetransactions $machine -d '{"remote":$(date +%s),"occurredAt":"$(date -Is)","price":150,"plu":1,"paymenttransactions":[{"method":"card","price":150}]}'
+curl -sw '\n' $SCRIP_URL/report/revenue -H "Authorization: Bearer \$token" -H 'Content-Type: application/json' -d '{"period1":{"referenceDate":"$(date -Is)","startDate":{"year":0,"month":0,"day":1},"endDate":{"year":0,"month":0,"day":0,"hour":23,"minute":59,"second":59}}}'
+
   Ctrl-C stops everything.
 
 TEXT
