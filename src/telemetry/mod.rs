@@ -1,7 +1,10 @@
 //! What machines send: sales, payments, events, signs of life and audits, kept by month and summed up as
 //! they arrive.
 
+pub mod offline;
+pub mod record;
 pub mod selection;
+pub mod sender;
 
 use crate::{
     app::App,
