@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// Which partition each sale is in.
 const WHERE_SALES_ARE: &str = "
-    SELECT remote, tableoid::regclass::text AS month FROM revenue_transaction_ever ORDER BY remote";
+    SELECT remote, tableoid::regclass::text AS month FROM revenue_transaction
+    UNION ALL SELECT remote, tableoid::regclass::text FROM revenue_transaction_archive ORDER BY remote";
 
 #[tokio::test]
 async fn late_rows_find_their_month_and_old_months_their_archive() {
