@@ -1,7 +1,14 @@
 //! What machines send: sales, payments, events, signs of life and audits, kept by month and summed up as
 //! they arrive.
 
+pub mod booking;
+mod ingest;
+pub mod months;
+pub mod offline;
+pub mod record;
+pub mod recount;
 pub mod selection;
+pub mod sender;
 
 use crate::{
     app::App,
@@ -16,5 +23,11 @@ pub fn resources() -> Vec<&'static Spec> {
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources())
+    resource::routes(&resources()).merge(ingest::routes())
+}
+
+/// What has to be done all the time, for machines that send and for those that do not; until the
+/// server stops.
+pub async fn work(app: App) {
+    tokio::join!(booking::keep(app.clone()), months::keep(app.clone()), offline::watch(app));
 }
