@@ -159,7 +159,10 @@ impl ListParams {
                 "limit" => query.limit = number(name, value, 1, LIMIT_MAX)?,
                 "skip" => query.skip = number(name, value, 0, SKIP_MAX as i64)?,
                 "sort" => query.sort = Some(sort(listing, value)?),
-                "after" => query.after = Some(read(name, listing.id(), value)?),
+                "after" => {
+                    let after = read(listing.id(), value);
+                    query.after = Some(after.map_err(|detail| Error::malformed(pointer(name), detail))?);
+                }
                 _ => return Err(Error::malformed(pointer(name), "is not a parameter of this list")),
             }
         }
@@ -209,6 +212,20 @@ impl ListQuery {
                 .and_then(|op| op.strip_suffix(']'))
                 .ok_or_else(|| malformed("is not of the form where[column][op]"))?,
         };
+        let mut condition =
+            Condition::read(column, op, value).map_err(|detail| Error::malformed(pointer(name), detail))?;
+        let same = |known: &&mut Condition| known.op == Op::Is && known.column.name == column.name;
+        match self.conditions.iter_mut().find(same) {
+            Some(known) if condition.op == Op::Is => known.values.append(&mut condition.values),
+            _ => self.conditions.push(condition),
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    /// How an op of clients compares it, and whether with several values.
+    pub fn compares(&self, op: &str) -> Result<(Op, bool), &'static str> {
         let (op, several) = match op {
             "=" => (Op::Is, false),
             "in" => (Op::Is, true),
@@ -220,30 +237,28 @@ impl ListQuery {
             "contains" => (Op::Contains, false),
             "startsWith" => (Op::StartsWith, false),
             "endsWith" => (Op::EndsWith, false),
-            _ => return Err(malformed("has an unknown op: = ! < <= > >= in contains startsWith endsWith")),
+            _ => return Err("has an unknown op: = ! < <= > >= in contains startsWith endsWith"),
         };
-        if !column.kind.knows(op) {
-            return Err(malformed("does not go with a column of this type"));
+        if self.kind.knows(op) { Ok((op, several)) } else { Err("does not go with a column of this type") }
+    }
+}
+
+impl Condition {
+    /// Reads a comparison in the words of clients; what is wrong with it otherwise.
+    pub fn read(column: &'static Column, op: &str, value: &str) -> Result<Self, String> {
+        let (op, several) = column.compares(op)?;
+        if several {
+            let values = value.split(',').map(|part| read(column, part)).collect::<Result<_, _>>()?;
+            return Ok(Self { column, op, values });
         }
-        let mut values = Vec::new();
-        for part in value.split(',').filter(|_| several) {
-            values.push(read(name, column, part)?);
-        }
-        if !several {
-            let null = value == "null" && matches!(op, Op::Is | Op::Not);
-            let searched = matches!(op, Op::Contains | Op::StartsWith | Op::EndsWith);
-            values.push(match column.kind {
-                _ if null => Value::Null,
-                Kind::Word(_) if searched => Value::Text(text(name, value)?),
-                _ => read(name, column, value)?,
-            });
-        }
-        let same = |known: &&mut Condition| known.op == Op::Is && known.column.name == column.name;
-        match self.conditions.iter_mut().find(same) {
-            Some(known) if op == Op::Is => known.values.append(&mut values),
-            _ => self.conditions.push(Condition { column, op, values }),
-        }
-        Ok(())
+        let null = value == "null" && matches!(op, Op::Is | Op::Not);
+        let searched = matches!(op, Op::Contains | Op::StartsWith | Op::EndsWith);
+        let value = match column.kind {
+            _ if null => Value::Null,
+            Kind::Word(_) if searched => Value::Text(text(value)?),
+            _ => read(column, value)?,
+        };
+        Ok(Self { column, op, values: vec![value] })
     }
 }
 
@@ -326,15 +341,15 @@ fn sort(listing: &'static Listing, value: &str) -> Result<(&'static Column, bool
 }
 
 /// Text that Postgres can hold.
-fn text(name: &str, value: &str) -> Result<String> {
+fn text(value: &str) -> Result<String, String> {
     if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
-        return Err(Error::malformed(pointer(name), "must be UTF-8 without NUL"));
+        return Err("must be UTF-8 without NUL".into());
     }
     Ok(value.to_owned())
 }
 
-fn read(name: &str, column: &Column, value: &str) -> Result<Value> {
-    let value = text(name, value)?;
+fn read(column: &Column, value: &str) -> Result<Value, String> {
+    let value = text(value)?;
     let read = match column.kind {
         Kind::Int => value.parse().ok().map(Value::Int),
         Kind::Text => Some(Value::Text(value)),
@@ -345,5 +360,5 @@ fn read(name: &str, column: &Column, value: &str) -> Result<Value> {
         Kind::Bool => value.parse().ok().map(Value::Bool),
         Kind::Word(words) => words.contains(&value.as_str()).then_some(Value::Text(value)),
     };
-    read.ok_or_else(|| Error::malformed(pointer(name), format!("must be {}", column.kind)))
+    read.ok_or_else(|| format!("must be {}", column.kind))
 }

@@ -182,7 +182,8 @@ impl ListQuery {
 }
 
 impl Condition {
-    fn push(&self, sql: &mut QueryBuilder<Postgres>) {
+    /// Adds it to a statement, its values bound.
+    pub fn push(&self, sql: &mut QueryBuilder<Postgres>) {
         let column = self.column.sql;
         let operator = match self.op {
             Op::Is => return self.push_equal(sql),
