@@ -63,6 +63,7 @@ fn table() -> View {
 }
 
 /// Changes of a chart. What it was read as can be sent back.
+#[expect(clippy::option_option, reason = "absent, null and criteria are three things")]
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct ChartPatch {

@@ -266,7 +266,7 @@ impl Reader<'_> {
             match outputs.iter().position(|output| output.name == name) {
                 Some(place) => order.push((place, down)),
                 None => {
-                    self.wrong(format!("orderBy/{index}"), "must be a name of the answer, then asc or desc")
+                    self.wrong(format!("orderBy/{index}"), "must be a name of the answer, then asc or desc");
                 }
             }
         }
@@ -345,11 +345,9 @@ impl Reader<'_> {
                 && needed.iter().all(|known| known.within.contains(&table.grain))
         };
         let table = self.source.tables.iter().find(fits)?;
-        if table.instant.is_some() {
-            if frames.is_empty() || spans.iter().any(|span| span.exceeds(DAYS_ONE_BY_ONE)) {
-                let detail = "are needed, of at most 92 days each: this is looked up row by row";
-                self.wrong("timeFrames", detail);
-            }
+        let bounded = !frames.is_empty() && !spans.iter().any(|span| span.exceeds(DAYS_ONE_BY_ONE));
+        if table.instant.is_some() && !bounded {
+            self.wrong("timeFrames", "are needed, of at most 92 days each: this is looked up row by row");
         }
         Some(table)
     }

@@ -61,6 +61,7 @@ struct WidgetDraft {
 }
 
 /// Changes of a widget.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct WidgetPatch {

@@ -6,6 +6,7 @@
 mod app;
 mod assortment;
 mod campaigns;
+mod charts;
 mod client;
 mod coupons;
 mod database;
