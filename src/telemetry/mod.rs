@@ -1,6 +1,7 @@
 //! What machines send: sales, payments, events, signs of life and audits, kept by month and summed up as
 //! they arrive.
 
+pub mod evadts;
 pub mod selection;
 
 use crate::{
