@@ -2,7 +2,10 @@
 //! they arrive.
 
 pub mod evadts;
+pub mod offline;
+pub mod record;
 pub mod selection;
+pub mod sender;
 
 use crate::{
     app::App,

@@ -1,0 +1,378 @@
+//! Sales, payments and events as they are written down: one statement a table, however many there are.
+//!
+//! Every function here is called in a transaction that holds the machine's presence ([`Sender`]); the
+//! sums follow in the same statements, by triggers.
+
+use super::sender::{Sender, shift_of, shifts};
+use crate::{
+    error::Result,
+    fleet::payments::{PaymentMethod, PaymentType},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+/// Something that was sold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The machine's own number of it; none where it was worked out from an audit.
+    pub remote: Option<i64>,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// Which product of the machine's, if it is one that is known.
+    pub product: Option<i64>,
+    /// What it was called.
+    pub name: String,
+    /// What reports call it.
+    pub internal_ref: Option<String>,
+    /// As printed on it.
+    pub barcode: Option<String>,
+    /// What was asked for it, in minor units.
+    pub price: i64,
+    /// What it costs without whatever made it cheaper.
+    pub original_price: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Which key, chip or account it was for.
+    pub token: Option<String>,
+    /// As the machine numbers kinds of sales.
+    pub salestype: Option<i64>,
+    /// As the machine numbers its price lists.
+    pub pricelist: Option<i64>,
+    /// How many payments come with it.
+    pub num_payments: i64,
+}
+
+/// Something that a customer paid, or got back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The machine's own number of it.
+    pub remote: Option<i64>,
+    /// What was paid for.
+    pub of: Option<Of>,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// How.
+    pub method: PaymentMethod,
+    /// Minor units; negative where money was given back.
+    pub price: i64,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// The sale that a payment is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// One that was written just now, and counts this payment already.
+    New {
+        /// Its id.
+        sale: i64,
+        /// What was sold.
+        name: String,
+    },
+    /// One that was there.
+    Kept(KeptSale),
+    /// One that has not arrived: the machine's own number of it.
+    Awaited(i64),
+}
+
+/// A sale that is written already.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeptSale {
+    /// Its id.
+    pub id: i64,
+    /// The machine's own number of it.
+    pub remote: i64,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// What was sold.
+    pub name: String,
+}
+
+/// Something that happened to a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The machine's own number of it.
+    pub remote: Option<i64>,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// What the machine calls it.
+    pub code: String,
+    /// 1: a message; 2: an issue; 3: an alarm.
+    pub kind: i16,
+    /// Seconds that it lasted, if it has ended.
+    pub duration: Option<i64>,
+    /// When it ended.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// Whatever else is known of it.
+    pub extra_data: Option<String>,
+}
+
+/// The same statement for the months at hand and for those in the archive.
+macro_rules! hot_and_archived {
+    ($before:literal, $table:literal, $after:literal) => {
+        [concat!($before, $table, $after), concat!($before, $table, "_archive", $after)]
+    };
+}
+pub(super) use hot_and_archived;
+
+/// Numbers for so many rows, from low to high.
+async fn numbers(db: &mut PgConnection, of: &'static str, count: usize) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar(of).bind(count as i64).fetch_all(db).await?)
+}
+
+/// Writes sales down and returns their ids. Payments that were waiting for one of them become its own.
+pub async fn sales(db: &mut PgConnection, sender: &Sender, sales: &[Sale]) -> Result<Vec<i64>> {
+    const IDS: &str = "SELECT nextval('revenue_transaction_id') FROM generate_series(1, $1)";
+    const INSERT: &str = "
+        INSERT INTO revenue_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
+            shift, occurred_at, product, name, internal_ref, barcode, price, original_price, currency, token,
+            salestype, pricelist, num_payment_transactions)
+        SELECT $1, $2, $3, $4, $5, $5, u.* FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[],
+            $10::bigint[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[],
+            $17::text[], $18::bigint[], $19::bigint[], $20::bigint[]) AS u";
+    const PRESENCE: &str = "
+        UPDATE machine_presence SET
+            revenuetransaction_synced = GREATEST(revenuetransaction_synced, $2),
+            last_revenuetransaction = CASE WHEN sold_at > $4 THEN last_revenuetransaction ELSE $3 END,
+            last_sold = CASE WHEN sold_at > $4 THEN last_sold ELSE COALESCE($5, last_sold) END,
+            sold_at = GREATEST(sold_at, $4)
+        WHERE machine = $1";
+    let ids = numbers(db, IDS, sales.len()).await?;
+    let Some((latest, id)) = sales.iter().zip(&ids).max_by_key(|(sale, id)| (sale.occurred_at, **id)) else {
+        return Ok(ids);
+    };
+    let shifts = shifts(db, sender, sales.iter().map(|sale| sale.occurred_at)).await?;
+    let column = |of: fn(&Sale) -> i64| sales.iter().map(of).collect::<Vec<_>>();
+    let number = |of: fn(&Sale) -> Option<i64>| sales.iter().map(of).collect::<Vec<_>>();
+    let text = |of: fn(&Sale) -> Option<&str>| sales.iter().map(of).collect::<Vec<_>>();
+    sqlx::query(INSERT)
+        .bind(sender.machine)
+        .bind(sender.facts.location)
+        .bind(sender.facts.user_group)
+        .bind(&sender.facts.time_zone)
+        .bind(sender.now)
+        .bind(&ids)
+        .bind(number(|sale| sale.remote))
+        .bind(sales.iter().map(|sale| shift_of(&shifts, sale.occurred_at)).collect::<Vec<_>>())
+        .bind(sales.iter().map(|sale| sale.occurred_at).collect::<Vec<_>>())
+        .bind(number(|sale| sale.product))
+        .bind(text(|sale| Some(&sale.name)))
+        .bind(text(|sale| sale.internal_ref.as_deref()))
+        .bind(text(|sale| sale.barcode.as_deref()))
+        .bind(column(|sale| sale.price))
+        .bind(column(|sale| sale.original_price))
+        .bind(text(|sale| Some(&sale.currency)))
+        .bind(text(|sale| sale.token.as_deref()))
+        .bind(number(|sale| sale.salestype))
+        .bind(number(|sale| sale.pricelist))
+        .bind(column(|sale| sale.num_payments))
+        .execute(&mut *db)
+        .await?;
+    sqlx::query(PRESENCE)
+        .bind(sender.machine)
+        .bind(sales.iter().filter_map(|sale| sale.remote).max())
+        .bind(id)
+        .bind(latest.occurred_at)
+        .bind(latest.product)
+        .execute(&mut *db)
+        .await?;
+    let kept = sales.iter().zip(&ids).filter_map(|(sale, &id)| {
+        Some(KeptSale { id, remote: sale.remote?, occurred_at: sale.occurred_at, name: sale.name.clone() })
+    });
+    give_awaited(db, sender, &kept.collect::<Vec<_>>()).await?;
+    Ok(ids)
+}
+
+/// Gives these sales the payments that came before them.
+async fn give_awaited(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Result<()> {
+    const TAKE: &str = "
+        DELETE FROM awaited_sale WHERE machine = $1 AND sale = ANY($2) RETURNING sale, payment, occurred_at";
+    const GIVE: [&str; 2] = hot_and_archived!(
+        "UPDATE ",
+        "payment_transaction",
+        " AS p SET revenuetransaction = u.sale, report_group = u.report_group, updated_at = $1
+          FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[]) AS u(id, at, sale, report_group)
+          WHERE p.id = u.id AND p.occurred_at = u.at"
+    );
+    let remotes: Vec<i64> = sales.iter().map(|sale| sale.remote).collect();
+    let waiting: Vec<(i64, i64, DateTime<Utc>)> =
+        sqlx::query_as(TAKE).bind(sender.machine).bind(&remotes).fetch_all(&mut *db).await?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let (mut payments, mut instants, mut whose, mut groups) = (vec![], vec![], vec![], vec![]);
+    for (remote, payment, at) in &waiting {
+        let Some(sale) = sales.iter().find(|sale| sale.remote == *remote) else { continue };
+        payments.push(*payment);
+        instants.push(*at);
+        whose.push(sale.clone());
+        groups.push(sender.facts.report_group(&sale.name));
+    }
+    let sales: Vec<i64> = whose.iter().map(|sale| sale.id).collect();
+    for sql in GIVE {
+        let give = sqlx::query(sql).bind(sender.now).bind(&payments).bind(&instants).bind(&sales);
+        give.bind(&groups).execute(&mut *db).await?;
+    }
+    count(db, sender, &whose).await
+}
+
+/// Counts one more payment of each of these sales.
+async fn count(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Result<()> {
+    const COUNT: [&str; 2] = hot_and_archived!(
+        "UPDATE ",
+        "revenue_transaction",
+        " AS s SET num_payment_transactions = num_payment_transactions + u.n, updated_at = $1
+          FROM (SELECT id, at, count(*) AS n FROM unnest($2::bigint[], $3::timestamptz[]) AS v(id, at)
+                GROUP BY 1, 2) AS u
+          WHERE s.id = u.id AND s.occurred_at = u.at"
+    );
+    if sales.is_empty() {
+        return Ok(());
+    }
+    let (ids, instants): (Vec<i64>, Vec<_>) = sales.iter().map(|sale| (sale.id, sale.occurred_at)).unzip();
+    for sql in COUNT {
+        sqlx::query(sql).bind(sender.now).bind(&ids).bind(&instants).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Writes payments down and returns their ids. Sales that were there count them.
+pub async fn payments(db: &mut PgConnection, sender: &Sender, payments: &[Payment]) -> Result<Vec<i64>> {
+    const IDS: &str = "SELECT nextval('payment_transaction_id') FROM generate_series(1, $1)";
+    const INSERT: &str = "
+        INSERT INTO payment_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
+            revenuetransaction, shift, occurred_at, method, type, price, currency, exclude, report_group)
+        SELECT $1, $2, $3, $4, $5, $5, u.* FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+            $10::timestamptz[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::boolean[], $16::text[]) AS u";
+    const AWAIT: &str = "
+        INSERT INTO awaited_sale (machine, sale, payment, occurred_at)
+        SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS u";
+    const PRESENCE: &str = "
+        UPDATE machine_presence SET paymenttransaction_synced = GREATEST(paymenttransaction_synced, $2)
+        WHERE machine = $1";
+    let ids = numbers(db, IDS, payments.len()).await?;
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let shifts = shifts(db, sender, payments.iter().map(|payment| payment.occurred_at)).await?;
+    let types: Vec<PaymentType> =
+        payments.iter().map(|payment| sender.facts.shown_as(payment.method)).collect();
+    sqlx::query(INSERT)
+        .bind(sender.machine)
+        .bind(sender.facts.location)
+        .bind(sender.facts.user_group)
+        .bind(&sender.facts.time_zone)
+        .bind(sender.now)
+        .bind(&ids)
+        .bind(payments.iter().map(|payment| payment.remote).collect::<Vec<_>>())
+        .bind(payments.iter().map(Payment::sale).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| shift_of(&shifts, payment.occurred_at)).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| payment.occurred_at).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| payment.method.word()).collect::<Vec<_>>())
+        .bind(types.iter().map(|shown_as| shown_as.word()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| payment.price).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| &*payment.currency).collect::<Vec<_>>())
+        .bind(types.iter().map(|&shown_as| shown_as == PaymentType::Test).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| payment.report_group(sender)).collect::<Vec<_>>())
+        .execute(&mut *db)
+        .await?;
+    let latest = payments.iter().filter_map(|payment| payment.remote).max();
+    sqlx::query(PRESENCE).bind(sender.machine).bind(latest).execute(&mut *db).await?;
+
+    let mut kept = Vec::new();
+    let mut awaited: (Vec<i64>, Vec<i64>, Vec<DateTime<Utc>>) = Default::default();
+    for (payment, id) in payments.iter().zip(&ids) {
+        match &payment.of {
+            Some(Of::Kept(sale)) => kept.push(sale.clone()),
+            Some(Of::Awaited(remote)) => {
+                awaited.0.push(*remote);
+                awaited.1.push(*id);
+                awaited.2.push(payment.occurred_at);
+            }
+            Some(Of::New { .. }) | None => {}
+        }
+    }
+    count(db, sender, &kept).await?;
+    if !awaited.0.is_empty() {
+        let wait = sqlx::query(AWAIT).bind(sender.machine).bind(&awaited.0).bind(&awaited.1);
+        wait.bind(&awaited.2).execute(db).await?;
+    }
+    Ok(ids)
+}
+
+impl Payment {
+    fn sale(&self) -> Option<i64> {
+        match &self.of {
+            Some(Of::New { sale, .. }) => Some(*sale),
+            Some(Of::Kept(sale)) => Some(sale.id),
+            Some(Of::Awaited(_)) | None => None,
+        }
+    }
+
+    fn report_group(&self, sender: &Sender) -> Option<String> {
+        match &self.of {
+            Some(Of::New { name, .. } | Of::Kept(KeptSale { name, .. })) => sender.facts.report_group(name),
+            Some(Of::Awaited(_)) | None => None,
+        }
+    }
+}
+
+/// Writes events down and returns their ids.
+pub async fn events(db: &mut PgConnection, sender: &Sender, events: &[Event]) -> Result<Vec<i64>> {
+    const IDS: &str = "SELECT nextval('machine_log_id') FROM generate_series(1, $1)";
+    const INSERT: &str = "
+        INSERT INTO machine_log (machine, location, user_group, time_zone, created_at, updated_at, error_identity,
+            id, remote, occurred_at, code, type, duration, resolved_at, extra_data)
+        SELECT $1, $2, $3, $4, $5, $5,
+            (SELECT error_identity FROM error_code WHERE error_profile = $6 AND code = u.code),
+            u.* FROM unnest($7::bigint[], $8::bigint[], $9::timestamptz[], $10::text[], $11::smallint[],
+                $12::bigint[], $13::timestamptz[], $14::text[])
+            AS u(id, remote, occurred_at, code, type, duration, resolved_at, extra_data)";
+    const PRESENCE: &str = "
+        UPDATE machine_presence SET log_synced = GREATEST(log_synced, $2),
+            last_log = CASE WHEN logged_at > $4 THEN last_log ELSE $3 END, logged_at = GREATEST(logged_at, $4)
+        WHERE machine = $1";
+    let ids = numbers(db, IDS, events.len()).await?;
+    let Some((latest, id)) = events.iter().zip(&ids).max_by_key(|(event, id)| (event.occurred_at, **id))
+    else {
+        return Ok(ids);
+    };
+    sqlx::query(INSERT)
+        .bind(sender.machine)
+        .bind(sender.facts.location)
+        .bind(sender.facts.user_group)
+        .bind(&sender.facts.time_zone)
+        .bind(sender.now)
+        .bind(sender.facts.error_profile)
+        .bind(&ids)
+        .bind(events.iter().map(|event| event.remote).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.occurred_at).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| &*event.code).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.kind).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.duration).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.resolved_at).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.extra_data.as_deref()).collect::<Vec<_>>())
+        .execute(&mut *db)
+        .await?;
+    sqlx::query(PRESENCE)
+        .bind(sender.machine)
+        .bind(events.iter().filter_map(|event| event.remote).max())
+        .bind(id)
+        .bind(latest.occurred_at)
+        .execute(db)
+        .await?;
+    Ok(ids)
+}
+
+impl Event {
+    /// When it ended and how long it lasted: of the two, what is not said follows from the other.
+    pub fn ended(
+        occurred_at: DateTime<Utc>,
+        duration: Option<i64>,
+        resolved_at: Option<DateTime<Utc>>,
+    ) -> (Option<i64>, Option<DateTime<Utc>>) {
+        let end = || occurred_at.checked_add_signed(TimeDelta::try_seconds(duration?)?);
+        let lasted = || Some((resolved_at? - occurred_at).num_seconds());
+        (duration.or_else(lasted), resolved_at.or_else(end))
+    }
+}
