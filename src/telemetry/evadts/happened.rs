@@ -20,7 +20,7 @@ pub(super) const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
 const VITAL: &str = "CDEFHO";
 
 /// Message.
-const MESSAGE: i16 = 1;
+pub(super) const MESSAGE: i16 = 1;
 
 /// Lasts: something is out of order.
 const ISSUE: i16 = 2;
