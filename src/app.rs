@@ -11,13 +11,7 @@ use crate::{
     mail::post::Post,
     notice,
     redemption::{
-        audit::{self, Audit},
-        epoch,
-        facts::Near,
-        guesses::Guesses,
-        hot::Hot,
-        journal::Journal,
-        reconcile::Reconcile,
+        audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
     },
     seal::Keyring,
     stores::{self, Stores},
@@ -149,7 +143,6 @@ impl App {
         app.tasks.spawn(notice::sweep(app.clone()));
         app.tasks.spawn(backlog.run(app.clone()));
         app.tasks.spawn(committed.run(app.clone()));
-        app.tasks.spawn(audit::keep_months(app.clone()));
         app.tasks.spawn(remember_keys(app.clone()));
         app.tasks.spawn(print::drop_old(app.clone()));
         Ok(app)

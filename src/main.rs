@@ -6,6 +6,7 @@ use scrip::{
     config::Config,
     crash, demo, http,
     redemption::{self, epoch},
+    telemetry,
     time::Clock,
 };
 use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
@@ -44,6 +45,13 @@ enum Role {
     Migrate,
     /// Recompute balances and counters from the journal and say what differs (exit code 1 if anything does).
     Verify,
+    /// Recount the sums of sales, payments and events from their rows and say what differs (exit code 1 if
+    /// anything does).
+    Recount {
+        /// Make right what differs.
+        #[arg(long)]
+        mend: bool,
+    },
     /// Declare everything in Redis worthless: it is loaded again from Postgres as it is asked for.
     Rebuild,
     /// Load the demo's data, once, and write what its visitors need.
@@ -137,6 +145,7 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
         Role::Work => serve::work(start(config)?).await.map_err(Failure::run),
         Role::Migrate => migrate(&config).await,
         Role::Verify => verify(config).await,
+        Role::Recount { mend } => recount(&config, mend).await,
         Role::Rebuild => {
             let db = app::database(&config).map_err(Failure::setup)?;
             let epoch = epoch::raise_in(&db).await.map_err(Failure::run)?;
@@ -178,6 +187,16 @@ async fn verify(config: Config) -> Result<(), Failure> {
     match report.differences.len() {
         0 => Ok(()),
         differences => Err(Failure::Run(format!("{differences} differences"))),
+    }
+}
+
+async fn recount(config: &Config, mend: bool) -> Result<(), Failure> {
+    let db = app::database(config).map_err(Failure::setup)?;
+    let report = telemetry::recount::recount(&db, mend).await.map_err(Failure::run)?;
+    print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
+    match report.differing {
+        0 => Ok(()),
+        differing => Err(Failure::Run(format!("{differing} differences"))),
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Config {
     pub resets_per_hour: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
+    /// The largest body of a batch that came zipped, in bytes as it is unzipped.
+    pub inflated_max_bytes: usize,
     /// The largest image, in bytes as it is decoded from base64; a body with images may weigh twice that.
     pub image_max_bytes: usize,
     /// The largest image, in pixels.
@@ -169,6 +171,8 @@ pub struct Config {
     pub job_lease_s: u64,
     /// A machine that was not heard of for so long is offline, in seconds.
     pub heartbeat_s: u64,
+    /// Sales, payments and events of more months ago than this are kept in the archive; 0: all stay at hand.
+    pub archive_after_months: u32,
     /// How coupons write amounts and dates where their style does not say (BCP 47).
     pub locale: Locale,
     /// `text` or `json`.
@@ -218,6 +222,7 @@ impl Default for Config {
             logins_per_minute: 10,
             resets_per_hour: 5,
             body_max_bytes: 1 << 20,
+            inflated_max_bytes: 8 << 20,
             image_max_bytes: 5 << 20,
             image_max_pixels: 40_000_000,
             drawing_max_bytes: 512 << 10,
@@ -245,6 +250,7 @@ impl Default for Config {
             command_expires_max_s: 30 * 24 * 3600,
             job_lease_s: 30,
             heartbeat_s: 900,
+            archive_after_months: 13,
             locale: Locale::default(),
             log_format: LogFormat::Text,
         }

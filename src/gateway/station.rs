@@ -4,6 +4,8 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{Caller, caller::Permission},
+    telemetry::sender::Sender,
+    transaction,
 };
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgPool;
@@ -12,7 +14,7 @@ use sqlx::PgPool;
 const SEEN_EVERY: Duration = Duration::seconds(5);
 
 /// The machine of this hostname, if the caller may know of it and is not bound to another one.
-pub(super) async fn named(app: &App, caller: &Caller, hostname: &str) -> Result<i64> {
+pub(crate) async fn named(app: &App, caller: &Caller, hostname: &str) -> Result<i64> {
     const SQL: &str = "
         SELECT id FROM machine
         WHERE hostname = $1 AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)";
@@ -60,12 +62,19 @@ pub(super) fn is_gateway(caller: &Caller) -> bool {
 }
 
 /// Writes down that a machine's gateway called. Gateways call all the time, so the row is touched now
-/// and then only.
+/// and then only: and at once where the machine was offline, which ends with this.
 pub(super) async fn seen(db: &PgPool, machine: i64, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "
         INSERT INTO machine_presence (machine, seen_at) SELECT id, $2 FROM machine WHERE id = $1
-        ON CONFLICT (machine) DO UPDATE SET seen_at = excluded.seen_at
-        WHERE machine_presence.seen_at IS NULL OR machine_presence.seen_at < $3";
-    sqlx::query(SQL).bind(machine).bind(now).bind(now - SEEN_EVERY).execute(db).await?;
+        ON CONFLICT (machine) DO UPDATE SET seen_at = GREATEST(machine_presence.seen_at, excluded.seen_at)
+        WHERE machine_presence.seen_at IS NULL OR machine_presence.seen_at < $3
+            OR machine_presence.offline_since IS NOT NULL
+        RETURNING offline_since IS NOT NULL";
+    let touched = sqlx::query_scalar(SQL).bind(machine).bind(now).bind(now - SEEN_EVERY);
+    if touched.fetch_optional(db).await? == Some(true) {
+        let mut tx = transaction::begin(db).await?;
+        Sender::lock(&mut tx, machine, now).await?;
+        tx.commit().await?;
+    }
     Ok(())
 }

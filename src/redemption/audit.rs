@@ -2,7 +2,7 @@
 //!
 //! Redemptions are not here: the journal is their log.
 
-use crate::{app::App, error::postgres_is_away};
+use crate::error::postgres_is_away;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::PgPool;
 use std::{fmt::Write, time::Duration};
@@ -22,9 +22,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Times that Postgres may refuse a batch before it is dropped.
 const ATTEMPTS_MAX: u32 = 5;
-
-/// Months of the log that are there ahead of time, this one included.
-const MONTHS_AHEAD: i32 = 4;
 
 /// What a device asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,23 +135,6 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-        }
-    }
-}
-
-/// Makes the coming months' partitions of the log: at once, and again every day.
-pub async fn keep_months(app: App) {
-    loop {
-        let made = sqlx::query("SELECT make_months('voucher_log', 'created_at', $1, $2)")
-            .bind(app.clock.now().date_naive())
-            .bind(MONTHS_AHEAD)
-            .execute(&app.db)
-            .await;
-        // Until they are there, rows go to the partition for the rest.
-        let pause = if made.is_ok() { Duration::from_hours(24) } else { Duration::from_secs(10) };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = app.stop.cancelled() => return,
         }
     }
 }

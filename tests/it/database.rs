@@ -1,6 +1,7 @@
 //! A database for each test: a copy of one that is migrated and settled once a run.
 
 use crate::world;
+use scrip::{telemetry::months, time::Clock};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     str::FromStr,
@@ -76,6 +77,9 @@ async fn templates(admin_url: &str) -> &'static Templates {
             // Nobody may be connected to a database that is copied.
             let db = PgPool::connect(&renamed(admin_url, &templates.empty)).await.unwrap();
             scrip::app::MIGRATIONS.run(&db).await.unwrap();
+            // So that no server has months to make when it starts.
+            let today = Clock::default().now().date_naive();
+            months::look_after(&db, today, 0).await.unwrap();
             db.close().await;
             execute(admin_url, format!("CREATE DATABASE {} TEMPLATE {}", templates.settled, templates.empty))
                 .await;

@@ -34,6 +34,7 @@ mod server;
 mod stores;
 mod surface;
 mod sweep;
+mod telemetry;
 mod users;
 mod vouchers;
 mod world;

@@ -117,7 +117,8 @@ pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imp
     let arrived = Arrived { machine, user_group, at: sender.now, sha256: &sha256, file: &file };
     let imported = match (read, known) {
         (Err(faults), known) => {
-            let issues = faults.into_iter().map(|fault| Issue::at(format!("/line/{}", fault.line), fault.detail));
+            let issues =
+                faults.into_iter().map(|fault| Issue::at(format!("/line/{}", fault.line), fault.detail));
             let issues: Vec<Issue> = issues.collect();
             if known.is_none() {
                 let errors = serde_json::to_value(&issues).map_err(Error::fault)?;
@@ -175,7 +176,8 @@ impl<'a> Import<'a> {
     /// The reports of a file in the order of their clocks.
     async fn all(mut self, file: Contents) -> Result<Summary> {
         self.summary.segments = file.segments;
-        let mut readings: Vec<_> = file.readings.iter().map(|reading| (self.clock(reading), reading)).collect();
+        let mut readings: Vec<_> =
+            file.readings.iter().map(|reading| (self.clock(reading), reading)).collect();
         readings.sort_by_key(|(at, _)| at.unwrap_or(self.sender.now));
         for (at, reading) in readings {
             self.one(at, reading).await?;

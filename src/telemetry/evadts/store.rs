@@ -173,7 +173,11 @@ pub(super) async fn written(
 }
 
 /// Which of these codes have an event that lasts.
-pub(super) async fn lasting(db: &mut PgConnection, machine: i64, codes: &[String]) -> Result<HashSet<String>> {
+pub(super) async fn lasting(
+    db: &mut PgConnection,
+    machine: i64,
+    codes: &[String],
+) -> Result<HashSet<String>> {
     const SQL: &str = "
         SELECT DISTINCT code FROM machine_log_ever
         WHERE machine = $1 AND code = ANY($2) AND resolved_at IS NULL AND type > 1";
@@ -205,7 +209,12 @@ pub(super) async fn end(
 }
 
 /// An audit of a machine while it was one of `group`'s or of a group below.
-pub(super) async fn one(db: &PgPool, group: i64, machine: i64, id: i64) -> Result<Option<(Audit, Vec<Read>)>> {
+pub(super) async fn one(
+    db: &PgPool,
+    group: i64,
+    machine: i64,
+    id: i64,
+) -> Result<Option<(Audit, Vec<Read>)>> {
     const AUDIT: &str = "
         SELECT id, arrived_at, status, checksum, length(file)::bigint AS bytes, summary, errors FROM audit
         WHERE id = $1 AND machine = $2

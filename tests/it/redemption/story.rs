@@ -2,6 +2,7 @@
 
 use super::{Shop, gist};
 use chrono::Duration;
+use scrip::telemetry::booking;
 use serde_json::{Value, json};
 
 const HERE: &str = "vm-a-1";
@@ -110,15 +111,16 @@ async fn a_redemption_is_a_payment_and_its_rollback_takes_that_back() {
     let shop = Shop::new().await.with_redis().await;
     let made = shop.made(json!({"value": 80})).await;
     let payments = async || {
-        let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-            "SELECT machine, location, price, currency FROM voucher_payment ORDER BY occurred_at",
+        booking::book(shop.app()).await.unwrap();
+        let rows: Vec<(i64, i64, i64, String, String)> = sqlx::query_as(
+            "SELECT machine, location, price, currency, method || ' ' || type FROM payment_transaction ORDER BY id",
         )
         .fetch_all(&shop.app().db)
         .await
         .unwrap();
         rows
     };
-    let payment = |price| (21, 2, price, "EUR".to_owned());
+    let payment = |price| (21, 2, price, "EUR".to_owned(), "code voucher".to_owned());
     shop.redeem(HERE, &made.code, "1").await;
     shop.redeem(HERE, &made.code, "1").await;
     assert_eq!(payments().await, [payment(80)]);

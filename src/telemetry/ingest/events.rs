@@ -1,0 +1,168 @@
+//! Events as they come in: new ones are told from known ones, and from those that have ended since.
+
+use super::{
+    batch::{Batch, Receipt, Status},
+    item::EventItem,
+};
+use crate::{
+    error::Result,
+    telemetry::{
+        record::{self, Event, hot_and_archived},
+        sender::Sender,
+    },
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, prelude::FromRow};
+use std::collections::HashMap;
+
+/// An event that is known by its number.
+#[derive(Clone, Debug, FromRow)]
+pub(super) struct Known {
+    pub(super) id: i64,
+    remote: i64,
+    occurred_at: DateTime<Utc>,
+    code: String,
+    #[sqlx(rename = "type")]
+    kind: i16,
+    pub(super) duration: Option<i64>,
+    pub(super) resolved_at: Option<DateTime<Utc>>,
+    extra_data: Option<String>,
+    /// Its place among the new ones, if it came with this very batch.
+    #[sqlx(skip)]
+    pub(super) fresh: Option<usize>,
+}
+
+impl Known {
+    /// What is known of an event from now on; its id is given later, if it is new.
+    pub(super) fn from_now_on(event: &Event, id: i64, fresh: Option<usize>) -> Option<Self> {
+        Some(Self {
+            id,
+            remote: event.remote?,
+            occurred_at: event.occurred_at,
+            code: event.code.clone(),
+            kind: event.kind,
+            duration: event.duration,
+            resolved_at: event.resolved_at,
+            extra_data: event.extra_data.clone(),
+            fresh,
+        })
+    }
+
+    /// The first field in which what is sent now is not what was kept; whether it has ended apart.
+    fn contradiction(&self, event: &Event) -> Option<&'static str> {
+        let end = (event.duration, event.resolved_at);
+        if self.occurred_at != event.occurred_at {
+            Some("/occurredAt")
+        } else if self.code != event.code {
+            Some("/code")
+        } else if self.kind != event.kind {
+            Some("/type")
+        } else if self.extra_data != event.extra_data {
+            Some("/extraData")
+        } else if self.has_ended() && end != (None, None) && end != (self.duration, self.resolved_at) {
+            Some(if self.resolved_at == event.resolved_at { "/duration" } else { "/resolvedAt" })
+        } else {
+            None
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.duration.is_some() || self.resolved_at.is_some()
+    }
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub(super) struct Harvest {
+    /// Events that are new.
+    pub(super) events: Vec<Event>,
+    /// Events that have ended since they were kept.
+    pub(super) ended: Vec<Known>,
+}
+
+/// Events by the machine's own numbers.
+pub(super) type Diary = HashMap<i64, Known>;
+
+/// Takes in a batch of events.
+pub(super) async fn take_in(
+    db: &mut PgConnection,
+    sender: &Sender,
+    mut batch: Batch<EventItem>,
+) -> Result<Vec<Receipt>> {
+    let mut diary = known(db, sender, &batch).await?;
+    let harvest = judge(&mut batch, &mut diary);
+    record::events(db, sender, &harvest.events).await?;
+    end(db, sender, &harvest.ended).await?;
+    Ok(batch.receipts)
+}
+
+/// The events that are kept under the numbers of a batch; those above the mark are not looked for.
+async fn known(db: &mut PgConnection, sender: &Sender, batch: &Batch<EventItem>) -> Result<Diary> {
+    const SQL: &str = "
+        SELECT id, remote, occurred_at, code, type, duration, resolved_at, extra_data FROM machine_log_ever
+        WHERE machine = $1 AND remote = ANY($2)";
+    let remotes = batch.items.iter().map(|(_, item)| item.remote.0);
+    let arrived: Vec<i64> = remotes.filter(|&remote| Some(remote) <= sender.synced.events).collect();
+    if arrived.is_empty() {
+        return Ok(Diary::new());
+    }
+    let known: Vec<Known> = sqlx::query_as(SQL).bind(sender.machine).bind(arrived).fetch_all(db).await?;
+    Ok(known.into_iter().map(|event| (event.remote, event)).collect())
+}
+
+/// Which events of a batch are new, and which have ended; the receipts say what the others are.
+pub(super) fn judge(batch: &mut Batch<EventItem>, diary: &mut Diary) -> Harvest {
+    let mut harvest = Harvest::default();
+    for (index, item) in std::mem::take(&mut batch.items) {
+        let event = item.event();
+        let Some(known) = diary.get_mut(&item.remote.0) else {
+            let known = Known::from_now_on(&event, 0, Some(harvest.events.len()));
+            diary.extend(known.map(|known| (known.remote, known)));
+            harvest.events.push(event);
+            continue;
+        };
+        if let Some(pointer) = known.contradiction(&event) {
+            batch.contradicts(index, pointer);
+            continue;
+        }
+        let ends_now = !known.has_ended() && (event.duration.is_some() || event.resolved_at.is_some());
+        if !ends_now {
+            batch.receipts[index].status = Status::Duplicate;
+            continue;
+        }
+        batch.receipts[index].status = Status::Updated;
+        (known.duration, known.resolved_at) = (event.duration, event.resolved_at);
+        match known.fresh {
+            Some(place) => {
+                harvest.events[place].duration = event.duration;
+                harvest.events[place].resolved_at = event.resolved_at;
+            }
+            None => harvest.ended.push(known.clone()),
+        }
+    }
+    harvest
+}
+
+/// Writes down that events have ended.
+async fn end(db: &mut PgConnection, sender: &Sender, ended: &[Known]) -> Result<()> {
+    const END: [&str; 2] = hot_and_archived!(
+        "UPDATE ",
+        "machine_log",
+        " AS e SET duration = u.duration, resolved_at = u.resolved_at, updated_at = $1
+          FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::timestamptz[])
+            AS u(id, at, duration, resolved_at)
+          WHERE e.id = u.id AND e.occurred_at = u.at"
+    );
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = ended.iter().map(|event| event.id).collect();
+    let instants: Vec<DateTime<Utc>> = ended.iter().map(|event| event.occurred_at).collect();
+    let durations: Vec<Option<i64>> = ended.iter().map(|event| event.duration).collect();
+    let ends: Vec<Option<DateTime<Utc>>> = ended.iter().map(|event| event.resolved_at).collect();
+    for sql in END {
+        let end = sqlx::query(sql).bind(sender.now).bind(&ids).bind(&instants);
+        end.bind(&durations).bind(&ends).execute(&mut *db).await?;
+    }
+    Ok(())
+}

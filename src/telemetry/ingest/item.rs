@@ -1,0 +1,408 @@
+//! Items as gateways send them: how each is read, and what can be said of it without looking anything up.
+
+use crate::{
+    campaigns::terms::Currency,
+    error::Issue,
+    fleet::payments::PaymentMethod,
+    resource::{Text, Whole},
+    telemetry::record::Event,
+    text,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// The largest amount, in minor units.
+const AMOUNT_MAX: i64 = 1_000_000_000;
+
+/// A machine's clock may be ahead by so much: more is a clock that was never set.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+
+/// Before 2000 is before there was any of this: a clock that has lost its time.
+const EARLIEST_S: i64 = 946_684_800;
+
+/// What an event may say besides, in characters.
+const EXTRA_MAX: usize = 10_000;
+
+/// The longest that an event lasts, in seconds.
+const DURATION_MAX: i64 = 1_000_000_000;
+
+/// Payments within one sale.
+const NESTED_MAX: usize = 20;
+
+/// Whatever a batch consists of.
+pub(super) trait Item: DeserializeOwned {
+    /// The machine's own number of it.
+    fn remote(&self) -> i64;
+
+    /// What is wrong with it; pointers begin within it.
+    fn issues(&self, now: DateTime<Utc>) -> Vec<Issue>;
+}
+
+/// An instant with an offset (RFC 3339), in whole microseconds: what Postgres holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instant(pub(super) DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        DateTime::parse_from_rfc3339(&text)
+            .ok()
+            .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()))
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("must be an instant with an offset, like 2026-06-01T10:00:00Z"))
+    }
+}
+
+/// What is wrong with the time at which something is said to have happened.
+fn flaw_of_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str> {
+    if at.timestamp() < EARLIEST_S {
+        Some("is before the year 2000")
+    } else if at - now > AHEAD_MAX {
+        Some("is in the future")
+    } else {
+        None
+    }
+}
+
+/// Something that a machine sold.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SaleItem {
+    /// The machine's own number of it: each is kept once, however often it is sent.
+    #[schema(value_type = i64, minimum = 0, examples(4711))]
+    pub(super) remote: Whole<0, { i64::MAX }>,
+    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) occurred_at: Instant,
+    /// What was asked for it, in minor units.
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_i64, examples(150))]
+    pub(super) price: Whole<0, AMOUNT_MAX>,
+    /// Which of the machine's products.
+    pub(super) product: Option<i64>,
+    /// The same by the number under which the machine sells it.
+    #[schema(value_type = Option<i64>, minimum = 0)]
+    pub(super) plu: Option<Whole<0, { i32::MAX as i64 }>>,
+    /// What it is called; the product's name without it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, examples("Cola"))]
+    pub(super) name: Option<Text<200>>,
+    /// ISO 4217; the machine's currency without it.
+    pub(super) currency: Option<Currency>,
+    /// Which key, chip or account it was for.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    pub(super) token: Option<Text<200>>,
+    /// As the machine numbers kinds of sales.
+    pub(super) salestype: Option<i64>,
+    /// As the machine numbers its price lists.
+    pub(super) pricelist: Option<i64>,
+    /// What it costs without whatever made it cheaper; the price without it.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_i64)]
+    pub(super) original_price: Option<Whole<0, AMOUNT_MAX>>,
+    /// What it was paid with.
+    #[schema(max_items = 20)]
+    #[serde(default)]
+    pub(super) paymenttransactions: Vec<NestedPayment>,
+}
+
+/// A payment of the sale that it is in.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct NestedPayment {
+    /// The machine's own number of it. One without is kept together with its sale.
+    #[schema(value_type = Option<i64>, minimum = 0)]
+    pub(super) remote: Option<Whole<0, { i64::MAX }>>,
+    /// When; at the time of the sale without it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) occurred_at: Option<Instant>,
+    /// How it was paid.
+    #[schema(value_type = String, examples("cash"))]
+    pub(super) method: PaymentMethod,
+    /// Minor units; negative where money was given back.
+    #[schema(value_type = i64, minimum = -1_000_000_000_i64, maximum = 1_000_000_000_i64, examples(150))]
+    pub(super) price: Whole<{ -AMOUNT_MAX }, AMOUNT_MAX>,
+    /// ISO 4217; the machine's currency without it.
+    pub(super) currency: Option<Currency>,
+}
+
+/// Something that a customer paid at a machine.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PaymentItem {
+    /// The machine's own number of it: each is kept once, however often it is sent.
+    #[schema(value_type = i64, minimum = 0, examples(815))]
+    pub(super) remote: Whole<0, { i64::MAX }>,
+    /// The machine's own number of the sale that it is of, which may arrive later.
+    #[schema(value_type = Option<i64>, minimum = 0, examples(4711))]
+    pub(super) revenuetransaction: Option<Whole<0, { i64::MAX }>>,
+    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) occurred_at: Instant,
+    /// How it was paid.
+    #[schema(value_type = String, examples("cash"))]
+    pub(super) method: PaymentMethod,
+    /// Minor units; negative where money was given back.
+    #[schema(value_type = i64, minimum = -1_000_000_000_i64, maximum = 1_000_000_000_i64, examples(150))]
+    pub(super) price: Whole<{ -AMOUNT_MAX }, AMOUNT_MAX>,
+    /// ISO 4217; the machine's currency without it.
+    pub(super) currency: Option<Currency>,
+}
+
+/// Something that happened to a machine.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct EventItem {
+    /// The machine's own number of it: each is kept once, however often it is sent. Sent again with its
+    /// end, it has ended.
+    #[schema(value_type = i64, minimum = 0, examples(42))]
+    pub(super) remote: Whole<0, { i64::MAX }>,
+    /// What the machine calls it.
+    #[schema(value_type = String, min_length = 1, max_length = 200, examples("E42"))]
+    pub(super) code: Text<200>,
+    /// 1: a message; 2: an issue; 3: an alarm. A message without it.
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3)]
+    pub(super) kind: Option<Whole<1, 3>>,
+    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) occurred_at: Instant,
+    /// Seconds that it lasted, if it has ended.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_i64)]
+    pub(super) duration: Option<Whole<0, DURATION_MAX>>,
+    /// Whatever else is known of it: text, or any JSON, which is kept as text.
+    #[schema(value_type = Option<Object>)]
+    pub(super) extra_data: Option<Value>,
+    /// When it ended, if it has.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) resolved_at: Option<Instant>,
+}
+
+/// Collects what is wrong with an item.
+struct Flaws {
+    now: DateTime<Utc>,
+    issues: Vec<Issue>,
+}
+
+impl Flaws {
+    fn of(now: DateTime<Utc>) -> Self {
+        Self { now, issues: Vec::new() }
+    }
+
+    fn wrong(&mut self, pointer: String, detail: &'static str) {
+        self.issues.push(Issue::at(pointer, detail));
+    }
+
+    fn time(&mut self, pointer: impl Into<String>, at: Instant) {
+        if let Some(flaw) = flaw_of_time(at.0, self.now) {
+            self.wrong(pointer.into(), flaw);
+        }
+    }
+
+    fn currency(&mut self, pointer: impl Into<String>, currency: Option<&Currency>) {
+        let Some(currency) = currency else { return };
+        let code = String::from(currency.clone());
+        if iso_currency::Currency::from_code(&code).is_none() {
+            self.wrong(pointer.into(), "is no currency of ISO 4217");
+        }
+    }
+}
+
+impl Item for SaleItem {
+    fn remote(&self) -> i64 {
+        self.remote.0
+    }
+
+    fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
+        let mut flaws = Flaws::of(now);
+        flaws.time("/occurredAt", self.occurred_at);
+        flaws.currency("/currency", self.currency.as_ref());
+        if self.product.is_none() && self.plu.is_none() && self.name.is_none() {
+            flaws.wrong("/name".into(), "is required where no product is named");
+        }
+        if self.paymenttransactions.len() > NESTED_MAX {
+            flaws.wrong("/paymenttransactions".into(), "must have at most 20 items");
+        }
+        let mut remotes = Vec::new();
+        for (index, payment) in self.paymenttransactions.iter().enumerate() {
+            let at = format!("/paymenttransactions/{index}");
+            if let Some(occurred_at) = payment.occurred_at {
+                flaws.time(format!("{at}/occurredAt"), occurred_at);
+            }
+            flaws.currency(format!("{at}/currency"), payment.currency.as_ref());
+            if let Some(remote) = &payment.remote {
+                if remotes.contains(&remote.0) {
+                    flaws.wrong(format!("{at}/remote"), "is the number of another payment of this sale");
+                }
+                remotes.push(remote.0);
+            }
+        }
+        flaws.issues
+    }
+}
+
+impl Item for PaymentItem {
+    fn remote(&self) -> i64 {
+        self.remote.0
+    }
+
+    fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
+        let mut flaws = Flaws::of(now);
+        flaws.time("/occurredAt", self.occurred_at);
+        flaws.currency("/currency", self.currency.as_ref());
+        flaws.issues
+    }
+}
+
+impl EventItem {
+    /// What else is known of it, as it is kept.
+    pub(super) fn extra_text(&self) -> Option<String> {
+        self.extra_data.as_ref().map(|extra| match extra {
+            Value::String(text) => text.clone(),
+            json => json.to_string(),
+        })
+    }
+
+    /// How it is written down.
+    pub(super) fn event(&self) -> Event {
+        let occurred_at = self.occurred_at.0;
+        let duration = self.duration.map(|duration| duration.0);
+        let (duration, resolved_at) = Event::ended(occurred_at, duration, self.resolved_at.map(|at| at.0));
+        Event {
+            remote: Some(self.remote.0),
+            occurred_at,
+            code: self.code.0.clone(),
+            kind: self.kind.map_or(1, |kind| kind.0 as i16),
+            duration,
+            resolved_at,
+            extra_data: self.extra_text(),
+        }
+    }
+}
+
+impl Item for EventItem {
+    fn remote(&self) -> i64 {
+        self.remote.0
+    }
+
+    fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
+        let mut flaws = Flaws::of(now);
+        flaws.time("/occurredAt", self.occurred_at);
+        if let Some(resolved_at) = self.resolved_at {
+            flaws.time("/resolvedAt", resolved_at);
+            if resolved_at < self.occurred_at {
+                flaws.wrong("/resolvedAt".into(), "is before it happened");
+            }
+        } else if self.event().resolved_at.is_some_and(|end| end - now > AHEAD_MAX) {
+            flaws.wrong("/duration".into(), "ends in the future");
+        }
+        if let Some(extra) = self.extra_text() {
+            if extra.chars().count() > EXTRA_MAX {
+                flaws.wrong("/extraData".into(), "must have at most 10,000 characters");
+            }
+            if let Some(flaw) = text::flaw_of_lines(&extra) {
+                flaws.wrong("/extraData".into(), flaw);
+            }
+        }
+        flaws.issues
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::ingest::batch::{Batch, Status};
+    use serde_json::{json, value::to_raw_value};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    /// What is said of one item: its status and where it is wrong.
+    fn said<T: Item>(item: &Value) -> (Status, Vec<String>) {
+        let batch = Batch::<T>::read(&[to_raw_value(item).unwrap()], at("2026-06-01T10:00:00Z"));
+        let receipt = &batch.receipts[0];
+        assert_eq!(batch.items.is_empty(), receipt.status == Status::Invalid);
+        (receipt.status, receipt.errors.iter().map(|issue| issue.pointer.to_string()).collect())
+    }
+
+    fn with(mut item: Value, change: &Value) -> Value {
+        for (field, value) in change.as_object().unwrap() {
+            item[field] = value.clone();
+        }
+        item
+    }
+
+    #[test]
+    fn a_sale_is_wrong_where_it_is_wrong() {
+        let good = json!({"remote": 1, "occurredAt": "2026-06-01T10:00:00Z", "price": 0, "name": "Cola"});
+        let fine = [
+            json!({}),
+            json!({"product": 7, "name": null, "currency": "USD"}),
+            json!({"occurredAt": "2026-06-02T11:59:59.9999999+02:00"}),
+            json!({"occurredAt": "2000-01-01T00:00:00Z", "price": 1_000_000_000}),
+            json!({"paymenttransactions": [{"method": "cash", "price": -5}]}),
+        ];
+        for change in fine {
+            assert_eq!(said::<SaleItem>(&with(good.clone(), &change)), (Status::Created, vec![]), "{change}");
+        }
+        let wrong = [
+            (json!({"remote": -1}), "/0/remote"),
+            (json!({"remote": 9_223_372_036_854_775_808_u64}), "/0/remote"),
+            (json!({"occurredAt": "2026-06-02T10:00:01Z"}), "/0/occurredAt"),
+            (json!({"occurredAt": "1999-12-31T23:59:59Z"}), "/0/occurredAt"),
+            (json!({"occurredAt": "2026-06-01T10:00:00"}), "/0/occurredAt"),
+            (json!({"price": 1_000_000_001}), "/0/price"),
+            (json!({"price": "1"}), "/0/price"),
+            (json!({"name": null}), "/0/name"),
+            (json!({"name": "a\u{0}b"}), "/0/name"),
+            (json!({"currency": "QQQ"}), "/0/currency"),
+            (json!({"plu": 2_147_483_648_i64}), "/0/plu"),
+            (json!({"colour": 1}), "/0/colour"),
+            (
+                json!({"paymenttransactions": [{"method": "cash", "price": 1}, {"method": "barter", "price": 1}]}),
+                "/0/paymenttransactions/1/method",
+            ),
+            (
+                json!({"paymenttransactions": [{"remote": 3, "method": "cash", "price": 1},
+                                            {"remote": 3, "method": "card", "price": 1}]}),
+                "/0/paymenttransactions/1/remote",
+            ),
+            (
+                json!({"paymenttransactions": vec![json!({"method": "cash", "price": 1}); 21]}),
+                "/0/paymenttransactions",
+            ),
+        ];
+        for (change, pointer) in wrong {
+            let said = said::<SaleItem>(&with(good.clone(), &change));
+            assert_eq!(said, (Status::Invalid, vec![pointer.to_owned()]), "{change}");
+        }
+        assert_eq!(said::<SaleItem>(&json!({"remote": 1})).1, ["/0/occurredAt"]);
+        assert_eq!(said::<SaleItem>(&json!([1])).1, ["/0"]);
+    }
+
+    #[test]
+    fn an_event_lasts_from_its_beginning_to_its_end() {
+        let good = json!({"remote": 1, "code": "E42", "occurredAt": "2026-06-01T09:00:00Z"});
+        let lasts = |change: Value| {
+            let item: EventItem = serde_json::from_value(with(good.clone(), &change)).unwrap();
+            let event = item.event();
+            (event.duration, event.resolved_at.map(|end| end.to_rfc3339()))
+        };
+        assert_eq!(lasts(json!({})), (None, None));
+        let end = Some("2026-06-01T09:01:00+00:00".to_owned());
+        assert_eq!(lasts(json!({"duration": 60})), (Some(60), end.clone()));
+        assert_eq!(lasts(json!({"resolvedAt": "2026-06-01T11:01:00+02:00"})), (Some(60), end));
+        for (change, pointer) in [
+            (json!({"resolvedAt": "2026-06-01T08:59:59Z"}), "/0/resolvedAt"),
+            (json!({"resolvedAt": "2026-07-01T00:00:00Z"}), "/0/resolvedAt"),
+            (json!({"duration": 1_000_000_000}), "/0/duration"),
+            (json!({"type": 4}), "/0/type"),
+            (json!({"extraData": "\u{0}"}), "/0/extraData"),
+            (json!({"extraData": vec![json!("x".repeat(100)); 100]}), "/0/extraData"),
+        ] {
+            assert_eq!(said::<EventItem>(&with(good.clone(), &change)).1, [pointer], "{change}");
+        }
+        let item: EventItem = serde_json::from_value(with(good, &json!({"extraData": {"b": [1]}}))).unwrap();
+        assert_eq!(item.extra_text().as_deref(), Some("{\"b\":[1]}"));
+    }
+}

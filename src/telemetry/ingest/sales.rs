@@ -1,0 +1,283 @@
+//! Sales as they come in: new ones are told from known ones, find their products, and bring their payments.
+
+use super::{
+    batch::{Batch, Receipt, Status},
+    item::SaleItem,
+    payments::{self, Book, Paid},
+};
+use crate::{
+    error::Result,
+    telemetry::{
+        record::{self, KeptSale, Of, Payment, Sale},
+        sender::{Facts, Sender},
+    },
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, prelude::FromRow};
+use std::collections::HashMap;
+
+/// A sale that is known by its number.
+#[derive(Clone, Debug, FromRow)]
+pub(super) struct Known {
+    id: i64,
+    remote: i64,
+    occurred_at: DateTime<Utc>,
+    product: Option<i64>,
+    name: String,
+    price: i64,
+    original_price: i64,
+    currency: String,
+    token: Option<String>,
+    salestype: Option<i64>,
+    pricelist: Option<i64>,
+    /// Its place among the new ones, if it came with this very batch.
+    #[sqlx(skip)]
+    fresh: Option<usize>,
+}
+
+impl Known {
+    /// What is known of a sale from now on; its id is given later, if it is new.
+    pub(super) fn from_now_on(sale: &Sale, id: i64, fresh: Option<usize>) -> Option<Self> {
+        Some(Self {
+            id,
+            remote: sale.remote?,
+            occurred_at: sale.occurred_at,
+            product: sale.product,
+            name: sale.name.clone(),
+            price: sale.price,
+            original_price: sale.original_price,
+            currency: sale.currency.clone(),
+            token: sale.token.clone(),
+            salestype: sale.salestype,
+            pricelist: sale.pricelist,
+            fresh,
+        })
+    }
+
+    /// The first field in which what is sent now is not what was kept. What was worked out when it was
+    /// kept (a product's name, a currency) is not compared where the item does not say it: that may have
+    /// changed since, and the sale has not.
+    fn contradiction(&self, item: &SaleItem) -> Option<&'static str> {
+        let differs = |sent: Option<&str>, kept: &str| sent.is_some_and(|sent| sent != kept);
+        let currency = item.currency.clone().map(String::from);
+        if self.occurred_at != item.occurred_at.0 {
+            Some("/occurredAt")
+        } else if self.price != item.price.0 {
+            Some("/price")
+        } else if self.product.zip(item.product).is_some_and(|(kept, sent)| kept != sent) {
+            Some("/product")
+        } else if differs(item.name.as_ref().map(|name| &*name.0), &self.name) {
+            Some("/name")
+        } else if differs(currency.as_deref(), &self.currency) {
+            Some("/currency")
+        } else if item.token.as_ref().map(|token| &*token.0) != self.token.as_deref() {
+            Some("/token")
+        } else if item.salestype != self.salestype {
+            Some("/salestype")
+        } else if item.pricelist != self.pricelist {
+            Some("/pricelist")
+        } else if item.original_price.is_some_and(|price| price.0 != self.original_price) {
+            Some("/originalPrice")
+        } else {
+            None
+        }
+    }
+
+    fn target(&self) -> Target {
+        self.fresh.map_or_else(
+            || {
+                Target::Kept(KeptSale {
+                    id: self.id,
+                    remote: self.remote,
+                    occurred_at: self.occurred_at,
+                    name: self.name.clone(),
+                })
+            },
+            Target::New,
+        )
+    }
+}
+
+/// A product of the machine's.
+#[derive(Clone, Debug, Default, FromRow)]
+pub(super) struct Product {
+    id: i64,
+    plu: i64,
+    name: String,
+    report_name: Option<String>,
+    barcode: Option<String>,
+}
+
+/// The sale of a payment that came within it.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// A new one, by its place.
+    New(usize),
+    /// One that was there.
+    Kept(KeptSale),
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub(super) struct Harvest {
+    /// Sales that are new.
+    pub(super) sales: Vec<Sale>,
+    /// Payments that are new, each with its sale.
+    pub(super) payments: Vec<(Payment, Target)>,
+}
+
+/// Sales by the machine's own numbers.
+pub(super) type Ledger = HashMap<i64, Known>;
+
+/// Takes in a batch of sales.
+pub(super) async fn take_in(
+    db: &mut PgConnection,
+    sender: &Sender,
+    mut batch: Batch<SaleItem>,
+) -> Result<Vec<Receipt>> {
+    let mut ledger = known(db, sender, &batch).await?;
+    let nested = batch.items.iter().flat_map(|(_, item)| &item.paymenttransactions);
+    let remotes = nested.filter_map(|payment| Some(payment.remote?.0));
+    let mut book = payments::known(db, sender, remotes).await?;
+    let products = products(db, sender, &batch).await?;
+    let harvest = judge(&mut batch, &mut ledger, &mut book, &products, &sender.facts);
+    let ids = record::sales(db, sender, &harvest.sales).await?;
+    let paid = harvest.payments.into_iter().map(|(payment, target)| {
+        let of = match target {
+            Target::New(place) => Of::New { sale: ids[place], name: harvest.sales[place].name.clone() },
+            Target::Kept(sale) => Of::Kept(sale),
+        };
+        Payment { of: Some(of), ..payment }
+    });
+    record::payments(db, sender, &paid.collect::<Vec<_>>()).await?;
+    Ok(batch.receipts)
+}
+
+/// The sales that are kept under the numbers of a batch; those above the mark are not looked for.
+async fn known(db: &mut PgConnection, sender: &Sender, batch: &Batch<SaleItem>) -> Result<Ledger> {
+    const SQL: &str = "
+        SELECT id, remote, occurred_at, product, name, price, original_price, currency, token, salestype, pricelist
+        FROM revenue_transaction_ever WHERE machine = $1 AND remote = ANY($2)";
+    let remotes = batch.items.iter().map(|(_, item)| item.remote.0);
+    let arrived: Vec<i64> = remotes.filter(|&remote| Some(remote) <= sender.synced.sales).collect();
+    if arrived.is_empty() {
+        return Ok(Ledger::new());
+    }
+    let known: Vec<Known> = sqlx::query_as(SQL).bind(sender.machine).bind(arrived).fetch_all(db).await?;
+    Ok(known.into_iter().map(|sale| (sale.remote, sale)).collect())
+}
+
+/// The machine's products that a batch names.
+async fn products(db: &mut PgConnection, sender: &Sender, batch: &Batch<SaleItem>) -> Result<Vec<Product>> {
+    const SQL: &str = "
+        SELECT id, plu, name, report_name, barcode FROM product
+        WHERE machine = $1 AND (id = ANY($2) OR plu = ANY($3))";
+    let ids: Vec<i64> = batch.items.iter().filter_map(|(_, item)| item.product).collect();
+    let plus: Vec<i64> = batch.items.iter().filter_map(|(_, item)| Some(item.plu?.0)).collect();
+    if ids.is_empty() && plus.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_as(SQL).bind(sender.machine).bind(ids).bind(plus).fetch_all(db).await?)
+}
+
+/// What of a batch is new; the receipts say what the rest is.
+pub(super) fn judge(
+    batch: &mut Batch<SaleItem>,
+    ledger: &mut Ledger,
+    book: &mut Book,
+    products: &[Product],
+    facts: &Facts,
+) -> Harvest {
+    let by_id: HashMap<i64, &Product> = products.iter().map(|product| (product.id, product)).collect();
+    let by_plu: HashMap<i64, &Product> = products.iter().map(|product| (product.plu, product)).collect();
+    let mut harvest = Harvest::default();
+    for (index, item) in std::mem::take(&mut batch.items) {
+        let remote = item.remote.0;
+        let is_new = !ledger.contains_key(&remote);
+        if is_new {
+            let product = item.product.and_then(|id| by_id.get(&id));
+            let product = product.or_else(|| item.plu.and_then(|plu| by_plu.get(&plu.0)));
+            let Some(sale) = sale(&item, product.copied(), facts) else {
+                let pointer = if item.product.is_some() { "/product" } else { "/plu" };
+                let detail = "is no product of this machine: say its name too";
+                batch.note(index, Status::Invalid, pointer, detail);
+                continue;
+            };
+            let known = Known::from_now_on(&sale, 0, Some(harvest.sales.len()));
+            ledger.extend(known.map(|known| (remote, known)));
+            harvest.sales.push(sale);
+        }
+        let Some(known) = ledger.get(&remote) else { continue };
+        if let Some(pointer) = known.contradiction(&item) {
+            batch.contradicts(index, pointer);
+            continue;
+        }
+        if !is_new {
+            batch.receipts[index].status = Status::Duplicate;
+        }
+        let target = known.target();
+        pay(batch, index, &item, is_new, &target, book, &mut harvest, facts);
+    }
+    harvest
+}
+
+/// Adds the payments within a sale that are new themselves.
+#[expect(clippy::too_many_arguments, reason = "a step of the loop above")]
+fn pay(
+    batch: &mut Batch<SaleItem>,
+    index: usize,
+    item: &SaleItem,
+    is_new: bool,
+    target: &Target,
+    book: &mut Book,
+    harvest: &mut Harvest,
+    facts: &Facts,
+) {
+    let id = match target {
+        Target::Kept(sale) => Some(sale.id),
+        Target::New(_) => None,
+    };
+    for (place, nested) in item.paymenttransactions.iter().enumerate() {
+        let paid = Paid::within(nested, item.occurred_at.0);
+        match paid.remote {
+            // It came with its sale.
+            None if !is_new => continue,
+            None => {}
+            Some(remote) => {
+                if let Some(known) = book.get(&remote) {
+                    if let Some(pointer) = known.contradiction(&paid, id) {
+                        let pointer = if pointer == "/revenuetransaction" { "" } else { pointer };
+                        batch.contradicts(index, &format!("/paymenttransactions/{place}{pointer}"));
+                    }
+                    continue;
+                }
+            }
+        }
+        let payment = paid.payment(None, facts);
+        book.extend(payments::Known::from_now_on(&payment, id).and_then(|known| Some((paid.remote?, known))));
+        if let Target::New(sale) = target {
+            harvest.sales[*sale].num_payments += 1;
+        }
+        harvest.payments.push((payment, target.clone()));
+    }
+}
+
+/// How a sale is written down; None where it is not known what was sold.
+fn sale(item: &SaleItem, product: Option<&Product>, facts: &Facts) -> Option<Sale> {
+    let said = item.name.as_ref().map(|name| name.0.clone());
+    Some(Sale {
+        remote: Some(item.remote.0),
+        occurred_at: item.occurred_at.0,
+        product: product.map(|product| product.id),
+        name: said.or_else(|| product.map(|product| product.name.clone()))?,
+        internal_ref: product.and_then(|product| product.report_name.clone()),
+        barcode: product.and_then(|product| product.barcode.clone()),
+        price: item.price.0,
+        original_price: item.original_price.map_or(item.price.0, |price| price.0),
+        currency: item.currency.clone().map_or_else(|| facts.currency.clone(), String::from),
+        token: item.token.as_ref().map(|token| token.0.clone()),
+        salestype: item.salestype,
+        pricelist: item.pricelist,
+        num_payments: 0,
+    })
+}
