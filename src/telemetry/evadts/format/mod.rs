@@ -205,7 +205,7 @@ mod tests {
     fn written(sender: &str, segments: &[(String, Vec<String>)], end: &str) -> Vec<u8> {
         let mut body = vec!["ST*001*0001".to_owned()];
         body.extend(segments.iter().map(|(tag, elements)| segment::written(tag, elements)));
-        let summed: String = body.iter().map(|line| format!("{line}\r\n")).collect();
+        let summed = format!("{}\r\n", body.join("\r\n"));
         let crc = checksum::of(summed.as_bytes());
         let count = body.len() + 2;
         let head = format!("DXS*{sender}*VA*V0/6*1");

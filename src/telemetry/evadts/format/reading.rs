@@ -217,7 +217,8 @@ impl Reading {
             Some(_) => return Err("amounts have 0 to 9 decimals".to_owned()),
         };
         let letters = segment.text(3);
-        self.currency = if letters.is_empty() { segment.text(2) } else { letters }.to_owned();
+        let said = if letters.is_empty() { segment.text(2) } else { letters };
+        said.clone_into(&mut self.currency);
         Ok(())
     }
 

@@ -64,18 +64,12 @@ fn escape(text: &[u8]) -> Option<u8> {
 /// A segment as a line.
 #[cfg(test)]
 pub(super) fn written(tag: &str, elements: &[String]) -> String {
-    let mut line = tag.to_owned();
-    for element in elements {
-        line.push('*');
-        for byte in element.bytes() {
-            if (b' '..=b'~').contains(&byte) && !b"*^".contains(&byte) {
-                line.push(char::from(byte));
-            } else {
-                line.push_str(&format!("^{byte:02X}^"));
-            }
-        }
-    }
-    line
+    let byte = |byte: u8| match byte {
+        b'*' | b'^' | 0..b' ' | 0x7F.. => format!("^{byte:02X}^"),
+        _ => char::from(byte).to_string(),
+    };
+    let element = |element: &String| element.bytes().map(byte).collect::<Vec<_>>().concat();
+    [vec![tag.to_owned()], elements.iter().map(element).collect()].concat().join("*")
 }
 
 #[cfg(test)]
