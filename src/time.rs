@@ -96,7 +96,7 @@ pub fn start_of_day(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
 }
 
 /// The instant of a civil time: the first of two, or the end of the gap that swallowed it.
-fn earliest(civil: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub fn earliest(civil: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     let at = |civil: NaiveDateTime| zone.from_local_datetime(&civil).earliest();
     if let Some(instant) = at(civil) {
         return instant.with_timezone(&Utc);

@@ -2,6 +2,7 @@
 //! they arrive.
 
 pub mod booking;
+pub mod evadts;
 mod ingest;
 pub mod months;
 pub mod offline;
@@ -23,7 +24,7 @@ pub fn resources() -> Vec<&'static Spec> {
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources()).merge(ingest::routes())
+    resource::routes(&resources()).merge(ingest::routes()).merge(evadts::routes())
 }
 
 /// What has to be done all the time, for machines that send and for those that do not; until the

@@ -5,6 +5,7 @@
 
 mod app;
 mod assortment;
+mod audits;
 mod campaigns;
 mod charts;
 mod client;

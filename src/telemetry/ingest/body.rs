@@ -37,7 +37,7 @@ impl FromRequest<App> for Items {
 }
 
 /// Whether the body is zipped; any other encoding is refused.
-fn is_zipped(headers: &HeaderMap) -> Result<bool> {
+pub(in crate::telemetry) fn is_zipped(headers: &HeaderMap) -> Result<bool> {
     let Some(encoding) = headers.get(header::CONTENT_ENCODING) else { return Ok(false) };
     match encoding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Ok(true),
@@ -47,7 +47,7 @@ fn is_zipped(headers: &HeaderMap) -> Result<bool> {
 }
 
 /// Unzips as much as is allowed: what a few kilobytes can swell to knows no bounds.
-fn unzip(bytes: &[u8], limit_bytes: usize) -> Result<Vec<u8>> {
+pub(in crate::telemetry) fn unzip(bytes: &[u8], limit_bytes: usize) -> Result<Vec<u8>> {
     let mut inflated = Vec::new();
     let mut stream = MultiGzDecoder::new(bytes).take(limit_bytes as u64 + 1);
     stream.read_to_end(&mut inflated).map_err(|_| Error::malformed("", "the gzip stream is broken"))?;

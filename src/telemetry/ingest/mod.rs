@@ -5,7 +5,7 @@
 //! is known by the machine's own number of it. Whatever was answered is committed.
 
 mod batch;
-mod body;
+pub(super) mod body;
 mod events;
 mod http;
 mod item;

@@ -1,0 +1,265 @@
+//! What is kept of every read: a machine's counters, in minor units of its currency.
+
+use super::format::{Count, Product, Reading};
+use iso_currency::Currency;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A counter has eight digits, and starts again behind them.
+pub(super) const CEILING: i64 = 100_000_000;
+
+/// How many, and for how much. Not every machine counts both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditCount)]
+pub struct Counted {
+    /// How often.
+    pub number: Option<i64>,
+    /// Minor units.
+    pub value: Option<i64>,
+}
+
+/// What was sold of a selection by one means of payment and at one price list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditPart)]
+pub struct Part {
+    /// `CA` for cash, `DA` for the first cashless device, and so on.
+    pub device: String,
+    /// The number of the price list.
+    pub list: Option<i64>,
+    /// How much.
+    pub count: Counted,
+}
+
+/// The counters of one selection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = AuditSelection)]
+pub struct Selection {
+    /// What the machine asks for it.
+    pub price: Option<i64>,
+    /// What the machine calls it.
+    pub name: Option<String>,
+    /// How many fit in.
+    pub capacity: Option<i64>,
+    /// How many are in.
+    pub level: Option<i64>,
+    /// Paid vends since the machine was set up.
+    pub paid: Counted,
+    /// Those of them that were discounted, and by how much.
+    pub discounted: Counted,
+    /// Test vends.
+    pub test: Counted,
+    /// Free vends.
+    pub free: Counted,
+    /// Vends that were paid in several ways, and the cash in them.
+    pub mixed: Counted,
+    /// The paid vends by means of payment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// Prices by price list, with the vends at each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<i64, Counted>,
+    /// Since when it is sold out, by the machine's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sold_out: Option<chrono::NaiveDateTime>,
+    /// How often it was asked for since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<i64>,
+}
+
+/// How often an event has happened, and whether it lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub struct Happening {
+    /// Since the machine was set up.
+    pub count: Option<i64>,
+    /// Whether it lasts.
+    pub active: bool,
+}
+
+/// The counters of a machine at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = AuditCounters)]
+pub struct Counters {
+    /// The machine's serial number, as it says.
+    pub serial: String,
+    /// Its model.
+    pub model: String,
+    /// The number that its owner gave it.
+    pub asset: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// The amount behind which amounts start again at 0.
+    pub ceiling: i64,
+    /// Paid vends.
+    pub paid: Counted,
+    /// Free vends.
+    pub free: Counted,
+    /// Paid vends by means of payment.
+    pub means: BTreeMap<String, Counted>,
+    /// By selection.
+    pub products: BTreeMap<String, Selection>,
+    /// Events by code.
+    pub events: BTreeMap<String, Happening>,
+    /// Coins in the tubes: how many, by what one is worth.
+    pub tubes: BTreeMap<i64, i64>,
+    /// Further counts and amounts.
+    pub ledger: BTreeMap<String, i64>,
+}
+
+/// Turns the amounts of a report into minor units.
+#[derive(Clone, Copy)]
+struct Scale {
+    up: i64,
+    down: i64,
+}
+
+impl Scale {
+    fn of(decimals: u8, currency: &str) -> Self {
+        let exponent = Currency::from_code(currency).and_then(Currency::exponent).unwrap_or(2);
+        let shift = i32::from(exponent) - i32::from(decimals);
+        let factor = 10_i64.pow(shift.unsigned_abs());
+        if shift < 0 { Self { up: 1, down: factor } } else { Self { up: factor, down: 1 } }
+    }
+
+    fn amount(self, amount: i64) -> i64 {
+        amount.saturating_mul(self.up) / self.down
+    }
+
+    fn count(self, count: Count) -> Counted {
+        Counted { number: count.number, value: count.value.map(|value| self.amount(value)) }
+    }
+
+    fn selection(self, product: &Product) -> Selection {
+        let part = |part: &super::format::Part| Part {
+            device: part.device.clone(),
+            list: part.list,
+            count: self.count(part.count),
+        };
+        let list = |(list, (price, number)): (&i64, &(Option<i64>, Option<i64>))| {
+            (*list, self.count(Count { number: *number, value: *price }))
+        };
+        Selection {
+            price: product.price.map(|price| self.amount(price)),
+            name: product.name.clone(),
+            capacity: product.capacity,
+            level: product.level,
+            paid: self.count(product.paid),
+            discounted: self.count(product.discounted),
+            test: self.count(product.test),
+            free: self.count(product.free),
+            mixed: self.count(product.mixed),
+            parts: product.parts.iter().map(part).collect(),
+            lists: product.lists.iter().map(list).collect(),
+            sold_out: product.sold_out,
+            missed: product.missed,
+        }
+    }
+}
+
+impl Counters {
+    /// The counters of a report of a machine with this currency, which holds where the report has none.
+    pub fn of(reading: &Reading, machines_currency: &str) -> Self {
+        let currency = currency(&reading.currency).unwrap_or_else(|| machines_currency.to_owned());
+        let scale = Scale::of(reading.decimals, &currency);
+        let ledger = |(name, (entry, is_money)): (&&str, &(i64, bool))| {
+            ((*name).to_owned(), if *is_money { scale.amount(*entry) } else { *entry })
+        };
+        let mut events: BTreeMap<String, Happening> = BTreeMap::new();
+        for state in &reading.states {
+            let happening = Happening { count: state.count, active: state.active };
+            events.insert(state.code.clone(), happening);
+        }
+        Self {
+            serial: reading.serial.clone(),
+            model: reading.model.clone(),
+            asset: reading.asset.clone(),
+            ceiling: scale.amount(CEILING),
+            paid: scale.count(reading.paid),
+            free: scale.count(reading.free),
+            means: reading
+                .means
+                .iter()
+                .map(|(means, count)| ((*means).to_owned(), scale.count(*count)))
+                .collect(),
+            products: reading
+                .products
+                .iter()
+                .map(|(name, product)| (name.clone(), scale.selection(product)))
+                .collect(),
+            events,
+            tubes: reading.tubes.iter().map(|tube| (scale.amount(tube.coin), tube.coins)).collect(),
+            ledger: reading.ledger.iter().map(ledger).collect(),
+            currency,
+        }
+    }
+
+    /// Takes over what this report leaves out from the one before it: a report may have been cut off, and
+    /// what it lacks is counted on with the next.
+    pub fn carry(&mut self, before: &Self) {
+        let or = |count: &mut Counted, before: Counted| {
+            if *count == Counted::default() {
+                *count = before;
+            }
+        };
+        or(&mut self.paid, before.paid);
+        or(&mut self.free, before.free);
+        for (means, count) in &before.means {
+            self.means.entry(means.clone()).or_insert(*count);
+        }
+        for (name, selection) in &before.products {
+            let own = self.products.entry(name.clone()).or_insert_with(|| selection.clone());
+            or(&mut own.paid, selection.paid);
+            or(&mut own.free, selection.free);
+        }
+        for (code, then) in &before.events {
+            self.events.entry(code.clone()).or_insert(Happening { active: false, ..*then });
+        }
+    }
+}
+
+/// The currency of a report: by its letters, by its number, or by its number behind a 1, as coin changers
+/// have it. Old gear sends dialling codes, which are shorter.
+fn currency(said: &str) -> Option<String> {
+    let number = match said.len() {
+        3 => said,
+        4 => said.strip_prefix('1')?,
+        _ => return None,
+    };
+    let by_number = || number.parse().ok().and_then(Currency::from_numeric);
+    let known = Currency::from_code(&said.to_ascii_uppercase()).or_else(by_number)?;
+    Some(known.code().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn currencies_come_in_three_ways() {
+        for said in ["EUR", "eur", "978", "1978"] {
+            assert_eq!(currency(said).as_deref(), Some("EUR"), "{said}");
+        }
+        for said in ["", "49", "0049", "ZZZ", "1000", "\u{20ac}"] {
+            assert_eq!(currency(said), None, "{said}");
+        }
+    }
+
+    #[test]
+    fn amounts_become_minor_units() {
+        let of = |decimals, currency: &str| {
+            let count = Count { number: Some(3), value: Some(1234) };
+            let reading =
+                Reading { decimals, currency: currency.to_owned(), paid: count, ..Reading::default() };
+            let counters = Counters::of(&reading, "EUR");
+            (counters.paid.value.unwrap(), counters.ceiling, counters.currency)
+        };
+        assert_eq!(of(2, ""), (1234, 100_000_000, "EUR".to_owned()));
+        assert_eq!(of(1, "USD"), (12340, 1_000_000_000, "USD".to_owned()));
+        assert_eq!(of(3, "978"), (123, 10_000_000, "EUR".to_owned()));
+        assert_eq!(of(2, "JPY"), (12, 1_000_000, "JPY".to_owned()));
+        assert_eq!(of(0, "KWD"), (1_234_000, 100_000_000_000, "KWD".to_owned()));
+    }
+}

@@ -1,0 +1,407 @@
+//! Imports an audit: what was sold and what happened since the read before, in one transaction.
+
+use super::{
+    counters::{Counted, Counters},
+    format::{self, Fault, Reading},
+    happened,
+    sold::Sold,
+    store::{self, Arrived, Product, Read},
+    vends::{self, Vend},
+};
+use crate::{
+    app::App,
+    error::{Error, Issue, Result},
+    telemetry::{
+        record::{self, Event, Of, Payment, Sale},
+        sender::Sender,
+    },
+    time, transaction,
+};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+/// What a vend is called where the machine does not say of what.
+const NAMELESS: &str = "Vend";
+
+/// Years before this are a clock that was never set.
+const FIRST_YEAR: i32 = 2000;
+
+/// What became of one report in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditReadSummary)]
+pub struct ReadSummary {
+    /// When the machine was read: by its own clock, or when the file came where it has none.
+    pub read_at: DateTime<Utc>,
+    /// Whether it is the first one: what it shows was sold before.
+    pub baseline: bool,
+    /// Whether a later read was here before it.
+    pub late: bool,
+    /// ISO 4217.
+    pub currency: String,
+    /// What the machine has counted since the read before.
+    pub counted: Counted,
+    /// What it has sent of that itself; none of a machine that sends no sales.
+    pub reported: Option<Counted>,
+    /// What is odd about it.
+    pub notes: Vec<String>,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditSummary)]
+pub struct Summary {
+    /// Lines that were read.
+    pub segments: usize,
+    /// Products that are counted.
+    pub products: usize,
+    /// Events that were written down.
+    pub events: usize,
+    /// Sales that were worked out.
+    pub sales: usize,
+    /// Payments that were worked out.
+    pub payments: usize,
+    /// By report: nearly every file has one.
+    pub reads: Vec<ReadSummary>,
+}
+
+/// What an import comes down to.
+pub(super) struct Imported {
+    pub(super) id: i64,
+    pub(super) is_new: bool,
+    pub(super) checksum: String,
+    pub(super) summary: Summary,
+}
+
+/// What a file says, or what is wrong with it.
+struct Contents {
+    readings: Vec<Reading>,
+    segments: usize,
+    all_checked: bool,
+}
+
+fn read(file: &[u8]) -> Result<Contents, Vec<Fault>> {
+    let reports = format::read(file)?;
+    let mut readings = Vec::new();
+    let mut faults = Vec::new();
+    for report in &reports {
+        match Reading::of(report) {
+            Ok(reading) => readings.push(reading),
+            Err(more) => faults.extend(more),
+        }
+    }
+    faults.truncate(format::FAULTS_MAX);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let segments = reports.iter().map(|report| report.segments.len()).sum();
+    Ok(Contents { readings, segments, all_checked: reports.iter().all(|report| report.checked) })
+}
+
+/// Imports a file that a machine's gateway has sent. A refused one is kept too, and says so each time.
+pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imported> {
+    let reading = move || {
+        let sha256 = Sha256::digest(&file);
+        (read(&file), sha256, file)
+    };
+    let (read, sha256, file) = tokio::task::spawn_blocking(reading).await.map_err(Error::fault)?;
+    let mut tx = transaction::begin(&app.db).await?;
+    let sender = Sender::lock(&mut tx, machine, app.clock.now()).await?;
+    let known = store::known(&mut tx, machine, &sha256).await?;
+    let user_group = sender.facts.user_group;
+    let arrived = Arrived { machine, user_group, at: sender.now, sha256: &sha256, file: &file };
+    let imported = match (read, known) {
+        (Err(faults), known) => {
+            let issues =
+                faults.into_iter().map(|fault| Issue::at(format!("/line/{}", fault.line), fault.detail));
+            let issues: Vec<Issue> = issues.collect();
+            if known.is_none() {
+                let errors = serde_json::to_value(&issues).map_err(Error::fault)?;
+                store::refuse(&mut tx, &arrived, &errors).await?;
+            }
+            Err(Error::Invalid(issues))
+        }
+        (Ok(_), Some(known)) => {
+            let summary = known.summary.map(serde_json::from_value).transpose().map_err(Error::fault)?;
+            Ok(Imported {
+                id: known.id,
+                is_new: false,
+                checksum: known.checksum.unwrap_or_default(),
+                summary: summary.unwrap_or_default(),
+            })
+        }
+        (Ok(read), None) => {
+            let checksum = if read.all_checked { "ok" } else { "absent" };
+            let id = store::keep(&mut tx, &arrived, checksum).await?;
+            let summary = Import::new(&mut tx, &sender, id).await?.all(read).await?;
+            let told = serde_json::to_value(&summary).map_err(Error::fault)?;
+            store::summarise(&mut tx, id, &told).await?;
+            Ok(Imported { id, is_new: true, checksum: checksum.to_owned(), summary })
+        }
+    };
+    tx.commit().await?;
+    imported
+}
+
+/// An import under way.
+struct Import<'a> {
+    db: &'a mut PgConnection,
+    sender: &'a Sender,
+    audit: i64,
+    zone: Tz,
+    products: Vec<Product>,
+    summary: Summary,
+}
+
+/// A read at its place among the others.
+struct Placed {
+    read: Read,
+    before: Option<Read>,
+    sold: Sold,
+    is_late: bool,
+}
+
+impl<'a> Import<'a> {
+    async fn new(db: &'a mut PgConnection, sender: &'a Sender, audit: i64) -> Result<Self> {
+        let zone = sender.facts.time_zone.parse().unwrap_or(Tz::UTC);
+        let products = store::products(db, sender.machine).await?;
+        Ok(Self { db, sender, audit, zone, products, summary: Summary::default() })
+    }
+
+    /// The reports of a file in the order of their clocks.
+    async fn all(mut self, file: Contents) -> Result<Summary> {
+        self.summary.segments = file.segments;
+        let mut readings: Vec<_> =
+            file.readings.iter().map(|reading| (self.clock(reading), reading)).collect();
+        readings.sort_by_key(|(at, _)| at.unwrap_or(self.sender.now));
+        for (at, reading) in readings {
+            self.one(at, reading).await?;
+        }
+        Ok(self.summary)
+    }
+
+    fn instant(&self, civil: NaiveDateTime) -> DateTime<Utc> {
+        time::earliest(civil, self.zone)
+    }
+
+    /// What the machine's own clock showed; nothing if that can't be.
+    fn clock(&self, reading: &Reading) -> Option<DateTime<Utc>> {
+        let first = NaiveDateTime::from(chrono::NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 2)?);
+        let shown = reading.clocks.iter().flatten().filter(|civil| **civil >= first);
+        let instants = shown.map(|civil| self.instant(*civil));
+        instants.filter(|at| *at <= self.sender.now + happened::AHEAD_MAX).max()
+    }
+
+    async fn one(&mut self, clock: Option<DateTime<Utc>>, reading: &Reading) -> Result<()> {
+        let counters = Counters::of(reading, &self.sender.facts.currency);
+        let placed = self.place(clock.unwrap_or(self.sender.now), counters).await?;
+        let Placed { read, before, sold, is_late } = &placed;
+        store::keep_read(self.db, self.audit, self.sender.machine, read).await?;
+        let mut told = ReadSummary {
+            read_at: read.read_at,
+            baseline: before.is_none() && !is_late,
+            late: *is_late,
+            currency: read.counters.currency.clone(),
+            counted: Counted { number: Some(sold.number()), value: Some(sold.value()) },
+            reported: None,
+            notes: sold.notes.clone(),
+        };
+        if clock.is_none() {
+            told.notes.push("the machine's clock does not say when it was read: when it came counts".into());
+        }
+        // What it sends itself is not to be there twice: what is missing of it shows.
+        if self.sender.synced.sales.is_some() {
+            if let Some(before) = before {
+                told.reported = Some(self.reported(before, read).await?);
+            }
+        } else if !sold.lines.is_empty() {
+            match vends::vends(sold) {
+                Ok(vends) => self.sell(&vends, read).await?,
+                Err(doubt) => told.notes.push(doubt),
+            }
+        }
+        self.happen(reading, &placed).await?;
+        if !is_late {
+            self.price(&read.counters).await?;
+        }
+        self.summary.products = self.summary.products.max(reading.products.len());
+        self.summary.reads.push(told);
+        Ok(())
+    }
+
+    /// Finds the place of a read, and with it what was sold.
+    async fn place(&mut self, read_at: DateTime<Utc>, mut counters: Counters) -> Result<Placed> {
+        let machine = self.sender.machine;
+        let before = store::before(self.db, machine, read_at).await?;
+        let after = store::after(self.db, machine, read_at).await?;
+        if let Some(before) = &before {
+            counters.carry(&before.counters);
+        }
+        let since = |before: &Read, counters: &Counters| Sold::between(&before.counters, counters);
+        let Some(after) = after else {
+            let sold = before.as_ref().map(|before| since(before, &counters)).unwrap_or_default();
+            return Ok(Placed { read: Read { read_at, counters }, before, sold, is_late: false });
+        };
+        // It comes late: what was sold by then was counted with the read behind it, unless the machine
+        // began to count anew in between.
+        let was_set_back = Sold::between(&counters, &after.counters).anew;
+        if let Some(before) = before.as_ref().filter(|_| was_set_back) {
+            let sold = since(before, &counters);
+            if !sold.anew && since(before, &after.counters).anew {
+                let read = Read { read_at, counters };
+                return Ok(Placed { read, before: None, sold, is_late: true });
+            }
+        }
+        // Or its clock was put back: then it goes on from the newest read of all.
+        let newest = store::before(self.db, machine, self.sender.now + happened::AHEAD_MAX).await?;
+        if let Some(newest) = newest.filter(|_| was_set_back) {
+            let mut sold = since(&newest, &counters);
+            if !sold.anew && sold.number() > 0 {
+                counters.carry(&newest.counters);
+                sold.notes.push("the machine's clock was put back".into());
+                let read = Read { read_at: newest.read_at, counters };
+                return Ok(Placed { read, before: Some(newest), sold, is_late: false });
+            }
+        }
+        let sold = Sold::default();
+        Ok(Placed { read: Read { read_at, counters }, before: None, sold, is_late: true })
+    }
+
+    /// What the machine has sent itself between two reads.
+    async fn reported(&mut self, before: &Read, read: &Read) -> Result<Counted> {
+        let (machine, currency) = (self.sender.machine, &read.counters.currency);
+        let sum = store::reported(self.db, machine, before.read_at, read.read_at, currency).await?;
+        Ok(Counted { number: Some(sum.0), value: Some(sum.1) })
+    }
+
+    /// Writes vends down as sales, each with its payment.
+    async fn sell(&mut self, vends: &[Vend], read: &Read) -> Result<()> {
+        let sales: Vec<Sale> = vends.iter().map(|vend| self.sale(vend, read)).collect();
+        let ids = record::sales(self.db, self.sender, &sales).await?;
+        let paid = vends.iter().zip(&sales).zip(&ids).filter_map(|((vend, sale), id)| {
+            Some(Payment {
+                remote: None,
+                of: Some(Of::New { sale: *id, name: sale.name.clone() }),
+                occurred_at: sale.occurred_at,
+                method: vend.method?,
+                price: vend.price,
+                currency: sale.currency.clone(),
+            })
+        });
+        let payments: Vec<Payment> = paid.collect();
+        record::payments(self.db, self.sender, &payments).await?;
+        self.summary.sales += sales.len();
+        self.summary.payments += payments.len();
+        Ok(())
+    }
+
+    fn sale(&self, vend: &Vend, read: &Read) -> Sale {
+        let selection = vend.selection.as_deref();
+        let said = selection.and_then(|selection| read.counters.products.get(selection));
+        let said = said.and_then(|said| said.name.as_deref());
+        let product = selection.and_then(|selection| product(&self.products, selection, said));
+        let name = product.map(|product| product.name.as_str()).or(said).or(selection).unwrap_or(NAMELESS);
+        Sale {
+            remote: None,
+            occurred_at: read.read_at,
+            product: product.map(|product| product.id),
+            name: name.to_owned(),
+            internal_ref: product.and_then(|product| product.report_name.clone()),
+            barcode: product.and_then(|product| product.barcode.clone()),
+            price: vend.price,
+            original_price: vend.original_price,
+            currency: read.counters.currency.clone(),
+            token: None,
+            salestype: None,
+            pricelist: vend.list,
+            num_payments: i64::from(vend.method.is_some()),
+        }
+    }
+
+    /// Writes down what happened since the read before.
+    async fn happen(&mut self, reading: &Reading, placed: &Placed) -> Result<()> {
+        let (machine, now) = (self.sender.machine, self.sender.now);
+        let mut events =
+            happened::occurrences(&reading.occurrences, now, |civil| time::earliest(civil, self.zone));
+        let mut seen = store::written(self.db, machine, &events).await?;
+        events.retain(|event| seen.insert((event.code.clone(), event.occurred_at)));
+        // Which events last, the newest read says.
+        if !placed.is_late {
+            let before = placed.before.as_ref().map(|before| &before.counters);
+            let at = placed.read.read_at;
+            let changes = happened::changes(before, &placed.read.counters, &events, at);
+            let codes: Vec<String> = changes.begun.iter().map(|event| event.code.clone()).collect();
+            let lasting = store::lasting(self.db, machine, &codes).await?;
+            let is_new = |event: &Event| event.kind == happened::MESSAGE || !lasting.contains(&event.code);
+            events.extend(changes.begun.into_iter().filter(is_new));
+            if !changes.over.is_empty() {
+                store::end(self.db, machine, &changes.over, at, now).await?;
+            }
+        }
+        record::events(self.db, self.sender, &events).await?;
+        self.summary.events += events.len();
+        Ok(())
+    }
+
+    /// Writes down what the machine asks for its products now.
+    async fn price(&mut self, counters: &Counters) -> Result<()> {
+        if counters.currency != self.sender.facts.currency {
+            return Ok(());
+        }
+        let asked = counters.products.iter().filter_map(|(selection, said)| {
+            let product = product(&self.products, selection, said.name.as_deref())?;
+            let price = said.price.filter(|price| product.remote_price != Some(*price))?;
+            Some((product.id, price))
+        });
+        let prices: Vec<(i64, i64)> = asked.collect();
+        if !prices.is_empty() {
+            store::price(self.db, &prices, self.sender.now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The product that a machine calls so: by the number in it, or by its name.
+fn product<'a>(products: &'a [Product], selection: &str, said: Option<&str>) -> Option<&'a Product> {
+    let digits = selection.trim_matches(|letter: char| !letter.is_ascii_digit());
+    let number: Option<i64> = digits.parse().ok();
+    let by_number = products.iter().find(|product| Some(product.plu) == number);
+    let by_name = || {
+        let is_it = |product: &&Product| {
+            let same = |name: &str| name.to_lowercase() == product.name.to_lowercase();
+            same(selection) || said.is_some_and(same)
+        };
+        products.iter().find(is_it)
+    };
+    by_number.or_else(by_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_found_by_number_or_by_name() {
+        let of = |id, plu, name: &str| Product {
+            id,
+            plu,
+            name: name.to_owned(),
+            report_name: None,
+            barcode: None,
+            remote_price: None,
+        };
+        let products = [of(1, 11, "Cola"), of(2, 12, "Water"), of(3, 7, "Caf\u{e9} 12")];
+        let found = |selection, said| product(&products, selection, said).map(|product| product.id);
+        assert_eq!(found("11", None), Some(1));
+        assert_eq!(found("A012", None), Some(2));
+        assert_eq!(found("water", None), Some(2));
+        assert_eq!(found("B9", Some("CAF\u{c9} 12")), Some(3));
+        assert_eq!(found("99999999999999999999", Some("Tea")), None);
+        assert_eq!(found("1-1", None), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! EVA-DTS audit files: read, kept as they came, and turned into sales, payments and events.
+//!
+//! A machine counts what it sells from its initialisation on, by product and by means of payment. An audit
+//! is what these counters show at one time, so the difference of two is what was sold in between; the first
+//! one only says where counting begins. Machines that send their sales themselves get none from audits:
+//! there the two are compared, so that what was lost on the way shows.
+
+pub mod counters;
+pub mod format;
+pub mod happened;
+mod http;
+pub mod import;
+pub mod sold;
+mod store;
+pub mod vends;
+
+pub(super) use http::routes;
