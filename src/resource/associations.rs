@@ -44,6 +44,13 @@ impl Association {
     }
 }
 
+impl Set {
+    /// What it is called as an association.
+    pub fn alias(&self) -> String {
+        self.alias.map_or_else(|| camel(self.name), str::to_owned)
+    }
+}
+
 impl Many {
     /// Restricts rows of the target to those associated with `parent`.
     pub fn push(self, sql: &mut QueryBuilder<Postgres>, parent: i64) {
@@ -64,11 +71,11 @@ pub fn of(spec: &'static Spec) -> Vec<(String, Association)> {
     if spec.parent.is_some() {
         return Vec::new();
     }
-    let ones = spec.fields.iter().filter_map(|field| {
+    let ones = spec.named().filter_map(|(field, name)| {
         let target = field.target?();
-        Some((camel(field.column), Association::One { column: field.column, target }))
+        Some((name.to_owned(), Association::One { column: field.column, target }))
     });
-    let sets = spec.sets.iter().map(|set| (camel(set.name), Association::Many(Many::Paired(set))));
+    let sets = spec.sets.iter().map(|set| (set.alias(), Association::Many(Many::Paired(set))));
     let backward = spec.backward.iter().map(|back| {
         let many = Many::Pointing { column: back.column, target: (back.target)() };
         (camel(back.name), Association::Many(many))

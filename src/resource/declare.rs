@@ -29,7 +29,7 @@
 /// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
 /// expression shows it; `#[named("…")]` gives what is only shown a name that is not its column's in
 /// camel case. `within column: Parent` makes it a part of something and `owner` says which group it
-/// then belongs to. `from` joins tables that expressions speak of. `backward` names what points at
+/// then belongs to. `#[alias("…")]` gives a set another name as an association. `from` joins tables that expressions speak of. `backward` names what points at
 /// it. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
@@ -46,7 +46,7 @@ macro_rules! resource {
         $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
         $(lists { $($(#[doc = $ldoc:literal])* $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
         $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
-        $(sets { $($(#[doc = $set_doc:literal])* $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
+        $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
         $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
     ) => {
         $(#[doc = $doc])*
@@ -149,6 +149,7 @@ macro_rules! resource {
                     ],
                     sets: &[$($($crate::resource::Set {
                         name: stringify!($set),
+                        alias: $crate::resource::declare::option!($($alias)?),
                         doc: concat!($($set_doc),*),
                         table: $via,
                         own: $own,

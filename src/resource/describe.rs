@@ -39,7 +39,9 @@ pub fn described(spec: &'static Spec, path: &str, routes: MethodRouter<App>) -> 
 
 fn operations(spec: &'static Spec, path: &str) -> Vec<(HttpMethod, Operation)> {
     let does = spec.does;
-    let known = if path.ends_with("/{alias}") {
+    let known = if path.ends_with("/{alias}/{id}") {
+        vec![(true, HttpMethod::Post, associate(spec)), (true, HttpMethod::Delete, dissociate(spec))]
+    } else if path.ends_with("/{alias}") {
         vec![(true, HttpMethod::Get, populate(spec))]
     } else if path.ends_with("/{id}") {
         vec![
@@ -140,6 +142,27 @@ fn populate(spec: &'static Spec) -> Operation {
     .parameters(Some(ListParams::into_params(|| None)))
     .response("200", answer("The association".to_owned(), Schema::AnyOf(choices)))
     .build()
+}
+
+fn associate(spec: &'static Spec) -> Operation {
+    one_by_one(spec, format!("associate_{}", name(spec)), format!("Add to a set of a {}", spec.noun))
+        .response("201", answer("It is in the set".to_owned(), Ref::from_schema_name("Done")))
+        .build()
+}
+
+fn dissociate(spec: &'static Spec) -> Operation {
+    one_by_one(spec, format!("dissociate_{}", name(spec)), format!("Take out of a set of a {}", spec.noun))
+        .response("200", answer("It is no longer in the set".to_owned(), Ref::from_schema_name("Done")))
+        .build()
+}
+
+fn one_by_one(spec: &'static Spec, id: String, summary: String) -> OperationBuilder {
+    let aliases = spec.sets.iter().map(Set::alias);
+    let alias = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(aliases));
+    operation(spec, id, summary)
+        .parameter(in_path("parentid", spec.noun, whole()))
+        .parameter(in_path("alias", "set", alias))
+        .parameter(in_path("id", "member", whole()))
 }
 
 fn whole() -> ObjectBuilder {

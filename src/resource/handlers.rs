@@ -3,7 +3,7 @@
 use super::{
     Columns, Spec,
     associations::{self, Association},
-    describe, reach,
+    describe, members, reach,
     store::{self, Author},
 };
 use crate::{
@@ -45,25 +45,30 @@ impl Done {
 }
 
 /// Where in the tree of resources a path leads: its parameters, by name.
-type Place = Path<Vec<(String, String)>>;
+pub(super) type Place = Path<Vec<(String, String)>>;
 
-fn text<'a>(place: &'a Place, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(place: &'a Place, name: &str) -> Option<&'a str> {
     place.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-fn number(place: &Place, name: &str) -> Result<Option<i64>> {
+pub(super) fn number(place: &Place, name: &str) -> Result<Option<i64>> {
     let number = text(place, name).map(str::parse).transpose();
     number.map_err(|_| Error::malformed(format!("/{name}"), "is not a whole number"))
 }
 
 /// The one that the path names.
-fn id(place: &Place) -> Result<i64> {
+pub(super) fn id(place: &Place) -> Result<i64> {
     number(place, "id")?.ok_or_else(|| Error::fault("a path without an id"))
 }
 
 /// The one of which they are a part.
 fn parent(place: &Place, spec: &'static Spec) -> Result<Option<i64>> {
     spec.parent.as_ref().map_or(Ok(None), |parent| number(place, parent.column))
+}
+
+/// The one that something is associated with.
+pub(super) fn parent_of(place: &Place) -> Result<i64> {
+    number(place, "parentid")?.ok_or_else(|| Error::fault("a path without a parent"))
 }
 
 /// The routes of these resources, each with its description.
@@ -79,6 +84,10 @@ pub fn routes(specs: &[&'static Spec]) -> OpenApiRouter<App> {
                 populate(app, spec, caller, place, params)
             };
             router = router.routes(describe::described(spec, &path, routing::get(populate)));
+            if spec.does.associate {
+                let path = format!("{path}/{{id}}");
+                router = router.routes(describe::described(spec, &path, members::routes(spec)));
+            }
         }
     }
     router
@@ -237,7 +246,7 @@ async fn populate(
     params: ListParams,
 ) -> Result<Response> {
     caller.may(spec.read)?;
-    let parent = number(&place, "parentid")?.ok_or_else(|| Error::fault("a path without a parent"))?;
+    let parent = parent_of(&place)?;
     let alias = text(&place, "alias").unwrap_or_default();
     let association = associations::of(spec).into_iter().find(|(name, _)| name == alias);
     let Some((_, association)) = association else { return Err(Error::NotFound("association")) };

@@ -10,7 +10,7 @@
 //! - [`declare`]: the macro. [`field`]: what a field can be.
 //! - [`reach`]: which rows a group sees, and which it may change.
 //! - [`store`]: the statements. [`reference`](mod@reference): what a field may point at.
-//! - [`handlers`], [`associations`], [`export`]: over HTTP. [`describe`]: in the document.
+//! - [`handlers`], [`associations`], [`members`], [`export`]: over HTTP. [`describe`]: in the document.
 
 pub mod associations;
 pub mod declare;
@@ -18,6 +18,7 @@ pub mod describe;
 pub mod export;
 pub mod field;
 pub mod handlers;
+pub mod members;
 pub mod reach;
 pub mod reference;
 pub mod store;
@@ -114,11 +115,14 @@ pub struct Operations {
     pub update: bool,
     /// One that nothing points at.
     pub delete: bool,
+    /// Adding to its sets and taking from them, one by one.
+    pub associate: bool,
 }
 
 impl Operations {
     /// All five.
-    pub const ALL: Self = Self { list: true, read: true, create: true, update: true, delete: true };
+    pub const ALL: Self =
+        Self { list: true, read: true, create: true, update: true, delete: true, associate: false };
     /// Looking at them.
     pub const READ: Self = Self { create: false, update: false, delete: false, ..Self::ALL };
     /// All but looking at a single one.
@@ -128,9 +132,11 @@ impl Operations {
     /// Deleting one.
     pub const DELETE: Self = Self { list: false, read: false, delete: true, ..Self::READ };
     /// None: it is only exported.
-    pub const NOTHING: Self = Self { list: false, read: false, create: false, update: false, delete: false };
+    pub const NOTHING: Self = Self { delete: false, ..Self::DELETE };
     /// All but creating one.
     pub const NO_CREATE: Self = Self { create: false, ..Self::ALL };
+    /// The same, and its sets one by one.
+    pub const ASSOCIATED: Self = Self { associate: true, ..Self::NO_CREATE };
 }
 
 /// When a field can be set.
@@ -197,6 +203,8 @@ impl Field {
 pub struct Set {
     /// Its name in columns; in the API the same in camel case.
     pub name: &'static str,
+    /// Its name as an association, where that is another.
+    pub alias: Option<&'static str>,
     /// What is in it, in a sentence.
     pub doc: &'static str,
     /// The table of pairs.

@@ -30,6 +30,7 @@ mod opening_hours;
 mod pair;
 mod races;
 mod redemption;
+mod reports;
 mod resources;
 mod roles;
 mod server;

@@ -134,6 +134,21 @@ impl ListParams {
         taken.map(|(_, value)| value).collect()
     }
 
+    /// Takes out what is nested in `name`: of `name[a][b]=c` the place `[a][b]` and the value `c`.
+    pub fn take_nested(&mut self, name: &str) -> Vec<(String, String)> {
+        let place = |other: &str| other.strip_prefix(name).is_some_and(|place| place.starts_with('['));
+        let taken = self.pairs.extract_if(.., |(other, _)| place(other));
+        taken.map(|(other, value)| (other[name.len()..].to_owned(), value)).collect()
+    }
+
+    /// Refuses what has not been taken out.
+    pub fn end(&self) -> Result<()> {
+        match self.pairs.first() {
+            Some((name, _)) => Err(Error::malformed(pointer(name), "is not a parameter here")),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the parameters against the columns of `listing`.
     pub fn over(self, listing: &'static Listing) -> Result<ListQuery> {
         let mut query = ListQuery {

@@ -98,7 +98,9 @@ async fn each_is_read_back_as_it_was_written() {
 async fn every_resource_can_be_exported_with_all_its_columns() {
     let test = TestApp::new().await;
     let root = test.user("root").await;
-    for spec in scrip::http::resources().into_iter().filter(|spec| spec.does.list) {
+    // `/export/report` is the sales below a report.
+    let exported = |spec: &&'static Spec| spec.does.list && spec.area != "report";
+    for spec in scrip::http::resources().into_iter().filter(exported) {
         let columns = export::exportable(spec).join(",");
         let of_one = if spec.parent.is_some() { "&where[machine]=21" } else { "" };
         let reply = root.get(&format!("/export/{}?columns={columns}{of_one}", spec.area)).await;

@@ -1,0 +1,9 @@
+-- What each product brought in.
+SELECT s.product, COALESCE(p.name, s.name), p.internal_ref, s.revenue, s.quantity, s.currency
+FROM (SELECT NULLIF(product, 0) AS product, (array_agg(name ORDER BY at DESC, name))[1] AS name, currency,
+             sum(quantity)::bigint AS quantity, sum(revenue)::bigint AS revenue
+      FROM named
+      GROUP BY product, CASE product WHEN 0 THEN name END, currency) s
+LEFT JOIN product p ON p.id = s.product
+ORDER BY s.revenue DESC, s.quantity DESC, s.currency, s.product, s.name
+LIMIT $16
