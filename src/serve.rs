@@ -2,6 +2,7 @@
 
 use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
+    alerts,
     app::{App, MIGRATIONS},
     http, jobs,
 };
@@ -33,7 +34,7 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     });
     app.tasks.spawn(watch_schema(app.clone()));
     if !only_http {
-        app.tasks.spawn(jobs::work(app.clone()));
+        begin_work(&app);
     }
     app.post.announce();
     tracing::info!(%address, "serving");
@@ -57,13 +58,19 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
 /// Does background work until told to stop.
 pub(crate) async fn work(app: App) -> io::Result<()> {
     let closing = on_signal(&app)?;
-    app.tasks.spawn(jobs::work(app.clone()));
+    begin_work(&app);
     app.post.announce();
     tracing::info!("working");
     closing.cancelled().await;
     closing.cancel();
     finish(&app).await;
     Ok(())
+}
+
+/// Starts what is done in the background, by any number of servers.
+fn begin_work(app: &App) {
+    app.tasks.spawn(jobs::work(app.clone()));
+    app.tasks.spawn(alerts::schedule::run(app.clone()));
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.

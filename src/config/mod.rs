@@ -169,6 +169,8 @@ pub struct Config {
     pub job_lease_s: u64,
     /// A machine that was not heard of for so long is offline, in seconds.
     pub heartbeat_s: u64,
+    /// Alerts to the same people within this time are one mail, in seconds.
+    pub alert_window_s: u64,
     /// How coupons write amounts and dates where their style does not say (BCP 47).
     pub locale: Locale,
     /// `text` or `json`.
@@ -245,6 +247,7 @@ impl Default for Config {
             command_expires_max_s: 30 * 24 * 3600,
             job_lease_s: 30,
             heartbeat_s: 900,
+            alert_window_s: 60,
             locale: Locale::default(),
             log_format: LogFormat::Text,
         }
