@@ -23,6 +23,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A running Scrip; cheap to clone.
@@ -54,6 +55,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// Rung when there may be a job to do.
     pub jobs_due: Bell,
+    /// Rung when there may be an alert.
+    pub alerts_due: Notify,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
@@ -120,6 +123,7 @@ impl App {
             audit,
             guesses: Guesses::new(&config),
             jobs_due: Bell::default(),
+            alerts_due: Notify::new(),
             db,
             stores,
             access: Access::default(),

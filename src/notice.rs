@@ -58,6 +58,7 @@ fn forget_everything(app: &App) {
     app.access.clear();
     app.waiting.wake_all();
     app.jobs_due.ring();
+    app.alerts_due.notify_one();
 }
 
 async fn heed(app: &App, noun: &str, id: &str) {
@@ -70,6 +71,7 @@ async fn heed(app: &App, noun: &str, id: &str) {
         }
         "command" => app.waiting.wake(id.parse().unwrap_or_default()),
         "job" => app.jobs_due.ring(),
+        "alert" => app.alerts_due.notify_one(),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
+    alerts,
     app::{App, MIGRATIONS},
     http, jobs, telemetry,
 };
@@ -70,6 +71,7 @@ pub(crate) async fn work(app: App) -> io::Result<()> {
 fn work_in_background(app: &App) {
     app.tasks.spawn(jobs::work(app.clone()));
     app.tasks.spawn(telemetry::work(app.clone()));
+    app.tasks.spawn(alerts::schedule::run(app.clone()));
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.

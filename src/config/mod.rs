@@ -173,6 +173,8 @@ pub struct Config {
     pub heartbeat_s: u64,
     /// Sales, payments and events of more months ago than this are kept in the archive; 0: all stay at hand.
     pub archive_after_months: u32,
+    /// Alerts to the same people within this time are one mail, in seconds.
+    pub alert_window_s: u64,
     /// How coupons write amounts and dates where their style does not say (BCP 47).
     pub locale: Locale,
     /// `text` or `json`.
@@ -251,6 +253,7 @@ impl Default for Config {
             job_lease_s: 30,
             heartbeat_s: 900,
             archive_after_months: 13,
+            alert_window_s: 60,
             locale: Locale::default(),
             log_format: LogFormat::Text,
         }

@@ -6,6 +6,7 @@ use super::{
     payments::TransactionProfile,
 };
 use crate::{
+    alerts::observer::AlertObserver,
     identity::directory::UserGroup,
     resource::{Flag, Hostname, Name, Note, Preset, Ref, Text, Whole, field::words, resource},
 };
@@ -99,6 +100,10 @@ resource! {
     sets {
         /// Groups that it is in.
         machine_groups: MachineGroup = "machine_group_machine" ("machine", "machine_group"),
+    }
+    views {
+        /// What looks at it.
+        alert_observers: AlertObserver = "alert_observed" ("machine", "alert_observer"),
     }
 }
 

@@ -2,6 +2,10 @@
 //! handlers of its own.
 
 use crate::{
+    alerts::{
+        observer::AlertObserver,
+        recipient::{AlertGroup, AlertRecipient},
+    },
     fleet::{
         catalogue::{MachineModel, Manufacturer},
         errors::{ErrorCode, ErrorProfile},
@@ -52,6 +56,9 @@ resource! {
         machine: Machine = "this.user_group",
         languages: Language = "this.user_group",
         translations: Translation = "this.user_group",
+        alert_groups: AlertGroup = "this.user_group",
+        alert_recipients: AlertRecipient = "this.user_group",
+        alert_observers: AlertObserver = "this.user_group",
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Letter {
     Reset,
     /// To a user's old address: it is no longer used.
     AddressChanged,
+    /// To who is told of alerts: what began.
+    Alert,
+    /// To the same: what ended.
+    Recovery,
 }
 
 /// A language that mails are written in.
@@ -124,33 +128,31 @@ impl Letter {
             Self::Confirmation => in_language!("confirmation.txt"),
             Self::Reset => in_language!("reset.txt"),
             Self::AddressChanged => in_language!("address_changed.txt"),
+            Self::Alert => in_language!("alert.txt"),
+            Self::Recovery => in_language!("recovery.txt"),
         }
     }
 
     /// Writes the letter.
     pub fn write(self, language: Language, facts: &Facts<'_>) -> Result<Written> {
-        let environment = Environment::new();
         let good_for = language.span(facts.good_for_s);
         let Facts { name, server, link, address, .. } = *facts;
-        let filled = environment
-            .render_named_str(
-                "letter.txt",
-                self.template(language),
-                context! { name, server, link, address, good_for },
-            )
-            .map_err(Error::fault)?;
-        let (subject, text) = filled.split_once("\n\n").unwrap_or(("", &filled));
-        let (subject, text) = (subject.to_owned(), text.to_owned());
-        let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| Value::from(paragraph.trim())).collect();
-        let html = environment
-            .render_named_str(
-                "letter.html",
-                LAYOUT,
-                context! { language => language.code(), subject => subject.clone(), link, paragraphs },
-            )
-            .map_err(Error::fault)?;
-        Ok(Written { subject, text, html })
+        fill(self, language, context! { name, server, link, address, good_for })
     }
+}
+
+/// Fills the template of a letter. A paragraph that is the link leads there in the page; one that is the
+/// listing of what happened is a table of its lines.
+pub(super) fn fill(letter: Letter, language: Language, facts: Value) -> Result<Written> {
+    let environment = Environment::new();
+    let template = letter.template(language);
+    let filled = environment.render_named_str("letter.txt", template, &facts).map_err(Error::fault)?;
+    let (subject, text) = filled.split_once("\n\n").unwrap_or(("", &filled));
+    let (subject, text) = (subject.to_owned(), text.to_owned());
+    let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| Value::from(paragraph.trim())).collect();
+    let page = context! { language => language.code(), subject => subject.clone(), paragraphs, ..facts };
+    let html = environment.render_named_str("letter.html", LAYOUT, page).map_err(Error::fault)?;
+    Ok(Written { subject, text, html })
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Mails that are still to be sent, in Postgres.
 
-use super::letter::Letter;
+use super::{bulletin::Bulletin, letter::Letter};
 use crate::{
     error::Result,
     jobs::{self, Kind},
 };
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 
 /// A mail that is to be sent, and whom it is about as that is now.
 #[derive(Debug, sqlx::FromRow)]
@@ -31,6 +31,8 @@ pub struct Mail {
     pub enabled: bool,
     /// Whether it has a password.
     pub activated: bool,
+    /// What it says, if it is about no account.
+    pub content: Option<Json<Bulletin>>,
 }
 
 /// Puts a mail about `account` in the outbox, within the caller's transaction.
@@ -65,13 +67,31 @@ pub async fn put_reset(connection: &mut PgConnection, address: &str, now: DateTi
     Ok(())
 }
 
+/// Puts a mail in the outbox that says this to an address, on behalf of a user group.
+pub async fn put_bulletin(
+    connection: &mut PgConnection,
+    letter: Letter,
+    recipient: &str,
+    bulletin: &Bulletin,
+    group: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO mail (letter, recipient, content, created_at) VALUES ($1, $2, $3, $4) RETURNING id";
+    let put = sqlx::query_scalar(SQL).bind(letter).bind(recipient).bind(Json(bulletin)).bind(now);
+    let mail = put.fetch_one(&mut *connection).await?;
+    jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+    Ok(())
+}
+
 /// The mail of this id, if it is still to be sent.
 pub async fn find(connection: &mut PgConnection, id: i64) -> Result<Option<Mail>> {
     const SQL: &str = "
         SELECT m.id, m.letter, m.recipient, m.created_at, a.id AS account, a.username, a.email, l.language,
-               a.id IS NOT NULL AND a.disabled_at IS NULL AS enabled, a.password_hash IS NOT NULL AS activated
+               a.id IS NOT NULL AND a.disabled_at IS NULL AS enabled, a.password_hash IS NOT NULL AS activated, m.content
         FROM mail m
-        LEFT JOIN account a ON a.id = m.account OR (m.account IS NULL AND lower(a.email) = lower(m.recipient))
+        LEFT JOIN account a ON a.id = m.account
+            OR (m.account IS NULL AND m.content IS NULL AND lower(a.email) = lower(m.recipient))
         LEFT JOIN language l ON l.id = a.language
         WHERE m.id = $1";
     Ok(sqlx::query_as(SQL).bind(id).fetch_optional(connection).await?)

@@ -55,6 +55,15 @@ async fn prepare(app: &App, claim: &Claim) -> Result<Prepared> {
         return Ok(Prepared::Lost);
     }
     let Some(mail) = outbox::find(&mut tx, claim.subject).await? else { return Ok(Prepared::Moot) };
+    if let Some(content) = &mail.content {
+        let letter = content.write(mail.letter, &app.config.public_url)?;
+        return Ok(Prepared::Ready(Envelope {
+            mail: mail.id,
+            to: mail.recipient,
+            letter,
+            link: String::new(),
+        }));
+    }
     let Some(order) = order(&mail, &app.config, now) else { return Ok(Prepared::Moot) };
     if order.purpose.is_some() && !may_log_in(&mut tx, order.account).await? {
         return Ok(Prepared::Moot);
@@ -159,6 +168,7 @@ mod tests {
             language: Some("nl".to_owned()),
             enabled: true,
             activated: true,
+            content: None,
         }
     }
 

@@ -29,8 +29,9 @@
 /// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
 /// expression shows it; `#[named("…")]` gives what is only shown a name that is not its column's in
 /// camel case. `within column: Parent` makes it a part of something and `owner` says which group it
-/// then belongs to. `#[alias("…")]` gives a set another name as an association. `from` joins tables that expressions speak of. `backward` names what points at
-/// it. The table has `id`, `created_at` and `updated_at`.
+/// then belongs to. `from` joins tables that expressions speak of. `#[alias("…")]` gives a set another
+/// name as an association; `views` are sets that are only looked at, and `backward` names what points
+/// at it. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])*
@@ -47,6 +48,7 @@ macro_rules! resource {
         $(lists { $($(#[doc = $ldoc:literal])* $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
         $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
         $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
+        $(views { $($(#[doc = $view_doc:literal])* $view:ident : $View:ty = $view_via:literal ($view_own:literal, $view_other:literal)),* $(,)? })?
         $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
     ) => {
         $(#[doc = $doc])*
@@ -70,10 +72,10 @@ macro_rules! resource {
                 use sqlx::Row as _;
                 Ok(Self {
                     id: row.try_get("id")?,
-                    $($($takes: row.try_get(stringify!($takes))?,)*)?
-                    $($($once: row.try_get(stringify!($once))?,)*)?
-                    $($($lists: row.try_get(stringify!($lists))?,)*)?
-                    $($($shows: row.try_get(stringify!($shows))?,)*)?
+                    $($($takes: row.try_get($crate::resource::declare::column(stringify!($takes)))?,)*)?
+                    $($($once: row.try_get($crate::resource::declare::column(stringify!($once)))?,)*)?
+                    $($($lists: row.try_get($crate::resource::declare::column(stringify!($lists)))?,)*)?
+                    $($($shows: row.try_get($crate::resource::declare::column(stringify!($shows)))?,)*)?
                     created_at: row.try_get("created_at")?,
                     updated_at: row.try_get("updated_at")?,
                 })
@@ -156,6 +158,15 @@ macro_rules! resource {
                         other: $other,
                         target: <$Set as $crate::resource::Resource>::spec,
                     },)*)?],
+                    views: &[$($($crate::resource::Set {
+                        name: stringify!($view),
+                        alias: None,
+                        doc: concat!($($view_doc),*),
+                        table: $view_via,
+                        own: $view_own,
+                        other: $view_other,
+                        target: <$View as $crate::resource::Resource>::spec,
+                    },)*)?],
                     backward: &[$($($crate::resource::Backward {
                         name: stringify!($back),
                         target: <$Back as $crate::resource::Resource>::spec,
@@ -171,11 +182,19 @@ macro_rules! resource {
     };
 }
 
+/// The column of a field: its name, which may be one that Rust has taken (`r#type`).
+pub const fn column(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
 /// One field of a declaration.
 macro_rules! field {
     ($mode:expr, $name:ident, $Type:ty, ($($named:literal)?), $doc:expr, ($($example:literal)?), ($($sql:literal)?)) => {
         $crate::resource::Field {
-            column: stringify!($name),
+            column: $crate::resource::declare::column(stringify!($name)),
             named: $crate::resource::declare::option!($($named)?),
             sql: $crate::resource::declare::option!($($sql)?),
             doc: $doc,

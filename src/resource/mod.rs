@@ -82,6 +82,8 @@ pub struct Spec {
     pub fields: &'static [Field],
     /// What it is associated with, many to many.
     pub sets: &'static [Set],
+    /// The same, which is only looked at.
+    pub views: &'static [Set],
     /// Others that point at it and are shown as its associations.
     pub backward: &'static [Backward],
     /// Reads a body strictly, into columns.

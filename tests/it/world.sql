@@ -24,6 +24,7 @@ SELECT g.id * 10 + n, g.id, format('Machine %s of %s', n, g.name), format('vm-%s
 FROM user_group g, generate_series(1, 2) n;
 INSERT INTO machine_group (id, user_group, name) SELECT id, id, 'Firsts of ' || name FROM user_group;
 INSERT INTO machine_group_machine SELECT id, id * 10 + 1 FROM user_group;
+INSERT INTO alert_group (id, user_group, name) SELECT id, id, 'Technicians of ' || name FROM user_group;
 
 -- What tests add gets higher ids than all of these.
 DO $$
@@ -31,7 +32,7 @@ DECLARE noun text;
 BEGIN
     FOREACH noun IN ARRAY ARRAY['language', 'user_group', 'account', 'machine_type', 'manufacturer', 'machine_model',
                                 'error_profile', 'error_identity', 'transaction_profile', 'image', 'location', 'location_group',
-                                'machine', 'machine_group'] LOOP
+                                'machine', 'machine_group', 'alert_group'] LOOP
         EXECUTE format('ALTER TABLE %I ALTER COLUMN id RESTART WITH 100', noun);
     END LOOP;
 END $$;

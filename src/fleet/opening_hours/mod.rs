@@ -14,6 +14,7 @@
 //! forward, an hour of a span may not exist; on the day on which they are set back, it lasts twice as long.
 
 mod http;
+mod running;
 mod store;
 
 pub(super) use http::routes;

@@ -35,8 +35,8 @@ fn sample(spec: &'static Spec, field: &Field, name: &str) -> Value {
     if let Some(target) = field.target {
         return match target().noun {
             "currency" => json!(978),
-            // The only location of each of the groups that tests act for.
-            "location" => json!(2),
+            // The only one of the group that tests act for.
+            "location" | "alert group" => json!(2),
             _ => json!(1),
         };
     }
