@@ -75,11 +75,8 @@ pub fn of(spec: &'static Spec) -> Vec<(String, Association)> {
         let target = field.target?();
         Some((name.to_owned(), Association::One { column: field.column, target }))
     });
-    let sets = spec
-        .sets
-        .iter()
-        .chain(spec.views)
-        .map(|set| (set.alias(), Association::Many(Many::Paired(set))));
+    let sets =
+        spec.sets.iter().chain(spec.views).map(|set| (set.alias(), Association::Many(Many::Paired(set))));
     let backward = spec.backward.iter().map(|back| {
         let many = Many::Pointing { column: back.column, target: (back.target)() };
         (camel(back.name), Association::Many(many))
