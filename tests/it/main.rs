@@ -14,6 +14,7 @@ mod field;
 mod gateway;
 mod generation;
 mod harness;
+mod history;
 mod hot;
 mod identity;
 mod images;
