@@ -7,7 +7,7 @@ use crate::{
     assortment,
     error::{Error, Result},
     http::{
-        Caller, Json, Query,
+        Caller, Json, Path, Query,
         caller::Permission,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
@@ -21,7 +21,7 @@ use crate::{
     transaction,
 };
 use axum::{extract::State, http::StatusCode};
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create))
         .routes(routes!(list_offline))
+        .routes(routes!(list_by_status))
         .routes(routes!(list_by_location))
 }
 
@@ -104,13 +105,80 @@ async fn list_offline(
 ) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
-    let since = app.clock.now() - Duration::seconds(app.config.heartbeat_s as i64);
     let query = params.over(spec.listing())?;
     let below = Below::of(&app.db, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
-        sql.push(" AND this.active AND NOT EXISTS (SELECT FROM machine_presence p WHERE p.machine = this.id");
-        sql.push(" AND p.seen_at >= ").push_bind(since).push(")");
+        Status::Offline.push(sql, heard_since(&app));
+    };
+    query.page_of(&app.db, scope, spec.show).await
+}
+
+/// Since when a machine must have been heard of to be online.
+fn heard_since(app: &App) -> DateTime<Utc> {
+    app.clock.now() - Duration::seconds(app.config.heartbeat_s as i64)
+}
+
+/// How a machine in use is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// It was heard of within its heartbeat.
+    Online,
+    /// It was not.
+    Offline,
+    /// It has an alarm that is not resolved, other than that it is offline.
+    Alarm,
+    /// It is online and has no issue or alarm that is not resolved.
+    Ok,
+}
+
+/// What is noticed here of a machine that is not heard of, not sent by it.
+const SILENCE: &str = "CM_OFFLINE";
+
+impl Status {
+    /// Restricts machines to those that are like this.
+    fn push(self, sql: &mut QueryBuilder<Postgres>, since: DateTime<Utc>) {
+        sql.push(" AND this.active");
+        if self != Self::Alarm {
+            sql.push(if self == Self::Offline { " AND NOT EXISTS" } else { " AND EXISTS" });
+            sql.push(" (SELECT FROM machine_presence p WHERE p.machine = this.id AND p.seen_at >= ");
+            sql.push_bind(since).push(")");
+        }
+        if matches!(self, Self::Alarm | Self::Ok) {
+            let (verb, least) = if self == Self::Ok { (" AND NOT EXISTS", 2) } else { (" AND EXISTS", 3) };
+            sql.push(verb).push(" (SELECT FROM machine_log_ever e WHERE e.machine = this.id");
+            sql.push(" AND e.resolved_at IS NULL AND e.type > 1 AND e.type >= ").push_bind(least);
+            sql.push(" AND e.code <> ").push_bind(SILENCE).push(")");
+        }
+    }
+}
+
+/// List machines by how they are
+///
+/// Machines in use. One can be online and have an alarm.
+#[utoipa::path(get, path = "/machine/status/{status}", tag = "machine", operation_id = "list_machines_by_status",
+    params(
+        ("status" = Status, Path, description = "How they are"),
+        ("widget" = Option<i64>, Query, description = "The widget that shows them"),
+        ListParams,
+    ),
+    responses((status = 200, description = "A page of machines", body = Vec<Machine>)))]
+async fn list_by_status(
+    State(app): State<App>,
+    caller: Caller,
+    Path(status): Path<Status>,
+    mut params: ListParams,
+) -> Result<Page<Box<RawValue>>> {
+    caller.may(Permission::FleetRead)?;
+    let spec = Machine::spec();
+    // Which widget shows them makes no difference to which they are.
+    params.take_number("widget", 0, i64::MAX)?;
+    let query = params.over(spec.listing())?;
+    let below = Below::of(&app.db, caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        reach::readable(sql, spec, &below);
+        status.push(sql, heard_since(&app));
     };
     query.page_of(&app.db, scope, spec.show).await
 }

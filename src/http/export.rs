@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         ("filename" = Option<String>, Query, description = "What the file is to be called"),
         ("exportAll" = Option<bool>, Query, description = "Of products: every combination with flavours and \
             extras, which then are the columns `flavour` and `extra`"),
+        ("useArchive" = Option<bool>, Query, description = "Of what machines sent: whether to look in the archive too"),
         ("timezone" = Option<String>, Query, description = "The zone that times are given in; UTC without it"),
         ExportParams,
     ),
@@ -41,20 +42,11 @@ async fn export_resource(
 ) -> Result<Response> {
     let spec = resources().into_iter().find(|spec| spec.area == resource);
     let mut spec = spec.ok_or(Error::NotFound("export"))?;
-    if combined(params.take("exportAll")?.as_deref())? {
+    if params.take_flag("exportAll")? {
         if spec.area != Product::spec().area {
             return Err(Error::malformed("/exportAll", "goes with products alone"));
         }
         spec = ProductCombination::spec();
     }
     export::export(app, spec, &caller, params).await
-}
-
-/// Whether combinations are asked for, not just products.
-fn combined(text: Option<&str>) -> Result<bool> {
-    match text {
-        None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") => Ok(true),
-        Some(_) => Err(Error::malformed("/exportAll", "must be true or false")),
-    }
 }

@@ -97,7 +97,7 @@ pub async fn one(
     };
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
     sql.push(target.listing().select).push(" FROM ").push(target.listing().from);
-    sql.push(" WHERE this.id = (SELECT ").push(*column).push(" FROM ").push(spec.table);
+    sql.push(" WHERE this.id = (SELECT ").push(*column).push(" FROM ").push(spec.ever.unwrap_or(spec.table));
     sql.push(" WHERE id = ").push_bind(parent).push(") AND ");
     reach::readable(&mut sql, target, group);
     let row = sql.build().fetch_optional(db).await?.ok_or(Error::NotFound(target.noun))?;

@@ -27,11 +27,12 @@
 ///
 /// `takes` can be set whenever, `once` on creation alone; `lists` and `shows` are read-only, and
 /// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
-/// expression shows it; `#[named("…")]` gives what is only shown a name that is not its column's in
+/// expression shows it; `#[named("…")]` gives what is read-only a name that is not its column's in
 /// camel case. `within column: Parent` makes it a part of something and `owner` says which group it
-/// then belongs to. `from` joins tables that expressions speak of. `#[alias("…")]` gives a set another
-/// name as an association; `views` are sets that are only looked at, and `backward` names what points
-/// at it. The table has `id`, `created_at` and `updated_at`.
+/// then belongs to. `from` joins tables that expressions speak of. `ever` names the view that has what
+/// was archived too: lists read it on demand, and whoever asks for one by its id always does.
+/// `#[alias("…")]` gives a set another name as an association; `views` are sets that are only looked at,
+/// and `backward` names what points at it. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])*
@@ -39,13 +40,14 @@ macro_rules! resource {
         $(area $area:literal;)?
         $(within $parent:ident : $Parent:ty;)?
         $(from $joins:literal;)?
+        $(ever $ever:literal;)?
         $(owner $owner:literal;)?
         may $read:ident, $write:ident;
         reach $reach:ident $(($granted:literal))?;
         does $does:ident;
         $(takes { $($(#[doc = $tdoc:literal])* $(#[eg($teg:literal)])? $takes:ident : $Takes:ty $(= $tsql:literal)?),* $(,)? })?
         $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
-        $(lists { $($(#[doc = $ldoc:literal])* $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
+        $(lists { $($(#[doc = $ldoc:literal])* $(#[named($lname:literal)])? $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
         $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
         $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
         $(views { $($(#[doc = $view_doc:literal])* $view:ident : $View:ty = $view_via:literal ($view_own:literal, $view_other:literal)),* $(,)? })?
@@ -59,7 +61,7 @@ macro_rules! resource {
             pub id: i64,
             $($($(#[doc = $tdoc])* pub $takes: <$Takes as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $odoc])* pub $once: <$Once as $crate::resource::FieldType>::Shown,)*)?
-            $($($(#[doc = $ldoc])* pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
+            $($($(#[doc = $ldoc])* $(#[serde(rename = $lname)])? pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $sdoc])* $(#[serde(rename = $sname)])? pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
             /// When it was created.
             pub created_at: chrono::DateTime<chrono::Utc>,
@@ -130,6 +132,7 @@ macro_rules! resource {
                     path: $path,
                     table: $table,
                     joins: concat!($($joins)?),
+                    ever: $crate::resource::declare::option!($($ever)?),
                     owner: $crate::resource::declare::first!($($owner,)? "this.user_group"),
                     parent: $crate::resource::declare::option!($($crate::resource::Parent {
                         column: stringify!($parent),
@@ -145,7 +148,7 @@ macro_rules! resource {
                         $($($crate::resource::declare::field!(
                             Mode::Once, $once, $Once, (), concat!($($odoc),*), ($($oeg)?), ($($osql)?)),)*)?
                         $($($crate::resource::declare::field!(
-                            Mode::Lists, $lists, $Lists, (), concat!($($ldoc),*), ($($leg)?), ($($lsql)?)),)*)?
+                            Mode::Lists, $lists, $Lists, ($($lname)?), concat!($($ldoc),*), ($($leg)?), ($($lsql)?)),)*)?
                         $($($crate::resource::declare::field!(
                             Mode::Shows, $shows, $Shows, ($($sname)?), concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
                     ],
@@ -203,6 +206,7 @@ macro_rules! field {
             nullable: <$Type as $crate::resource::FieldType>::NULLABLE,
             preset: <$Type as $crate::resource::FieldType>::PRESET,
             target: <$Type as $crate::resource::FieldType>::TARGET,
+            select: <$Type as $crate::resource::FieldType>::select,
             takes: <$Type as $crate::resource::FieldType>::takes,
             shows: <$Type as $crate::resource::FieldType>::shows,
             example: $crate::resource::declare::option!($($example)?),

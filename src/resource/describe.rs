@@ -76,9 +76,11 @@ fn operation(spec: &'static Spec, id: String, summary: String) -> OperationBuild
 
 fn list(spec: &'static Spec) -> Operation {
     let columns: Vec<&str> = spec.listing().columns.iter().map(|column| column.name).collect();
+    let mut params = ListParams::into_params(|| None);
+    params.extend(spec.ever.map(|_| ListParams::use_archive()));
     operation(spec, format!("list_{}", plural(&name(spec))), format!("List {}", plural(spec.noun)))
         .description(Some(format!("Filtered and sorted by {}.", columns.join(", "))))
-        .parameters(Some(ListParams::into_params(|| None)))
+        .parameters(Some(params))
         .response("200", answer(format!("A page of {}", plural(spec.noun)), array_of(spec)))
         .build()
 }

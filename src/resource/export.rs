@@ -39,7 +39,8 @@ pub async fn export(
         zone: zone(params.take("timezone")?)?,
         filename: filename(spec, params.take("filename")?)?,
     };
-    let query = params.over_all(spec.listing())?;
+    let listing = spec.listing_asked(&mut params)?;
+    let query = params.over_all(listing)?;
     named_parent(spec, &query)?;
     let permit = csv::begin()?;
     let (mut sheet, reader) = csv::sheet(wanted.columns.iter().copied())?;
@@ -130,8 +131,8 @@ fn named_parent(spec: &'static Spec, query: &ListQuery) -> Result<()> {
 }
 
 fn is_time(spec: &'static Spec, name: &str) -> bool {
-    let listed = spec.listing().column(name).is_some_and(|column| column.kind == Kind::Time);
-    listed || spec.named().any(|(field, known)| known == name && field.kind == Some(Kind::Time))
+    ["createdAt", "updatedAt"].contains(&name)
+        || spec.named().any(|(field, known)| known == name && field.kind == Some(Kind::Time))
 }
 
 /// An instant as the clocks of a zone show it, with its offset.

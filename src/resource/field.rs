@@ -31,6 +31,11 @@ pub trait FieldType {
     fn shows() -> Schema {
         Self::takes()
     }
+
+    /// The expression that shows what is compared by `sql`.
+    fn select(sql: &str) -> String {
+        sql.to_owned()
+    }
 }
 
 fn whole() -> ObjectBuilder {
@@ -49,6 +54,10 @@ impl<T: FieldType> FieldType for Option<T> {
     const KIND: Option<Kind> = T::KIND;
     const NULLABLE: bool = true;
     const TARGET: Option<fn() -> &'static Spec> = T::TARGET;
+
+    fn select(sql: &str) -> String {
+        T::select(sql)
+    }
 
     fn takes() -> Schema {
         T::takes()
@@ -124,6 +133,22 @@ impl FieldType for DateTime<Utc> {
 
     fn takes() -> Schema {
         text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+    }
+}
+
+/// An instant that is shown with the offset of the zone in its row's `time_zone`.
+pub struct LocalTime;
+
+impl FieldType for LocalTime {
+    type Shown = String;
+    const KIND: Option<Kind> = Some(Kind::Time);
+
+    fn takes() -> Schema {
+        DateTime::<Utc>::takes()
+    }
+
+    fn select(sql: &str) -> String {
+        format!("local_time({sql}, this.time_zone)")
     }
 }
 

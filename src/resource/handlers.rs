@@ -145,10 +145,11 @@ async fn page(
     app: &App,
     spec: &'static Spec,
     caller: &Caller,
-    params: ListParams,
+    mut params: ListParams,
     parent: Option<i64>,
 ) -> Result<Page<Box<RawValue>>> {
-    let query = params.over(spec.listing())?;
+    let listing = spec.listing_asked(&mut params)?;
+    let query = params.over(listing)?;
     let below = Below::of(&app.db, caller.group()).await?;
     let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
         store::push_place(sql, spec, parent, None);
@@ -253,7 +254,7 @@ async fn populate(
     let target = association.target();
     caller.may(target.read)?;
     store::find(&app.db, spec, caller.group(), None, parent).await?;
-    let query = params.over(target.listing())?;
+    let query = params.over(target.listing_ever())?;
     let Association::Many(many) = association else {
         return associations::one(&app.db, spec, &association, caller.group(), parent)
             .await

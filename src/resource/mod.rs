@@ -32,7 +32,7 @@ use crate::{
     error::Result,
     http::{
         caller::Permission,
-        list::{Column, Kind, Listing},
+        list::{Column, Kind, ListParams, Listing},
     },
 };
 use serde_json::{Map, Value, value::RawValue};
@@ -66,6 +66,8 @@ pub struct Spec {
     pub table: &'static str,
     /// What its statements join beside its table.
     pub joins: &'static str,
+    /// The view of what is kept and what was archived, if its rows go into an archive.
+    pub ever: Option<&'static str>,
     /// The group that a row belongs to, as an expression.
     pub owner: &'static str,
     /// What it is a part of, if it has no group of its own.
@@ -175,6 +177,8 @@ pub struct Field {
     pub preset: bool,
     /// What it points at.
     pub target: Option<fn() -> &'static Spec>,
+    /// The expression that shows what lists compare by another.
+    pub select: fn(&str) -> String,
     /// What it is in a request.
     pub takes: fn() -> Schema,
     /// What it is in an answer.
@@ -235,6 +239,8 @@ pub struct Backward {
 pub struct Derived {
     /// What lists of it are made of.
     pub listing: Listing,
+    /// The same with what was archived.
+    pub ever: Listing,
     /// The names of its fields in the API, in their order.
     pub names: Vec<&'static str>,
 }
@@ -255,16 +261,22 @@ impl Derived {
         let mut columns = vec![Column::new("id", "this.id", Kind::Int)];
         for (field, name) in spec.fields.iter().zip(&names) {
             let sql = expression(field);
-            select.push(format!("{sql} AS {}", field.column));
+            select.push(format!("{} AS {}", (field.select)(sql), field.column));
             columns.extend(field.listed().map(|kind| Column::new(name, sql, kind)));
         }
         select.push("this.created_at, this.updated_at".to_owned());
-        columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
-        columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
-        let from = format!("{} this {}", spec.table, spec.joins);
-        let listing =
-            Listing { select: select.join(", ").leak(), from: from.leak(), columns: columns.leak() };
-        Self { listing, names }
+        // What goes into an archive is looked for by when it happened.
+        if spec.ever.is_none() {
+            columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
+            columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
+        }
+        let select: &str = select.join(", ").leak();
+        let columns: &[Column] = columns.leak();
+        let listing = |table: &str| {
+            let from = format!("{table} this {}", spec.joins);
+            Listing { select, from: from.leak(), columns }
+        };
+        Self { listing: listing(spec.table), ever: listing(spec.ever.unwrap_or(spec.table)), names }
     }
 }
 
@@ -272,6 +284,17 @@ impl Spec {
     /// What lists of it are made of.
     pub fn listing(&'static self) -> &'static Listing {
         &self.derived.listing
+    }
+
+    /// The same with what was archived, if anything ever is.
+    pub fn listing_ever(&'static self) -> &'static Listing {
+        &self.derived.ever
+    }
+
+    /// Which of the two a client asks for: takes `useArchive` out of the parameters of its list.
+    pub fn listing_asked(&'static self, params: &mut ListParams) -> Result<&'static Listing> {
+        let asked = self.ever.is_some() && params.take_flag("useArchive")?;
+        Ok(if asked { self.listing_ever() } else { self.listing() })
     }
 
     /// Its fields with their names in the API.

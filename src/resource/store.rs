@@ -182,7 +182,7 @@ pub async fn find(
     parent: Option<i64>,
     id: i64,
 ) -> Result<Box<RawValue>> {
-    let listing = spec.listing();
+    let listing = spec.listing_ever();
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
     sql.push(listing.select).push(" FROM ").push(listing.from).push(" WHERE ");
     push_place(&mut sql, spec, parent, Some(id));

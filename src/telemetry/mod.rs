@@ -3,28 +3,44 @@
 
 pub mod booking;
 pub mod evadts;
+mod events;
+pub mod history;
 mod ingest;
 pub mod months;
 pub mod offline;
+pub mod rates;
 pub mod record;
 pub mod recount;
 pub mod selection;
 pub mod sender;
+pub mod shift;
+mod sums;
 
 use crate::{
     app::App,
-    resource::{self, Spec},
+    resource::{self, Resource, Spec},
 };
 use utoipa_axum::router::OpenApiRouter;
 
 /// The plain resources of this area.
 pub fn resources() -> Vec<&'static Spec> {
-    Vec::new()
+    vec![
+        history::RevenueTransaction::spec(),
+        history::PaymentTransaction::spec(),
+        history::Log::spec(),
+        shift::Shift::spec(),
+        rates::CurrencyRate::spec(),
+    ]
 }
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources()).merge(ingest::routes()).merge(evadts::routes())
+    resource::routes(&resources())
+        .merge(ingest::routes())
+        .merge(evadts::routes())
+        .merge(events::routes())
+        .merge(shift::routes())
+        .merge(sums::routes())
 }
 
 /// What has to be done all the time, for machines that send and for those that do not; until the

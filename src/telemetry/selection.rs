@@ -10,6 +10,7 @@ use crate::{
         location::{Location, LocationGroup},
         machine::{Machine, MachineGroup},
     },
+    http::list::ListParams,
     resource::{
         Resource, Spec,
         reference::{self, Pointing},
@@ -50,6 +51,12 @@ pub struct Selection {
 }
 
 impl Named {
+    /// Takes `machines` and `locations` out of the parameters of a query.
+    pub fn take(params: &mut ListParams) -> Result<Self> {
+        let (machines, locations) = (params.take_ids("machines")?, params.take_ids("locations")?);
+        Ok(Self { machines, locations, ..Self::default() })
+    }
+
     /// Resolves it for a caller of this group. Each id must be one that the caller sees: `refuse` makes
     /// the error, since some are named in a body and others in a query.
     pub async fn resolve(

@@ -17,6 +17,7 @@ mod field;
 mod gateway;
 mod generation;
 mod harness;
+mod history;
 mod hot;
 mod identity;
 mod images;

@@ -111,6 +111,17 @@ impl IntoParams for ListParams {
     }
 }
 
+impl ListParams {
+    /// The parameter of lists whose rows go into an archive.
+    pub fn use_archive() -> Parameter {
+        parameter(
+            "useArchive",
+            "Whether to look in the archive too (false without it).",
+            ObjectBuilder::new().schema_type(Type::Boolean),
+        )
+    }
+}
+
 /// The parameters of an export: those of its list, but for pages.
 #[derive(Debug)]
 pub struct ExportParams;

@@ -128,6 +128,33 @@ impl ListParams {
         }
     }
 
+    /// Takes out a parameter that is true or false: false without it.
+    pub fn take_flag(&mut self, name: &'static str) -> Result<bool> {
+        match self.take(name)?.as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(Error::malformed(pointer(name), "must be true or false")),
+        }
+    }
+
+    /// Takes out a parameter that is a whole number of a range.
+    pub fn take_number(&mut self, name: &'static str, min: i64, max: i64) -> Result<Option<i64>> {
+        self.take(name)?.map(|value| number(name, &value, min, max)).transpose()
+    }
+
+    /// Takes out a parameter that is any number of ids.
+    pub fn take_ids(&mut self, name: &'static str) -> Result<Vec<i64>> {
+        self.take_all(name).iter().map(|value| number(name, value, 0, i64::MAX)).collect()
+    }
+
+    /// Refuses parameters that nobody has taken.
+    pub fn end(self) -> Result<()> {
+        match self.pairs.first() {
+            Some((name, _)) => Err(Error::malformed(pointer(name), "is not a parameter of this request")),
+            None => Ok(()),
+        }
+    }
+
     /// Takes out a parameter that may be given several times, as `name` or `name[]`.
     pub fn take_all(&mut self, name: &'static str) -> Vec<String> {
         let taken = self.pairs.extract_if(.., |(other, _)| other.strip_suffix("[]").unwrap_or(other) == name);
