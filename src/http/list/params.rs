@@ -147,14 +147,6 @@ impl ListParams {
         self.take_all(name).iter().map(|value| number(name, value, 0, i64::MAX)).collect()
     }
 
-    /// Refuses parameters that nobody has taken.
-    pub fn end(self) -> Result<()> {
-        match self.pairs.first() {
-            Some((name, _)) => Err(Error::malformed(pointer(name), "is not a parameter of this request")),
-            None => Ok(()),
-        }
-    }
-
     /// Takes out a parameter that may be given several times, as `name` or `name[]`.
     pub fn take_all(&mut self, name: &'static str) -> Vec<String> {
         let taken = self.pairs.extract_if(.., |(other, _)| other.strip_suffix("[]").unwrap_or(other) == name);

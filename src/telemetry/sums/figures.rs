@@ -164,8 +164,8 @@ pub(super) async fn hours(
         sums_with_their_now!(),
         " WHERE ",
         selected!(),
-        // The former is what the index is asked for.
-        " AND grain = 'hour' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months 2 days'
+        // The former is what the index is asked for: months differ by up to three days.
+        " AND grain = 'hour' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months 5 days'
           AND starts >= date_trunc('day', here) - interval '3 months'
           AND starts < date_trunc('day', here) + interval '1 day'
          GROUP BY 1, 2, currency HAVING sum(quantity) <> 0 OR sum(revenue) <> 0 ORDER BY 1, 2, currency"
