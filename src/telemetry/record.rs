@@ -107,7 +107,9 @@ pub struct Event {
     pub extra_data: Option<String>,
 }
 
-/// The same statement for the months at hand and for those in the archive.
+/// The same statement for the months at hand and for those in the archive. What joins them to an array
+/// says besides that ids are in it and instants between its first and its last: then the right months
+/// alone are looked at, by their index.
 macro_rules! hot_and_archived {
     ($before:literal, $table:literal, $after:literal) => {
         [concat!($before, $table, $after), concat!($before, $table, "_archive", $after)]
@@ -192,7 +194,8 @@ async fn give_awaited(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]
         "payment_transaction",
         " AS p SET revenuetransaction = u.sale, report_group = u.report_group, updated_at = $1
           FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[]) AS u(id, at, sale, report_group)
-          WHERE p.id = u.id AND p.occurred_at = u.at"
+          WHERE p.id = u.id AND p.occurred_at = u.at AND p.id = ANY ($2)
+            AND p.occurred_at BETWEEN (SELECT min(at) FROM unnest($3) AS at) AND (SELECT max(at) FROM unnest($3) AS at)"
     );
     let remotes: Vec<i64> = sales.iter().map(|sale| sale.remote).collect();
     let waiting: Vec<(i64, i64, DateTime<Utc>)> =
@@ -224,7 +227,8 @@ async fn count(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Re
         " AS s SET num_payment_transactions = num_payment_transactions + u.n, updated_at = $1
           FROM (SELECT id, at, count(*) AS n FROM unnest($2::bigint[], $3::timestamptz[]) AS v(id, at)
                 GROUP BY 1, 2) AS u
-          WHERE s.id = u.id AND s.occurred_at = u.at"
+          WHERE s.id = u.id AND s.occurred_at = u.at AND s.id = ANY ($2)
+            AND s.occurred_at BETWEEN (SELECT min(at) FROM unnest($3) AS at) AND (SELECT max(at) FROM unnest($3) AS at)"
     );
     if sales.is_empty() {
         return Ok(());

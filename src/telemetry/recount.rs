@@ -6,9 +6,11 @@
 
 use super::booking;
 use crate::{error::Result, transaction};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgPool, prelude::FromRow};
+use std::collections::BTreeSet;
 
 /// Differences that are shown of each kind of sums; the rest are counted.
 const SHOWN_MAX: usize = 1_000;
@@ -95,18 +97,21 @@ pub struct Report {
 /// Compares all sums with their rows; with `mend`, makes right what differs.
 pub async fn recount(db: &PgPool, mend: bool) -> Result<Report> {
     let mut report = Report::default();
-    let mut machines = Vec::new();
+    let mut machines = BTreeSet::new();
     for sums in &ALL {
         report.sums += sqlx::query_scalar::<_, i64>(sums.count).fetch_one(db).await?;
-        let mut differences: Vec<Difference> = sqlx::query_as(sums.compare).fetch_all(db).await?;
-        report.differing += differences.len();
-        machines.extend(differences.iter().map(|difference| difference.machine));
-        differences.truncate(SHOWN_MAX);
-        report.differences.extend(differences.into_iter().map(|found| Difference { of: sums.of, ..found }));
+        let mut differences = sqlx::query_as::<_, Difference>(sums.compare).fetch(db);
+        let mut shown = 0;
+        while let Some(difference) = differences.try_next().await? {
+            machines.insert(difference.machine);
+            report.differing += 1;
+            shown += 1;
+            if shown <= SHOWN_MAX {
+                report.differences.push(Difference { of: sums.of, ..difference });
+            }
+        }
     }
     if mend {
-        machines.sort_unstable();
-        machines.dedup();
         for machine in &machines {
             make_right(db, *machine).await?;
         }

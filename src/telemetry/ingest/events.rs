@@ -151,7 +151,8 @@ async fn end(db: &mut PgConnection, sender: &Sender, ended: &[Known]) -> Result<
         " AS e SET duration = u.duration, resolved_at = u.resolved_at, updated_at = $1
           FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::timestamptz[])
             AS u(id, at, duration, resolved_at)
-          WHERE e.id = u.id AND e.occurred_at = u.at"
+          WHERE e.id = u.id AND e.occurred_at = u.at AND e.id = ANY ($2)
+            AND e.occurred_at BETWEEN (SELECT min(at) FROM unnest($3) AS at) AND (SELECT max(at) FROM unnest($3) AS at)"
     );
     if ended.is_empty() {
         return Ok(());

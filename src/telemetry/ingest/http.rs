@@ -33,10 +33,10 @@ pub(in crate::telemetry) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(send_heartbeat))
 }
 
-/// One item, or an array of up to 1,000. The document says so; items are read one by one.
+/// One item, or an array of up to 1,000.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only the document needs it")]
+#[expect(dead_code, reason = "it is what the document says; items are read one by one")]
 enum OneOrMany<T> {
     /// One.
     One(T),

@@ -13,6 +13,8 @@ mod payments;
 mod sales;
 
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod resends;
 
 pub(super) use http::routes;
