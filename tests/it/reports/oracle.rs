@@ -15,6 +15,16 @@ struct Scene {
     shift: Option<i64>,
     occurred_at: DateTime<Utc>,
     time_zone: String,
+    /// What the clock at the place showed: worked out here, not by Postgres.
+    #[sqlx(skip)]
+    shown: NaiveDateTime,
+}
+
+impl Scene {
+    fn show(&mut self) {
+        let zone: Tz = self.time_zone.parse().unwrap();
+        self.shown = self.occurred_at.with_timezone(&zone).naive_local();
+    }
 }
 
 #[derive(FromRow)]
@@ -69,14 +79,12 @@ pub struct Scope {
 
 impl Scope {
     fn has(&self, scene: &Scene) -> bool {
-        let zone: Tz = scene.time_zone.parse().unwrap();
-        let shown = scene.occurred_at.with_timezone(&zone).naive_local();
         let named = |ids: &Option<Vec<i64>>, id| ids.as_ref().is_none_or(|ids| ids.contains(&id));
         self.groups.contains(&scene.user_group)
             && named(&self.machines, scene.machine)
             && named(&self.locations, scene.location)
-            && shown >= self.start
-            && shown < self.end + chrono::Duration::seconds(1)
+            && scene.shown >= self.start
+            && scene.shown < self.end + chrono::Duration::seconds(1)
     }
 }
 
@@ -85,7 +93,18 @@ impl Oracle {
         let sales = sqlx::query_as("SELECT * FROM revenue_transaction_ever").fetch_all(db);
         let payments = sqlx::query_as("SELECT * FROM payment_transaction_ever").fetch_all(db);
         let events = sqlx::query_as("SELECT *, NULL::bigint AS shift FROM machine_log_ever").fetch_all(db);
-        Self { sales: sales.await.unwrap(), payments: payments.await.unwrap(), events: events.await.unwrap() }
+        let mut oracle = Self {
+            sales: sales.await.unwrap(),
+            payments: payments.await.unwrap(),
+            events: events.await.unwrap(),
+        };
+        let sales = oracle.sales.iter_mut().map(|row: &mut Sale| &mut row.scene);
+        let payments = oracle.payments.iter_mut().map(|row: &mut Payment| &mut row.scene);
+        let events = oracle.events.iter_mut().map(|row: &mut Event| &mut row.scene);
+        for scene in sales.chain(payments).chain(events) {
+            scene.show();
+        }
+        oracle
     }
 
     /// The rows of a report, in no order.
@@ -113,7 +132,9 @@ impl Oracle {
                         (key, sale.price)
                     }),
                 );
-                rows.iter_mut().for_each(|row| row["sum"] = row["revenue"].clone());
+                for row in &mut rows {
+                    row["sum"] = row["revenue"].clone();
+                }
                 rows
             }
             "payments" => sums(
@@ -138,7 +159,9 @@ impl Oracle {
             _ => {
                 let alarms = events.filter(|event| event.r#type == 3);
                 let mut rows = sums("duration", alarms.map(|event| (event.key(scope), 0)));
-                rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("duration")));
+                for row in &mut rows {
+                    row.as_object_mut().unwrap().remove("duration");
+                }
                 rows
             }
         }

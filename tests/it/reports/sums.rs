@@ -29,7 +29,7 @@ const LATER: &str = "
 async fn filled(random: &mut StdRng) -> TestApp {
     let test = TestApp::new().await;
     sqlx::raw_sql(CATALOGUE).execute(&test.app.db).await.unwrap();
-    rows::add(&test.app.db, random, 3_000).await;
+    rows::add(&test.app.db, random, 2_000).await;
     sqlx::raw_sql(LATER).execute(&test.app.db).await.unwrap();
     // What comes late comes into months that were summed up, and into such as are in the archive.
     rows::add(&test.app.db, random, 500).await;
@@ -74,7 +74,7 @@ fn sorted(mut rows: Vec<Value>) -> Vec<Value> {
 }
 
 /// That a report answers, both as JSON and as a sheet, what the oracle says.
-async fn check(client: &Client, oracle: &Oracle, report: &str, mut body: Value, scopes: &mut [Scope; 2]) {
+async fn check(client: &Client, oracle: &Oracle, report: &str, mut body: Value, scopes: &[Scope; 2]) {
     let bound = |at: NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S").to_string();
     for (scope, name) in scopes.iter().zip(["period1", "period2"]) {
         body[name] = json!({"startDate": bound(scope.start), "endDate": bound(scope.end)});
@@ -102,12 +102,11 @@ async fn every_report_is_what_its_rows_add_up_to() {
     let mut random = StdRng::seed_from_u64(19);
     let test = filled(&mut random).await;
     let oracle = Oracle::of(&test.app.db).await;
-    assert!(oracle.rows("revenue", &scope(&[1, 2, 3, 4], "Jammed", &mut random)).len() < 100);
     let callers = [
         (test.user("root").await, &[world::ROOT, world::A, world::A1, world::B][..], "Jammed"),
         (test.user("a").await, &[world::A, world::A1][..], "Klem"),
     ];
-    for _ in 0..12 {
+    for _ in 0..8 {
         for (client, groups, jam) in &callers {
             let machines =
                 some(&mut random, if groups.len() == 4 { &[11, 21, 22, 31, 41] } else { &[21, 31] });
@@ -122,7 +121,7 @@ async fn every_report_is_what_its_rows_add_up_to() {
             let body = json!({"machines": machines, "machineGroups": machine_groups, "locations": locations,
                               "locationGroups": location_groups});
             for report in REPORTS {
-                check(client, &oracle, report, body.clone(), &mut scopes).await;
+                check(client, &oracle, report, body.clone(), &scopes).await;
             }
         }
     }
