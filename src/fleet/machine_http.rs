@@ -133,6 +133,12 @@ enum Status {
     Ok,
 }
 
+/// The status that the path names.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    status: Status,
+}
+
 /// What is noticed here of a machine that is not heard of, not sent by it.
 const SILENCE: &str = "CM_OFFLINE";
 
@@ -167,7 +173,7 @@ impl Status {
 async fn list_by_status(
     State(app): State<App>,
     caller: Caller,
-    Path(status): Path<Status>,
+    Path(Wanted { status }): Path<Wanted>,
     mut params: ListParams,
 ) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::FleetRead)?;
