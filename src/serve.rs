@@ -3,7 +3,7 @@
 use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
     app::{App, MIGRATIONS},
-    http, jobs,
+    http, integrations, jobs,
 };
 use std::{
     io,
@@ -33,7 +33,7 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     });
     app.tasks.spawn(watch_schema(app.clone()));
     if !only_http {
-        app.tasks.spawn(jobs::work(app.clone()));
+        work_beside(&app);
     }
     app.post.announce();
     tracing::info!(%address, "serving");
@@ -57,13 +57,19 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
 /// Does background work until told to stop.
 pub(crate) async fn work(app: App) -> io::Result<()> {
     let closing = on_signal(&app)?;
-    app.tasks.spawn(jobs::work(app.clone()));
+    work_beside(&app);
     app.post.announce();
     tracing::info!("working");
     closing.cancelled().await;
     closing.cancel();
     finish(&app).await;
     Ok(())
+}
+
+/// Starts all background work.
+fn work_beside(app: &App) {
+    app.tasks.spawn(jobs::work(app.clone()));
+    app.tasks.spawn(integrations::delivery::work(app.clone()));
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.
