@@ -204,6 +204,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create an integration
 ///
 /// The answer is the only one that shows the secret that its deliveries are signed with.
+///
+/// Each is a `POST` of `{"type": "transaction", "timestamp": …, "data": {…}}`, signed after Standard
+/// Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`), and counts as delivered once it is
+/// answered 2xx. A machine's deliveries come in order. One can come twice, under the same `webhook-id`.
 #[utoipa::path(post, path = "/integration", tag = "integration", operation_id = "create_integration",
     request_body(content = ref("#/components/schemas/IntegrationDraft")),
     responses((status = 201, description = "The integration was created", body = Entrusted)))]

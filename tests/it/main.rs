@@ -17,6 +17,7 @@ mod harness;
 mod hot;
 mod identity;
 mod images;
+mod integrations;
 mod list;
 mod load;
 mod logos;

@@ -38,7 +38,7 @@ const ANSWER_MAX_BYTES: usize = 64 << 10;
 const DETAILS_MAX_BYTES: usize = 2_000;
 
 /// Connections that nobody uses are closed after this.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 type Https = Client<HttpsConnector<HttpConnector<PublicDns>>, Full<Bytes>>;
 

@@ -209,8 +209,7 @@ pub async fn restart(db: &mut PgConnection, integration: i64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets some of the oldest deliveries, if they are from before `keep` or nobody's; false if there
-/// may be more.
+/// Forgets some of the oldest deliveries, if they are from before `keep`; false if there may be more.
 pub async fn forget(db: &PgPool, keep: DateTime<Utc>) -> Result<bool> {
     const OLDEST: i64 = 5_000;
     const SQL: &str = "
