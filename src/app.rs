@@ -7,6 +7,7 @@ use crate::{
     fleet::image::workshop::Workshop,
     gateway::commands::waiting::Waiting,
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
+    integrations::delivery::courier::Courier,
     jobs::worker::Bell,
     mail::post::Post,
     notice,
@@ -69,6 +70,8 @@ pub struct Parts {
     pub resets: Attempts,
     /// How mails leave.
     pub post: Post,
+    /// Carries deliveries to integrations.
+    pub courier: Courier,
     /// Decodes and encodes images.
     pub images: Workshop,
     /// Prints coupons.
@@ -132,6 +135,7 @@ impl App {
             attempts: Attempts::to_log_in(config.logins_per_minute),
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
+            courier: Courier::new(&config),
             images: Workshop::new(&config),
             print_shop,
             keyring: Keyring::new(&config)?,

@@ -4,7 +4,7 @@ use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
     alerts,
     app::{App, MIGRATIONS},
-    http, jobs, telemetry,
+    http, integrations, jobs, telemetry,
 };
 use std::{
     io,
@@ -72,6 +72,7 @@ fn work_in_background(app: &App) {
     app.tasks.spawn(jobs::work(app.clone()));
     app.tasks.spawn(telemetry::work(app.clone()));
     app.tasks.spawn(alerts::schedule::run(app.clone()));
+    app.tasks.spawn(integrations::delivery::work(app.clone()));
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.

@@ -169,6 +169,22 @@ pub struct Config {
     pub command_expires_max_s: u32,
     /// A worker that is silent for this long loses its job to another, in seconds.
     pub job_lease_s: u64,
+    /// Lets integrations have URLs that begin with http: for trying things out.
+    pub integration_plain_http: bool,
+    /// Lets deliveries to integrations go to private addresses, as those of this server's own network.
+    pub integration_private_addresses: bool,
+    /// How long a delivery waits for a connection, in seconds.
+    pub integration_connect_s: u64,
+    /// How long a delivery takes at most, its answer included, in seconds.
+    pub integration_timeout_s: u64,
+    /// How long a server goes on delivering to one integration before another has its turn, in seconds.
+    pub integration_turn_s: u64,
+    /// Deliveries under way at once.
+    pub integration_parallel_max: usize,
+    /// Of these, to one integration.
+    pub integration_each_parallel_max: usize,
+    /// How long deliveries and what came of them are kept, in days; what has not been delivered by then never is.
+    pub integration_keep_days: u32,
     /// A machine that was not heard of for so long is offline, in seconds.
     pub heartbeat_s: u64,
     /// Sales, payments and events of more months ago than this are kept in the archive; 0: all stay at hand.
@@ -251,6 +267,14 @@ impl Default for Config {
             command_expires_s: 24 * 3600,
             command_expires_max_s: 30 * 24 * 3600,
             job_lease_s: 30,
+            integration_plain_http: false,
+            integration_private_addresses: false,
+            integration_connect_s: 5,
+            integration_timeout_s: 15,
+            integration_turn_s: 5,
+            integration_parallel_max: 64,
+            integration_each_parallel_max: 4,
+            integration_keep_days: 30,
             heartbeat_s: 900,
             archive_after_months: 13,
             alert_window_s: 60,

@@ -1,17 +1,25 @@
-//! Other systems that are told of each transaction.
+//! Other systems that are told of what happens: of sales, of vouchers, of campaigns.
+//!
+//! - [`integration`]: who is told of what. [`delivery`]: how it gets there.
+//! - [`validations`]: what no trigger puts aside. [`history`]: what was delivered, and once more.
+
+pub mod delivery;
+pub mod history;
+pub mod integration;
+pub mod validations;
 
 use crate::{
     app::App,
-    resource::{self, Spec},
+    resource::{self, Resource, Spec},
 };
 use utoipa_axum::router::OpenApiRouter;
 
 /// The plain resources of this area.
 pub fn resources() -> Vec<&'static Spec> {
-    Vec::new()
+    vec![integration::Integration::spec()]
 }
 
 /// What this area serves.
 pub fn routes() -> OpenApiRouter<App> {
-    resource::routes(&resources())
+    resource::routes(&resources()).merge(integration::routes()).merge(history::routes())
 }

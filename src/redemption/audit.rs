@@ -2,9 +2,9 @@
 //!
 //! Redemptions are not here: the journal is their log.
 
-use crate::error::postgres_is_away;
+use crate::{error::postgres_is_away, integrations::validations};
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use std::{fmt::Write, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,10 @@ pub struct Logged {
     pub action: Action,
     /// Whether it was granted.
     pub success: bool,
+    /// Which machine that is.
+    pub machine: i64,
+    /// Whose machine.
+    pub group: i64,
     /// The device as it called itself.
     pub requester: String,
     /// Where it stood.
@@ -96,6 +100,7 @@ impl Audit {
 async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut failures = 0;
+    let mut audience = validations::Audience::default();
     loop {
         let stopping = stop.is_cancelled();
         if !stopping && batch.is_empty() {
@@ -116,7 +121,7 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
             }
             continue;
         }
-        match copy(&db, &batch).await {
+        match write_down(&db, &batch, &mut audience).await {
             Ok(()) => {
                 batch.clear();
                 failures = 0;
@@ -139,7 +144,23 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
     }
 }
 
-async fn copy(db: &PgPool, batch: &[Logged]) -> Result<(), sqlx::Error> {
+/// Writes a batch, and with it what integrations are to be told of it.
+async fn write_down(
+    db: &PgPool,
+    batch: &[Logged],
+    audience: &mut validations::Audience,
+) -> Result<(), sqlx::Error> {
+    let mut connection = db.acquire().await?;
+    if !audience.listens(&mut connection).await? {
+        return copy(&mut connection, batch).await;
+    }
+    let mut tx = connection.begin().await?;
+    copy(&mut tx, batch).await?;
+    validations::put_aside(&mut tx, batch).await?;
+    tx.commit().await
+}
+
+async fn copy(connection: &mut PgConnection, batch: &[Logged]) -> Result<(), sqlx::Error> {
     let mut text = String::with_capacity(batch.len() * 400);
     for entry in batch {
         let _ = write!(text, "{}\t{}\t{}\t", entry.voucher, entry.action.word(), entry.success);
@@ -152,7 +173,6 @@ async fn copy(db: &PgPool, batch: &[Logged]) -> Result<(), sqlx::Error> {
         escape(&mut text, &entry.currency);
         let _ = writeln!(text, "\t{}", entry.at.to_rfc3339_opts(SecondsFormat::Millis, true));
     }
-    let mut connection = db.acquire().await?;
     let mut copy = connection
         .copy_in_raw(
             "COPY voucher_log (voucher, action, success, requester, location, request, response, currency, created_at) \

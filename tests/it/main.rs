@@ -21,6 +21,7 @@ mod history;
 mod hot;
 mod identity;
 mod images;
+mod integrations;
 mod list;
 mod load;
 mod logos;

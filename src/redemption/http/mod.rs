@@ -97,6 +97,8 @@ impl<'a> Asked<'a> {
             voucher,
             action,
             success,
+            machine: self.device.machine,
+            group: self.device.groups.first().copied().unwrap_or_default(),
             requester: self.device_id.to_owned(),
             location: self.device.location,
             request: String::from_utf8_lossy(self.request).into_owned(),
