@@ -21,7 +21,7 @@ pub(super) enum Status {
     Duplicate,
     /// It was there, and has ended since: an event.
     Updated,
-    /// Something else was there under its number, and stays as it was.
+    /// Something else was there under its number, or that of a payment in it, and stays as it was.
     Conflict,
     /// It is wrong, and was not kept.
     Invalid,

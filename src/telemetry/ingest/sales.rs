@@ -195,10 +195,11 @@ pub(super) fn judge(
         let remote = item.remote.0;
         let is_new = !ledger.contains_key(&remote);
         if is_new {
-            let product = item.product.and_then(|id| by_id.get(&id));
-            let product = product.or_else(|| item.plu.and_then(|plu| by_plu.get(&plu.0)));
-            let Some(sale) = sale(&item, product.copied(), facts) else {
-                let pointer = if item.product.is_some() { "/product" } else { "/plu" };
+            let (named, pointer) = match (item.product, item.plu) {
+                (Some(id), _) => (by_id.get(&id), "/product"),
+                (None, plu) => (plu.and_then(|plu| by_plu.get(&plu.0)), "/plu"),
+            };
+            let Some(sale) = sale(&item, named.copied(), facts) else {
                 let detail = "is no product of this machine: say its name too";
                 batch.note(index, Status::Invalid, pointer, detail);
                 continue;
@@ -215,50 +216,50 @@ pub(super) fn judge(
         if !is_new {
             batch.receipts[index].status = Status::Duplicate;
         }
-        let target = known.target();
-        pay(batch, index, &item, is_new, &target, book, &mut harvest, facts);
+        for pointer in harvest.pay(&item, is_new, &known.target(), book, facts) {
+            batch.contradicts(index, &pointer);
+        }
     }
     harvest
 }
 
-/// Adds the payments within a sale that are new themselves.
-#[expect(clippy::too_many_arguments, reason = "a step of the loop above")]
-fn pay(
-    batch: &mut Batch<SaleItem>,
-    index: usize,
-    item: &SaleItem,
-    is_new: bool,
-    target: &Target,
-    book: &mut Book,
-    harvest: &mut Harvest,
-    facts: &Facts,
-) {
-    let id = match target {
-        Target::Kept(sale) => Some(sale.id),
-        Target::New(_) => None,
-    };
-    for (place, nested) in item.paymenttransactions.iter().enumerate() {
-        let paid = Paid::within(nested, item.occurred_at.0);
-        match paid.remote {
-            // It came with its sale.
-            None if !is_new => continue,
-            None => {}
-            Some(remote) => {
-                if let Some(known) = book.get(&remote) {
-                    if let Some(pointer) = known.contradiction(&paid, id) {
-                        let pointer = if pointer == "/revenuetransaction" { "" } else { pointer };
-                        batch.contradicts(index, &format!("/paymenttransactions/{place}{pointer}"));
-                    }
-                    continue;
-                }
+impl Harvest {
+    /// Adds the payments within a sale that are new themselves; says which contradict what is kept.
+    fn pay(
+        &mut self,
+        item: &SaleItem,
+        is_new: bool,
+        target: &Target,
+        book: &mut Book,
+        facts: &Facts,
+    ) -> Vec<String> {
+        let id = match target {
+            Target::Kept(sale) => Some(sale.id),
+            Target::New(_) => None,
+        };
+        let mut contradictions = Vec::new();
+        for (place, nested) in item.paymenttransactions.iter().enumerate() {
+            let paid = Paid::within(nested, item.occurred_at.0);
+            if let Some(known) = paid.remote.and_then(|remote| book.get(&remote)) {
+                contradictions.extend(known.contradiction(&paid, id).map(|pointer| {
+                    let pointer = if pointer == "/revenuetransaction" { "" } else { pointer };
+                    format!("/paymenttransactions/{place}{pointer}")
+                }));
+                continue;
             }
+            // One without a number came with its sale.
+            if paid.remote.is_none() && !is_new {
+                continue;
+            }
+            let payment = paid.payment(None, facts);
+            let known = payments::Known::from_now_on(&payment, id);
+            book.extend(known.and_then(|known| Some((paid.remote?, known))));
+            if let Target::New(sale) = target {
+                self.sales[*sale].num_payments += 1;
+            }
+            self.payments.push((payment, target.clone()));
         }
-        let payment = paid.payment(None, facts);
-        book.extend(payments::Known::from_now_on(&payment, id).and_then(|known| Some((paid.remote?, known))));
-        if let Target::New(sale) = target {
-            harvest.sales[*sale].num_payments += 1;
-        }
-        harvest.payments.push((payment, target.clone()));
+        contradictions
     }
 }
 

@@ -49,7 +49,7 @@ async fn sells(test: &TestApp, gateway: &Client) {
     let batch = json!([
         whole, other,
         {"remote": 3, "occurredAt": "2026-11-23T12:00:00Z", "price": 150, "plu": 70, "currency": "USD"},
-        {"remote": 6, "occurredAt": NOW, "price": 150, "product": 8, "name": "Water"},
+        {"remote": 6, "occurredAt": NOW, "price": 150, "product": 8, "plu": 70, "name": "Water"},
         {"remote": 7, "occurredAt": NOW, "price": 150, "product": 8},
         {"remote": 8, "occurredAt": "2026-11-25T12:00:01Z", "price": -1, "name": "Water"},
         {"remote": 9, "occurredAt": "2026-11-25T12:00:01Z", "price": 1, "name": "Water"},
