@@ -16,6 +16,9 @@ pub use segment::Segment;
 /// Faults that are named at most: after these, somebody sent something else than an audit.
 pub const FAULTS_MAX: usize = 100;
 
+/// Reports in one file at most: a machine that was away for months has fewer.
+pub const REPORTS_MAX: usize = 100;
+
 /// What is wrong, and in which line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -190,6 +193,9 @@ impl<'a> Reader<'a> {
     fn finish(&mut self, open: Open<'_>) {
         if open.report.segments.is_empty() {
             self.faults.push(Fault::at(open.report.line, "begins a report in which there is nothing"));
+        } else if self.reports.len() == REPORTS_MAX {
+            let detail = format!("begins one report more than the {REPORTS_MAX} that a file can have");
+            self.faults.push(Fault::at(open.report.line, detail));
         } else {
             self.reports.push(open.report);
         }
@@ -265,6 +271,7 @@ mod tests {
         assert_eq!(wrong[0].0, 4);
         assert!(wrong[0].1.contains("0000"), "{wrong:?}");
         assert_eq!(faults(&format!("DXS*A\n{}", "!\n".repeat(1000))).len(), FAULTS_MAX);
+        assert_eq!(faults(&"DXS*A\nID1*1\n".repeat(REPORTS_MAX + 1))[0].0, 2 * REPORTS_MAX + 1);
     }
 
     #[test]

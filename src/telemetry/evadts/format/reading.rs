@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Decimals that amounts have where the report does not say.
 const DECIMALS: u8 = 2;
 
+/// Lines about selections and events in one report at most: no machine has as many.
+const ENTRIES_MAX: usize = 5_000;
+
 /// Further counts and amounts that are of use: tag, element, name, whether it is money.
 const LEDGER: &[(&str, usize, &str, bool)] = &[
     ("VA1", 5, "discountValue", true),
@@ -165,6 +168,12 @@ impl Reading {
         // What lines below a `PA1` are about.
         let mut selection = None;
         let mut faults = Vec::new();
+        let is_entry =
+            |segment: &&Segment| matches!(&*segment.tag, "PA1" | "PA7" | "LA1" | "EA1" | "EA2" | "CA17");
+        if let Some(beyond) = report.segments.iter().filter(is_entry).nth(ENTRIES_MAX) {
+            let detail = format!("is one of more than {ENTRIES_MAX} lines about selections and events");
+            return Err(vec![Fault::at(beyond.line, detail)]);
+        }
         for segment in &report.segments {
             if let Err(detail) = reading.take(segment, &mut selection) {
                 faults.push(Fault::at(segment.line, format!("{}: {detail}", segment.tag)));
@@ -364,10 +373,12 @@ mod tests {
 
     #[test]
     fn a_counter_that_is_none_is_a_fault_of_its_line() {
-        let lines = |text| reading(text).unwrap_err().into_iter().map(|fault| fault.line).collect::<Vec<_>>();
+        let lines =
+            |text: &str| reading(text).unwrap_err().into_iter().map(|fault| fault.line).collect::<Vec<_>>();
         assert_eq!(lines("VA1*x*1\nPA1*1*-5\nPA2*1*1\nCA2*1*1.5"), [2, 3, 5]);
         assert_eq!(lines("PA2*1*1"), [2]);
         assert_eq!(lines("PA1*\nPA2*1*1\nPA7**CA\nID4*12"), [2, 3, 4, 5]);
+        assert_eq!(lines(&"PA1*1\n".repeat(ENTRIES_MAX + 1)), [ENTRIES_MAX + 2]);
         let detail = reading("PA1*1*150\nPA2*12*18OO").unwrap_err()[0].detail.clone();
         assert_eq!(detail, "PA2: element 2: \"18OO\" is not a number of at most 12 digits");
     }
