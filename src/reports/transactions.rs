@@ -11,6 +11,7 @@ use crate::{
         extract,
         list::ListParams,
     },
+    resource::export::zone,
     telemetry::selection::{Named, Selection},
 };
 use axum::{extract::State, response::Response};
@@ -160,11 +161,6 @@ fn cells(row: &PgRow, zone: Tz) -> sqlx::Result<Vec<Value>> {
         })
     };
     HEADER.iter().enumerate().map(cell).collect()
-}
-
-fn zone(text: Option<String>) -> Result<Tz> {
-    let zone = text.map_or(Ok(Tz::UTC), |text| text.parse());
-    zone.map_err(|_| Error::malformed("/timezone", "is no zone of the IANA database, like Europe/Amsterdam"))
 }
 
 fn ids(params: &mut ListParams, name: &'static str) -> Result<Vec<i64>> {

@@ -106,7 +106,8 @@ fn columns(spec: &'static Spec, texts: &[String]) -> Result<Vec<&'static str>> {
     Ok(columns)
 }
 
-fn zone(text: Option<String>) -> Result<Tz> {
+/// The zone that times are to be shown in: UTC, if none was asked for.
+pub fn zone(text: Option<String>) -> Result<Tz> {
     let zone = text.map_or(Ok(Tz::UTC), |text| text.parse());
     zone.map_err(|_| Error::malformed("/timezone", "is no zone of the IANA database, like Europe/Amsterdam"))
 }

@@ -2,7 +2,7 @@
 -- ($4) until before when ($5).
 SELECT t.id, t.occurred_at, t.machine, m.name, t.location, l.name, t.shift, t.product, t.name, t.internal_ref,
        t.barcode, t.price, t.original_price, t.currency,
-       -- A payment that is late by more than a day is none of this sale's months.
+       -- A sale is paid when it is made, so the payments of other months are not looked at.
        (SELECT string_agg(DISTINCT p.method, '+' ORDER BY p.method) FROM payment_transaction_ever p
         WHERE p.revenuetransaction = t.id AND p.occurred_at >= t.occurred_at - interval '1 day'
           AND p.occurred_at < t.occurred_at + interval '1 day')
