@@ -4,7 +4,10 @@ mod killed;
 mod plain;
 mod story;
 
-use crate::{app::TestApp, client::Client};
+use crate::{
+    app::{Builder, TestApp},
+    client::Client,
+};
 use chrono::{DateTime, Duration, Utc};
 use scrip::{alerts::schedule, jobs::worker::work_one};
 use serde_json::{Value, json};
@@ -14,6 +17,11 @@ use std::path::Path;
 /// The type of a message, and of an alarm.
 const MESSAGE: i16 = 1;
 const ALARM: i16 = 3;
+
+/// A server whose clock is moved by days, through which its users stay logged in.
+fn at(instant: &str) -> Builder {
+    TestApp::builder().stopped_at(instant).config(|config| config.access_token_s = 365 * 24 * 3600)
+}
 
 /// A machine says something; if the error is known, it is the only one that there is.
 async fn event(db: &PgPool, machine: i64, code: &str, kind: i16, at: DateTime<Utc>) {

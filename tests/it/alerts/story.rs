@@ -1,9 +1,9 @@
 //! Time passes, things happen, people are told.
 
 use super::{
-    ALARM, MESSAGE, event, ids, mails, observer, pass, payment, recipient, resolve, sale, send, sent,
+    ALARM, MESSAGE, at, event, ids, mails, observer, pass, payment, recipient, resolve, sale, send, sent,
 };
-use crate::{app::TestApp, world};
+use crate::world;
 use chrono::Duration;
 use scrip::alerts::schedule;
 use serde_json::json;
@@ -12,11 +12,7 @@ use serde_json::json;
 async fn an_alarm_that_lasts_is_told_once_to_each_and_so_is_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let mail_dir = folder.path().to_owned();
-    let test = TestApp::builder()
-        .stopped_at("2026-06-01T12:00:00Z")
-        .config(|config| config.mail_dir = Some(mail_dir))
-        .build()
-        .await;
+    let test = at("2026-06-01T12:00:00Z").config(|config| config.mail_dir = Some(mail_dir)).build().await;
     let (app, db, a) = (&test.app, &test.app.db, test.user("a").await);
     recipient(&a, "ann", 1).await;
     recipient(&a, "bob", 2).await;
@@ -81,7 +77,7 @@ async fn an_alarm_that_lasts_is_told_once_to_each_and_so_is_its_end() {
 
 #[tokio::test]
 async fn what_happens_often_enough_fires_until_it_is_too_long_ago() {
-    let test = TestApp::builder().stopped_at("2026-06-01T12:00:00Z").build().await;
+    let test = at("2026-06-01T12:00:00Z").build().await;
     let (app, db, a) = (&test.app, &test.app.db, test.user("a").await);
     recipient(&a, "ann", 1).await;
     let busy = json!({"type": "transaction", "observer": "occurrence", "timer": 60, "occurs": 3});
@@ -113,7 +109,8 @@ async fn what_happens_often_enough_fires_until_it_is_too_long_ago() {
     assert_eq!(firing().await, [busy, card, spoken]);
     let told = mails(&test).await;
     assert_eq!(told.len(), 1, "what comes up together is one mail");
-    assert_eq!((&told[0].2["total"], &told[0].2["lines"][2]["what"]), (&json!(3), &json!("Watch: hello")));
+    assert_eq!(told[0].2["total"], 3);
+    assert!(told[0].2["lines"].as_array().unwrap().iter().any(|line| line["what"] == "Watch: hello"));
     // The first of the three is an hour old.
     pass(&test, 38).await;
     assert_eq!(firing().await, [busy, card, spoken]);
@@ -121,12 +118,12 @@ async fn what_happens_often_enough_fires_until_it_is_too_long_ago() {
     assert_eq!(firing().await, [card, spoken]);
     pass(&test, 60).await;
     assert_eq!(firing().await, [0i64; 0]);
-    assert_eq!(mails(&test).await.len(), 1, "the first recovery; the others' window is not over");
+    assert_eq!(mails(&test).await.len(), 1, "all that is noted when the first window ends");
 }
 
 #[tokio::test]
 async fn a_machine_that_sells_nothing_is_told_of_when_it_was_open_for_so_long() {
-    let test = TestApp::builder().stopped_at("2026-10-24T14:00:00Z").build().await;
+    let test = at("2026-10-24T14:00:00Z").build().await;
     let (app, db, a) = (&test.app, &test.app.db, test.user("a").await);
     recipient(&a, "ann", 1).await;
     let daily: Vec<_> =
@@ -179,7 +176,7 @@ async fn a_machine_that_sells_nothing_is_told_of_when_it_was_open_for_so_long() 
 
 #[tokio::test]
 async fn a_storm_is_one_mail_and_so_is_its_end() {
-    let test = TestApp::builder().stopped_at("2026-06-01T12:00:00Z").build().await;
+    let test = at("2026-06-01T12:00:00Z").build().await;
     let (app, db, a) = (&test.app, &test.app.db, test.user("a").await);
     recipient(&a, "ann", 1).await;
     world::machines(db, world::A, 300).await;
@@ -217,7 +214,7 @@ async fn a_storm_is_one_mail_and_so_is_its_end() {
 
 #[tokio::test]
 async fn nothing_is_noted_where_nobody_looks() {
-    let test = TestApp::builder().stopped_at("2026-06-01T12:00:00Z").build().await;
+    let test = at("2026-06-01T12:00:00Z").build().await;
     let (app, db, a) = (&test.app, &test.app.db, test.user("a").await);
     let now = app.clock.now();
     let noted =
