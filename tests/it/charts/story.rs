@@ -69,7 +69,7 @@ async fn a_report_is_put_together_of_charts() {
     assert_eq!(a.get(&format!("{path}/id")).await.expect(200), json!({"id": id}));
     a.get(&format!("{path}/secret")).await.expect(404);
     for (bad, pointer) in [
-        (json!({"id": 1}), "/id"),
+        (json!({"id": 999}), "/id"),
         (json!({"name": null}), "/name"),
         (json!({"type": "x"}), "/type"),
         (json!({"view": "x"}), "/view"),
