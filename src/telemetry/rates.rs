@@ -170,12 +170,11 @@ impl Rates {
     /// How a currency was converted on a day, if it was.
     pub fn on(&self, currency: &str, day: NaiveDate) -> Option<&Rate> {
         let from = (currency.to_owned(), i32::MIN);
-        let kept = self.0.range(from..).take_while(|((code, _), _)| code == currency);
-        kept.filter_map(|(_, rates)| {
+        let mut kept = self.0.range(from..).take_while(|((code, _), _)| code == currency);
+        kept.find_map(|(_, rates)| {
             let valid = rates.partition_point(|rate| rate.valid_from <= day);
             valid.checked_sub(1).map(|latest| &rates[latest])
         })
-        .next()
     }
 }
 

@@ -188,11 +188,11 @@ async fn sum_up_periods(
     let mut db = app.db.acquire().await?;
     let whose = named.resolve(&mut db, caller.group(), Error::Malformed).await?;
     let rows = figures::periods(&mut db, &whose, app.clock.now()).await?;
-    let by_currency = rows.into_iter().map(|row| (row.currency.clone(), vec![periods(row)]));
+    let by_currency = rows.into_iter().map(|row| (row.currency.clone(), vec![periods(&row)]));
     Ok(Json(by_currency.collect()))
 }
 
-fn periods(row: PeriodsOfCurrency) -> Periods {
+fn periods(row: &PeriodsOfCurrency) -> Periods {
     let sold = |products, revenue| Sold { currency: row.currency.clone(), products, revenue };
     Periods {
         day: sold(row.day_products, row.day_revenue),
