@@ -69,10 +69,11 @@ pub fn vends(sold: &Sold) -> Result<Vec<Vend>, String> {
         }));
     }
     let mut unpaid: Vec<&mut Vend> = vends.iter_mut().filter(|vend| vend.method.is_none()).collect();
-    // The dearest first, each to the means that most is left of: so the sums come out as they were counted.
+    // The dearest first, each to the means that has most left for a vend: so the sums come out as they were counted.
     unpaid.sort_by_key(|vend| -vend.price);
     for vend in unpaid {
-        let fullest = purses.iter_mut().filter(|purse| purse.number > 0).max_by_key(|p| (p.value, p.number));
+        let fullest =
+            purses.iter_mut().filter(|purse| purse.number > 0).max_by_key(|p| (p.value / p.number, p.number));
         let Some(purse) = fullest else { break };
         purse.number -= 1;
         purse.value -= vend.price;
