@@ -57,6 +57,7 @@ pub struct Delivery {
 ///
 /// Nothing renews a turn: it is over long before another server may take one.
 pub async fn claim(app: &App) -> Result<Option<Turn>> {
+    // Not EXISTS, for which Postgres would read a whole backlog to join it.
     const SQL: &str = "
         UPDATE integration SET worker = $2, leased_until = $3, state = 'running'
         WHERE id = (
@@ -65,10 +66,10 @@ pub async fn claim(app: &App) -> Result<Option<Turn>> {
                 AND (i.paused_until IS NULL OR i.paused_until <= $1)
                 AND (i.leased_until IS NULL OR i.leased_until <= $1)
                 AND (i.attempted_at IS NULL OR i.attempted_at <= $1 - i.throttle * interval '1 ms')
-                AND EXISTS (
-                    SELECT FROM delivery d WHERE d.integration = i.id AND d.state = 'waiting'
-                    AND NOT EXISTS (SELECT FROM delivery b WHERE b.integration = i.id AND b.lane = d.lane
-                                    AND b.state = 'waiting' AND b.due_at > $1))
+                AND (SELECT true FROM delivery d WHERE d.integration = i.id AND d.state = 'waiting'
+                     AND NOT EXISTS (SELECT FROM delivery b WHERE b.integration = i.id AND b.lane = d.lane
+                                     AND b.state = 'waiting' AND b.due_at > $1)
+                     LIMIT 1)
             ORDER BY i.attempted_at NULLS FIRST, i.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
         )
         RETURNING id, url, secret, throttle, max_retries, retry_throttle, stop_on_failure, failures, last_lane, worker";
