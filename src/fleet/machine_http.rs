@@ -22,7 +22,13 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Duration, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{
+        IntoDeserializer,
+        value::{self, StrDeserializer},
+    },
+};
 use serde_json::value::RawValue;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use std::collections::HashMap;
@@ -133,12 +139,6 @@ enum Status {
     Ok,
 }
 
-/// The status that the path names.
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    status: Status,
-}
-
 /// What is noticed here of a machine that is not heard of, not sent by it.
 const SILENCE: &str = "CM_OFFLINE";
 
@@ -173,10 +173,13 @@ impl Status {
 async fn list_by_status(
     State(app): State<App>,
     caller: Caller,
-    Path(Wanted { status }): Path<Wanted>,
+    Path(status): Path<String>,
     mut params: ListParams,
 ) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::FleetRead)?;
+    let status: StrDeserializer<'_, value::Error> = status.as_str().into_deserializer();
+    let status = Status::deserialize(status)
+        .map_err(|_| Error::malformed("/status", "must be online, offline, alarm or ok"))?;
     let spec = Machine::spec();
     // Which widget shows them makes no difference to which they are.
     params.take_number("widget", 0, i64::MAX)?;

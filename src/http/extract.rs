@@ -184,8 +184,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             }
             ErrorKind::DeserializeError { key, message, .. } => (key, message),
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
-            // A handler that takes one parameter takes it without its name.
-            ErrorKind::ParseError { value, expected_type } => {
+            // A handler that takes one parameter, or several in their order, takes them without names.
+            ErrorKind::ParseError { value, expected_type }
+            | ErrorKind::ParseErrorAtIndex { value, expected_type, .. } => {
                 (name_of(parts, &value).await, format!("is not a {expected_type}"))
             }
             kind => ("path".to_owned(), kind.to_string()),

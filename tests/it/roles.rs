@@ -90,14 +90,17 @@ impl Cast {
 
     async fn send(&self, operation: &Operation, stock: &Stock, client: &Client) -> Reply {
         let request = Request::builder().method(&operation.method).uri(stock.uri(operation, ""));
-        let Some(mut body) = operation.body.as_ref().map(|_| stock.sample(&self.document, operation)) else {
+        let Some((content_type, body)) = stock.body(&self.document, operation) else {
             return client.send_raw(request.body(Body::empty()).unwrap()).await;
+        };
+        let request = request.header(header::CONTENT_TYPE, content_type);
+        let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&body) else {
+            return client.send_raw(request.body(Body::from(body)).unwrap()).await;
         };
         // Whoever creates something creates it for its own group; of a user that has to be said.
         if operation.spec().is_some() && operation.area != "user" {
             body.as_object_mut().unwrap().remove("userGroup");
         }
-        let request = request.header(header::CONTENT_TYPE, "application/json");
         client.send_raw(request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()).await
     }
 }

@@ -10,6 +10,7 @@ pub mod format;
 pub mod happened;
 mod http;
 pub mod import;
+mod products;
 pub mod sold;
 mod store;
 pub mod vends;

@@ -96,8 +96,8 @@ impl Operation {
 
     /// Whether what this parameter of its path names belongs to some group.
     pub fn owns(&self, place: &Parameter) -> bool {
-        let is_public =
-            self.area == "currency" || ["type", "resource", "alias"].contains(&place.name.as_str());
+        let is_public = ["currency", "charttemplate"].contains(&self.area.as_str())
+            || ["type", "resource", "alias", "status", "field"].contains(&place.name.as_str());
         !is_public && !self.invents(place)
     }
 

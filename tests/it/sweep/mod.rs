@@ -24,6 +24,9 @@ const BODY_MAX_BYTES: usize = 1_000_000;
 /// Stands in a body for digits that no other request has, in text and in numbers.
 pub const FRESH: &str = "77777777";
 
+/// Operations that take what is good of a batch.
+const BATCHES: [&str; 3] = ["send_revenuetransactions", "send_paymenttransactions", "send_logs"];
+
 /// A body as it is sent, with digits of its own.
 pub fn fresh(body: Vec<u8>) -> Vec<u8> {
     static LAST: AtomicU32 = AtomicU32::new(10_000_000);
@@ -82,9 +85,9 @@ impl Sweep {
     }
 
     fn fill(&self, operation: &Operation, stock: &Stock, case: &mut Case) {
-        if operation.body.is_some() {
-            case.body = stock.sample(&self.document, operation).to_string().into_bytes();
-            case.content_type = Some("application/json");
+        if let Some((content_type, body)) = stock.body(&self.document, operation) {
+            case.body = body;
+            case.content_type = Some(content_type);
         }
     }
 
@@ -116,7 +119,8 @@ async fn a_body_that_is_wrong_is_refused_where_it_is_wrong() {
     let mut sweep = Sweep::new().await;
     let (own, foreign) = (sweep.own.clone(), sweep.foreign().await);
     for operation in sweep.document.operations() {
-        if operation.body.is_some() {
+        // What is wrong with one record of a batch is said in the answer, where the others are taken.
+        if operation.body.is_some() && !BATCHES.contains(&operation.id.as_str()) {
             let stock = sweep.stock(&operation).await;
             let cases = bodies::cases(&sweep.document, &operation, &stock, &foreign, BODY_MAX_BYTES);
             sweep.send(&own, &operation, &cases).await;

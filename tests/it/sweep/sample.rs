@@ -75,6 +75,25 @@ impl Stock {
             "type" if operation.id.ends_with("e_voucher") => json!("gift"),
             "id" => json!("order-1"),
             "ids" => json!([self.machine()]),
+            "url" if is("integration") => json!("https://example.com/hook"),
+            "rate" => json!(0.5),
+            "name" if ["integration", "alertgroup"].contains(&operation.area.as_str()) => {
+                json!(format!("name-{FRESH}"))
+            }
+            "externalId" => json!(FRESH.parse::<i64>().unwrap()),
+            "validFrom" => json!("2026-01-01"),
+            "period1" | "period2" => {
+                json!({"startDate": "2026-01-01 00:00:00", "endDate": "2026-01-31 23:59:59"})
+            }
+            "criteria" => json!({"from": "sales", "select": [{"expr": "revenue", "op": "sum"}]}),
+            "report" if is("chart") => self.made("/userreport"),
+            "dashboard" => self.made("/dashboard"),
+            "reportType" => json!("userreport"),
+            "createAt" | "updateAt" => json!("2026-01-01T00:00:00Z"),
+            "remote" => json!(FRESH.parse::<i64>().unwrap()),
+            "occurredAt" | "resolvedAt" => json!("2026-01-01T00:00:00Z"),
+            "from" if is("integration") => json!("2026-01-01T00:00:00Z"),
+            "to" if is("integration") => json!("2026-01-02T00:00:00Z"),
             "params" if operation.id == "send_command" => json!([1]),
             "params" => json!([]),
             _ => return None,
@@ -99,6 +118,9 @@ fn alone(operation: &Operation, name: &str) -> bool {
         "replace_campaign_validation_rules" => name == "id",
         // It would not be found there any more.
         "update_product" => ["id", "machine"].contains(&name),
+        "create_alert_observer" | "update_alert_observer" => ["id", "paymentMethod"].contains(&name),
+        "update_chart" => name == "id",
+        "replay_integration" => name == "ids",
         // The path says which one.
         _ => name == "id" && operation.spec().is_some(),
     }

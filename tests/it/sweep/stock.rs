@@ -19,6 +19,13 @@ use scrip::{
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
+/// Areas of what machines send.
+const SENT: [&str; 4] = ["telemetry", "revenuetransaction", "paymenttransaction", "log"];
+
+/// An audit file that says next to nothing.
+const AUDIT: &str =
+    "DXS*ABC1234567*VA*V1/6*1\r\nST*001*0001\r\nID1*1*M\r\nVA1*100*1*100*1\r\nSE*4*0001\r\nDXE*1*1\r\n";
+
 /// One group's things.
 pub struct Stock {
     /// What the group is called; so is its user.
@@ -49,6 +56,12 @@ impl Stock {
         }
         if ["machine", "machineconfig", "command"].contains(&operation.area.as_str()) {
             stock.make_wanted(client).await;
+        }
+        if SENT.contains(&operation.area.as_str()) {
+            stock.make_sent(client).await;
+        }
+        if ["chart", "dashboard"].contains(&operation.area.as_str()) {
+            stock.make_pictures(client).await;
         }
         match operation.id.as_str() {
             "resume_campaign" => {
@@ -102,6 +115,8 @@ impl Stock {
         let mut stock = Self::empty(client, group).await;
         stock.make_vouchers(client, 0).await;
         stock.make_wanted(client).await;
+        stock.make_sent(client).await;
+        stock.make_pictures(client).await;
         for operation in document.operations() {
             for place in operation.places() {
                 stock.make_for(document, client, &collection(&operation, place)).await;
@@ -138,6 +153,52 @@ impl Stock {
         self.made.insert("/machine/config".to_owned(), json!({"id": accepted["job"]}));
         self.made.insert("/machine/{hostname}/commands".to_owned(), command.clone());
         self.made.insert("/command".to_owned(), command);
+    }
+
+    /// What its machine has sent: a sale with its payment, an event, an audit.
+    async fn make_sent(&mut self, client: &Client) {
+        let machine = self.hostname();
+        let remote: i64 = self.group_id;
+        let at = "2026-06-01T12:00:00Z";
+        let payment = json!({"remote": remote, "occurredAt": at, "method": "cash", "price": 100});
+        let sale = json!({"remote": remote, "occurredAt": at, "price": 100, "name": "Tea", "paymenttransactions": [payment]});
+        client.post(&format!("/machine/{machine}/revenuetransactions"), sale).await.expect(200);
+        let event = json!({"remote": remote, "occurredAt": at, "code": "E42", "type": 2});
+        client.post(&format!("/machine/{machine}/logs"), event).await.expect(200);
+        for path in ["/revenuetransaction", "/paymenttransaction", "/log"] {
+            let page =
+                client.get(&format!("{path}?where[machine]={}&limit=1", self.machine())).await.expect(200);
+            self.made.insert(path.to_owned(), page[0].clone());
+        }
+        let path = format!("/machine/{machine}/audit");
+        let request = Request::post(&path).header(header::CONTENT_TYPE, "text/plain");
+        let reply = client.send_raw(request.body(Body::from(AUDIT)).unwrap()).await;
+        assert!(reply.status.is_success(), "{path}: {} {}", reply.status, reply.text());
+        self.made.insert("/machine/{hostname}/audits".to_owned(), reply.json());
+    }
+
+    /// A chart and a widget, with what they are on.
+    async fn make_pictures(&mut self, client: &Client) {
+        let report = client.post("/userreport", json!({"name": "Week"})).await.expect(201);
+        let path = format!("/userreport/{}/chart", report["id"]);
+        let chart = client.post(&path, json!({"type": "revenue_full"})).await.expect(201);
+        let dashboard = client.post("/dashboard", json!({"name": "Morning"})).await.expect(201);
+        let path = format!("/dashboard/{}/widget", dashboard["id"]);
+        let widget = client.post(&path, json!({"name": "Today", "widgetType": 1})).await.expect(201);
+        for (path, made) in
+            [("/userreport", report), ("/chart", chart), ("/dashboard", dashboard), ("/widget", widget)]
+        {
+            self.made.insert(path.to_owned(), made);
+        }
+    }
+
+    /// A body that an operation accepts, and what kind of body that is.
+    pub fn body(&self, document: &Document, operation: &Operation) -> Option<(&'static str, Vec<u8>)> {
+        if operation.id == "send_audit" {
+            return Some(("text/plain", AUDIT.into()));
+        }
+        operation.body.as_ref()?;
+        Some(("application/json", self.sample(document, operation).to_string().into_bytes()))
     }
 
     async fn redeem(&self, client: &Client) {
@@ -180,6 +241,9 @@ impl Stock {
     fn asked(&self, name: &str) -> String {
         match name {
             "columns" => "id".to_owned(),
+            "status" => "ok".to_owned(),
+            "startDate" | "endDate" => "2026-01-01".to_owned(),
+            "period1[startDate]" | "period1[endDate]" => "{\"day\":0}".to_owned(),
             "hostname" => self.hostname(),
             unknown => panic!("{unknown}: the sweep does not know what this parameter asks for"),
         }
@@ -208,6 +272,11 @@ impl Stock {
         }
         match (operation.area.as_str(), place.name.as_str()) {
             ("export", "resource") => "machinetype".to_owned(),
+            ("machine", "status") => "ok".to_owned(),
+            ("chart", "field") => "name".to_owned(),
+            ("charttemplate", "id") => "1".to_owned(),
+            // A location group, which is what the first of a report's aliases means.
+            ("report", "id") => self.group_id.to_string(),
             ("operations", "type") => "invalid".to_owned(),
             ("currency", "id") => "978".to_owned(),
             ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
@@ -225,6 +294,11 @@ impl Stock {
     /// What that machine is called.
     pub fn hostname(&self) -> String {
         format!("vm-{}-1", self.group)
+    }
+
+    /// The id of what was made there.
+    pub fn made(&self, path: &str) -> Value {
+        self.made.get(path).map_or(Value::Null, |made| made["id"].clone())
     }
 
     /// The campaign, if one was made.
