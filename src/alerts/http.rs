@@ -102,9 +102,7 @@ async fn list_by_status(
         Some(_) => return Err(Error::malformed("/status", "must be firing, active or ok")),
         None => return Err(Error::malformed("/status", "is required")),
     };
-    if let Some(widget) = params.take("widget")? {
-        let _: i64 = widget.parse().map_err(|_| Error::malformed("/widget", "is not a whole number"))?;
-    }
+    params.take_number("widget", 0, i64::MAX)?;
     page(&app, &caller, params, |sql| {
         sql.push(fires).push(" (SELECT FROM alert_watch w WHERE w.alert_observer = this.id AND w.firing)");
     })

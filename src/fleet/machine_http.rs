@@ -165,7 +165,7 @@ impl Status {
 /// Machines in use. One can be online and have an alarm.
 #[utoipa::path(get, path = "/machine/status/{status}", tag = "machine", operation_id = "list_machines_by_status",
     params(
-        ("status" = Status, Path, description = "How they are"),
+        ("status" = inline(Status), Path, description = "How they are"),
         ("widget" = Option<i64>, Query, description = "The widget that shows them"),
         ListParams,
     ),

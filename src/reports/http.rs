@@ -174,6 +174,10 @@ fn request_schema() -> Schema {
         let id = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
         ArrayBuilder::new().items(RefOr::T(Schema::from(id))).description(Some(doc))
     };
+    let mut second = period::schema();
+    if let Schema::Object(second) = &mut second {
+        second.schema_type = SchemaType::from_iter([Type::Object, Type::Null]);
+    }
     ObjectBuilder::new()
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .property("machines", ids("Only what these machines did."))
@@ -181,7 +185,7 @@ fn request_schema() -> Schema {
         .property("machineGroups", ids("Only what the machines of these groups did."))
         .property("locationGroups", ids("Only what happened at the locations of these groups."))
         .property("period1", period::schema())
-        .property("period2", period::schema())
+        .property("period2", second)
         .required("period1")
         .into()
 }

@@ -312,7 +312,11 @@ impl FieldType for Period {
 
 /// A period in the document.
 pub fn schema() -> Schema {
-    let text = |doc: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(doc));
+    let optional = |doc: &str| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some(doc))
+    };
     let object = || {
         ObjectBuilder::new()
             .schema_type(Type::Object)
@@ -340,10 +344,10 @@ pub fn schema() -> Schema {
              above 0 a number stands for itself, 0 for the reference's own, below 0 for so many before that; \
              `null` is not this unit. A day that its month lacks is the month's last; weeks are those of ISO 8601.",
         ))
-        .property("referenceDate", text("What parts are counted from: its own clock's time; the present without it."))
+        .property("referenceDate", optional("What parts are counted from: its own clock's time; the present without it."))
         .property("startDate", bound("The first second."))
         .property("endDate", bound("The last second."))
-        .property("type", text("What it is: `fixed date` has times as bounds."))
+        .property("type", optional("What it is: `fixed date` has times as bounds."))
         .required("startDate")
         .required("endDate")
         .examples([example])

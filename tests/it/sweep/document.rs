@@ -188,7 +188,9 @@ impl Document {
         if let Some(first) = sample.get(0) {
             self.collect(&schema["items"], first, &format!("{pointer}/0"), fields);
         }
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        // What can be text, too, has no fields where it is.
+        let properties = schema["properties"].as_object().filter(|_| sample.is_object());
+        for (name, property) in properties.into_iter().flatten() {
             let pointer = format!("{pointer}/{name}");
             let required =
                 schema["required"].as_array().is_some_and(|names| names.contains(&name.as_str().into()));

@@ -6,7 +6,9 @@ use super::{
     stock::Stock,
 };
 use crate::world;
+use chrono::{Days, NaiveDate};
 use serde_json::{Map, Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 impl Stock {
     /// A body that an operation accepts, with every field that goes with the others.
@@ -19,7 +21,8 @@ impl Stock {
             return known;
         }
         let schema = document.resolve(schema);
-        let kind = schema["type"].as_str().or(schema["type"][0].as_str()).unwrap();
+        let kind = schema["type"].as_str().or(schema["type"][0].as_str());
+        let kind = kind.unwrap_or_else(|| panic!("{}: {name} has no type: {schema}", operation.id));
         if let Some(target) = operation.target(name) {
             match kind {
                 "integer" => return json!(self.named(target)),
@@ -61,9 +64,11 @@ impl Stock {
             "hostname" => json!(format!("vm-{FRESH}")),
             "gateway" | "plu" => json!(FRESH.parse::<i64>().unwrap()),
             "locale" => json!(format!("nl-{FRESH}")),
-            "key" | "error" => json!(format!("text-{FRESH}")),
+            "key" => json!(format!("text-{FRESH}")),
+            "error" if is("erroridentity") => json!(format!("text-{FRESH}")),
             "code" if is("errorcode") => json!(format!("E{FRESH}")),
             "code" => json!(format!("OWN-{FRESH}")),
+            "version" if is("telemetry") => json!("2.4.1"),
             "totalVouchers" | "version" => json!(1),
             "startsOn" => json!("2026-01-01"),
             "expiresOn" => json!("2090-12-31"),
@@ -77,11 +82,12 @@ impl Stock {
             "ids" => json!([self.machine()]),
             "url" if is("integration") => json!("https://example.com/hook"),
             "rate" => json!(0.5),
+            "extraData" => json!("text"),
             "name" if ["integration", "alertgroup"].contains(&operation.area.as_str()) => {
                 json!(format!("name-{FRESH}"))
             }
             "externalId" => json!(FRESH.parse::<i64>().unwrap()),
-            "validFrom" => json!("2026-01-01"),
+            "validFrom" => json!(another_day()),
             "period1" | "period2" => {
                 json!({"startDate": "2026-01-01 00:00:00", "endDate": "2026-01-31 23:59:59"})
             }
@@ -109,6 +115,12 @@ impl Stock {
             _ => operation.target(field).and_then(|target| self.own(target)).map(Value::from),
         }
     }
+}
+
+/// A day that no other request names.
+fn another_day() -> NaiveDate {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    NaiveDate::default() + Days::new(LAST.fetch_add(1, Ordering::Relaxed).into())
 }
 
 /// Fields that do not go with others of the sample.

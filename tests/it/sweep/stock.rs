@@ -15,6 +15,7 @@ use scrip::{
     identity::recovery::{self, Purpose},
     jobs::worker::work_one,
     resource::{Reach, Spec},
+    time::Clock,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -243,7 +244,10 @@ impl Stock {
             "columns" => "id".to_owned(),
             "status" => "ok".to_owned(),
             "startDate" | "endDate" => "2026-01-01".to_owned(),
-            "period1[startDate]" | "period1[endDate]" => "{\"day\":0}".to_owned(),
+            // Only the latest months are told in full.
+            "period1[startDate]" | "period1[endDate]" => {
+                Clock::default().now().format("%Y-%m-%d%%2000:00:00").to_string()
+            }
             "hostname" => self.hostname(),
             unknown => panic!("{unknown}: the sweep does not know what this parameter asks for"),
         }

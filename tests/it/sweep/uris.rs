@@ -9,7 +9,12 @@ use super::{
 /// A parameter of the path that is nobody's, another group's, or nothing at all; each in its turn.
 pub fn paths(operation: &Operation, own: &Stock, foreign: &Stock) -> Vec<Case> {
     let cases = operation.places().flat_map(|place| {
-        let values = if operation.invents(place) { names() } else { places(operation, place, own, foreign) };
+        // A word of a few, or one that anybody may make up.
+        let values = if operation.invents(place) || place.name == "status" {
+            names()
+        } else {
+            places(operation, place, own, foreign)
+        };
         let values = values.into_iter();
         values.map(|(text, statuses)| {
             let uri = operation.path_with(|other| {
@@ -91,20 +96,20 @@ const LIST: &[(&str, &[&str])] = &[
     ("widget", &["abc", "", "-1", "1.5", "9223372036854775808", "%FF"]),
     ("status", &["", "sleeping", "%00", "%FF"]),
     ("machine", &["abc", "", "-1", "1.5", "9223372036854775808", "%FF"]),
-    ("machines", &["abc", "", "-1", "1.5", "9223372036854775808", "999999999", "%FF"]),
-    ("locations", &["abc", "", "-1", "1.5", "9223372036854775808", "999999999", "%FF"]),
-    ("machines[]", &["abc", "", "1.5", "9223372036854775808", "999999999", "%FF"]),
-    ("locations[]", &["abc", "", "1.5", "9223372036854775808", "999999999", "%FF"]),
-    ("machineGroups[]", &["abc", "", "1.5", "9223372036854775808", "999999999", "%FF"]),
-    ("locationGroups[]", &["abc", "", "1.5", "9223372036854775808", "999999999", "%FF"]),
+    ("machines", &["abc", "", "-1", "1.5", "9223372036854775808", "%FF"]),
+    ("locations", &["abc", "", "-1", "1.5", "9223372036854775808", "%FF"]),
+    ("machines[]", &["abc", "", "1.5", "9223372036854775808", "%FF"]),
+    ("locations[]", &["abc", "", "1.5", "9223372036854775808", "%FF"]),
+    ("machineGroups[]", &["abc", "", "1.5", "9223372036854775808", "%FF"]),
+    ("locationGroups[]", &["abc", "", "1.5", "9223372036854775808", "%FF"]),
     ("startDate", &["", "soon", "2026-02-30", "0001-01-01x", "%00", "%FF"]),
     ("endDate", &["", "soon", "2026-02-30", "0001-01-01x", "%00", "%FF"]),
     ("amount", &["0", "101", "-1", "abc", "", "%FF"]),
     ("format", &["", "xml", "%00", "%FF"]),
-    ("period1[startDate]", &["", "soon", "2026-02-30 00:00:00", "%00", "%FF"]),
-    ("period1[endDate]", &["", "soon", "2026-02-30 00:00:00", "%00", "%FF"]),
+    ("period1[startDate]", &["", "soon", "2026-02-30%2000:00:00", "%00", "%FF"]),
+    ("period1[endDate]", &["", "soon", "2026-02-30%2000:00:00", "%00", "%FF"]),
     ("period1[referenceDate]", &["", "soon", "%00", "%FF"]),
-    ("period1[type]", &["", "sometimes", "%00", "%FF"]),
+    ("period1[type]", &["", "%00"]),
     ("source", &["abc", "", "1.5", "1e1", "9223372036854775808", "%00", "%FF"]),
 ];
 
@@ -152,13 +157,14 @@ pub fn queries(operation: &Operation, own: &Stock) -> Vec<Case> {
             .iter()
             .find(|(known, _)| known == name)
             .unwrap_or_else(|| panic!("{name}: the sweep does not know how this parameter can be wrong"));
+        let pointer = || format!("/{}", name.trim_end_matches("[]"));
         for value in *bad {
-            add(name, &format!("{name}={value}"), format!("/{name}"));
+            add(name, &format!("{name}={value}"), pointer());
         }
         let twice = bad[0];
-        add(name, &format!("{name}={twice}&{name}={twice}"), format!("/{name}"));
+        add(name, &format!("{name}={twice}&{name}={twice}"), pointer());
         if *required {
-            add(name, "", format!("/{name}"));
+            add(name, "", pointer());
         }
     }
     if operation.query().next().is_some() {
