@@ -10,10 +10,10 @@ run:
 test:
 	@dev/test.sh
 
-# What must be so before anything is merged.
+# What must be so before anything is merged. As the tests are built, so that their tools are built once.
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets --features failpoints -- -D warnings
+	cargo clippy --release --all-targets --features failpoints -- -D warnings
 
 # The OpenAPI document, for those who generate clients.
 openapi:

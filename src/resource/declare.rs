@@ -152,24 +152,10 @@ macro_rules! resource {
                         $($($crate::resource::declare::field!(
                             Mode::Shows, $shows, $Shows, ($($sname)?), concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
                     ],
-                    sets: &[$($($crate::resource::Set {
-                        name: stringify!($set),
-                        alias: $crate::resource::declare::option!($($alias)?),
-                        doc: concat!($($set_doc),*),
-                        table: $via,
-                        own: $own,
-                        other: $other,
-                        target: <$Set as $crate::resource::Resource>::spec,
-                    },)*)?],
-                    views: &[$($($crate::resource::Set {
-                        name: stringify!($view),
-                        alias: None,
-                        doc: concat!($($view_doc),*),
-                        table: $view_via,
-                        own: $view_own,
-                        other: $view_other,
-                        target: <$View as $crate::resource::Resource>::spec,
-                    },)*)?],
+                    sets: &[$($($crate::resource::declare::set!(
+                        $set, concat!($($set_doc),*), ($($alias)?), $via, $own, $other, $Set),)*)?],
+                    views: &[$($($crate::resource::declare::set!(
+                        $view, concat!($($view_doc),*), (), $view_via, $view_own, $view_other, $View),)*)?],
                     backward: &[$($($crate::resource::Backward {
                         name: stringify!($back),
                         target: <$Back as $crate::resource::Resource>::spec,
@@ -214,6 +200,21 @@ macro_rules! field {
     };
 }
 
+/// One set of a declaration.
+macro_rules! set {
+    ($name:ident, $doc:expr, ($($alias:literal)?), $table:literal, $own:literal, $other:literal, $Target:ty) => {
+        $crate::resource::Set {
+            name: stringify!($name),
+            alias: $crate::resource::declare::option!($($alias)?),
+            doc: $doc,
+            table: $table,
+            own: $own,
+            other: $other,
+            target: <$Target as $crate::resource::Resource>::spec,
+        }
+    };
+}
+
 /// What is there, if it is.
 macro_rules! option {
     () => {
@@ -231,4 +232,4 @@ macro_rules! first {
     };
 }
 
-pub(crate) use {field, first, option, resource};
+pub(crate) use {field, first, option, resource, set};

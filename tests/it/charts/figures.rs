@@ -70,49 +70,49 @@ fn criteria(columns: &[&str], frames: &Value) -> Value {
     json!({"select": select, "from": "sales", "timeFrames": frames})
 }
 
-fn case(columns: &'static [&'static str], frames: Value, group: fn(&Sale) -> Option<Vec<String>>) -> Case {
-    Case { criteria: criteria(columns, &frames), columns, group }
+fn case(columns: &'static [&'static str], frames: &Value, group: fn(&Sale) -> Option<Vec<String>>) -> Case {
+    Case { criteria: criteria(columns, frames), columns, group }
 }
 
 fn cases() -> Vec<Case> {
     vec![
         // By the month, over everything there is.
-        case(&["productName"], json!([]), |sale| Some(vec![sale.name.clone()])),
-        case(&["period", "machine"], json!([{"type": "last_12_months", "viewType": "month"}]), |sale| {
+        case(&["productName"], &json!([]), |sale| Some(vec![sale.name.clone()])),
+        case(&["period", "machine"], &json!([{"type": "last_12_months", "viewType": "month"}]), |sale| {
             Some(vec![sale.occurred_local.format("%Y-%m").to_string(), sale.machine.to_string()])
         }),
         // By the day.
-        case(&["period", "productName"], json!([{"type": "last_30_days", "viewType": "day"}]), |sale| {
+        case(&["period", "productName"], &json!([{"type": "last_30_days", "viewType": "day"}]), |sale| {
             let there = (0..30).contains(&days_ago(sale));
             there.then(|| vec![sale.occurred_local.date().to_string(), sale.name.clone()])
         }),
-        case(&["period"], json!([{"type": "this_year", "viewType": "week"}]), |sale| {
+        case(&["period"], &json!([{"type": "this_year", "viewType": "week"}]), |sale| {
             let day = sale.occurred_local.date();
             let monday = day - Duration::days(i64::from(day.weekday().num_days_from_monday()));
             Some(vec![monday.to_string()])
         }),
-        case(&["weekday", "userGroup"], json!([{"type": "this_month"}]), |sale| {
+        case(&["weekday", "userGroup"], &json!([{"type": "this_month"}]), |sale| {
             let day = sale.occurred_local.date();
             let weekday = day.weekday().number_from_monday().to_string();
             (day.month() == 11).then(|| vec![weekday, sale.user_group.to_string()])
         }),
         // By the hour.
-        case(&["period", "machine"], json!([{"type": "last_24_hours", "viewType": "hour"}]), |sale| {
+        case(&["period", "machine"], &json!([{"type": "last_24_hours", "viewType": "hour"}]), |sale| {
             let hour = sale.occurred_local.format("%Y-%m-%dT%H:00").to_string();
             let since = here(sale) - Duration::hours(23);
             (sale.occurred_local >= since).then(|| vec![hour, sale.machine.to_string()])
         }),
-        case(&["hour"], json!([{"type": "this_year"}]), |sale| {
+        case(&["hour"], &json!([{"type": "this_year"}]), |sale| {
             Some(vec![sale.occurred_local.hour().to_string()])
         }),
         // One by one: products by the hour, and times that are no whole hours.
-        case(&["period", "productName"], json!([{"type": "yesterday", "viewType": "hour"}]), |sale| {
+        case(&["period", "productName"], &json!([{"type": "yesterday", "viewType": "hour"}]), |sale| {
             let hour = sale.occurred_local.format("%Y-%m-%dT%H:00").to_string();
             (days_ago(sale) == 1).then(|| vec![hour, sale.name.clone()])
         }),
         case(
             &["machine"],
-            json!([{"type": "fixed", "startAt": "2026-10-24T06:15:00", "endAt": "2026-11-02", "column": "occurredAt"}]),
+            &json!([{"type": "fixed", "startAt": "2026-10-24T06:15:00", "endAt": "2026-11-02", "column": "occurredAt"}]),
             |sale| {
                 let day = |day, month| NaiveDate::from_ymd_opt(2026, month, day).unwrap();
                 let since = day(24, 10).and_hms_opt(6, 15, 0).unwrap();
@@ -124,7 +124,7 @@ fn cases() -> Vec<Case> {
         // Two times beside each other.
         case(
             &["timeFrame", "productName"],
-            json!([{"type": "today"}, {"type": "today", "hoursToSub": 168, "description": "A week ago"}]),
+            &json!([{"type": "today"}, {"type": "today", "hoursToSub": 168, "description": "A week ago"}]),
             |sale| {
                 let frame = match days_ago(sale) {
                     0 => "today",

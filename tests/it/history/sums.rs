@@ -128,10 +128,12 @@ fn bestselling(sales: &[Sale], first: NaiveDate, last: NaiveDate, amount: usize)
     shown.collect()
 }
 
+/// Whether a day is in the same period as today; the last finds a week's Monday.
+type Holds = fn(NaiveDate, NaiveDate, &dyn Fn(NaiveDate) -> NaiveDate) -> bool;
+
 fn periods(sales: &[Sale], now: DateTime<Utc>) -> Value {
     let here = |sale: &Sale| now.with_timezone(&sale.zone()).date_naive();
     let monday = |date: NaiveDate| date - Days::new(u64::from(date.weekday().num_days_from_monday()));
-    type Holds = fn(NaiveDate, NaiveDate, &dyn Fn(NaiveDate) -> NaiveDate) -> bool;
     let kinds: [(&str, Holds); 4] = [
         ("day", |day, today, _| day == today),
         ("week", |day, today, monday| monday(day) == monday(today)),

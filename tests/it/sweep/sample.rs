@@ -62,7 +62,7 @@ impl Stock {
             "email" => json!(format!("mail-{FRESH}@example.com")),
             "password" => json!(world::PASSWORD),
             "hostname" => json!(format!("vm-{FRESH}")),
-            "gateway" | "plu" => json!(FRESH.parse::<i64>().unwrap()),
+            "gateway" | "plu" | "externalId" | "remote" => json!(FRESH.parse::<i64>().unwrap()),
             "locale" => json!(format!("nl-{FRESH}")),
             "key" => json!(format!("text-{FRESH}")),
             "error" if is("erroridentity") => json!(format!("text-{FRESH}")),
@@ -86,7 +86,6 @@ impl Stock {
             "name" if ["integration", "alertgroup"].contains(&operation.area.as_str()) => {
                 json!(format!("name-{FRESH}"))
             }
-            "externalId" => json!(FRESH.parse::<i64>().unwrap()),
             "validFrom" => json!(another_day()),
             "period1" | "period2" => {
                 json!({"startDate": "2026-01-01 00:00:00", "endDate": "2026-01-31 23:59:59"})
@@ -95,9 +94,7 @@ impl Stock {
             "report" if is("chart") => self.made("/userreport"),
             "dashboard" => self.made("/dashboard"),
             "reportType" => json!("userreport"),
-            "createAt" | "updateAt" => json!("2026-01-01T00:00:00Z"),
-            "remote" => json!(FRESH.parse::<i64>().unwrap()),
-            "occurredAt" | "resolvedAt" => json!("2026-01-01T00:00:00Z"),
+            "createAt" | "updateAt" | "occurredAt" | "resolvedAt" => json!("2026-01-01T00:00:00Z"),
             "from" if is("integration") => json!("2026-01-01T00:00:00Z"),
             "to" if is("integration") => json!("2026-01-02T00:00:00Z"),
             "params" if operation.id == "send_command" => json!([1]),
@@ -127,11 +124,10 @@ fn another_day() -> NaiveDate {
 fn alone(operation: &Operation, name: &str) -> bool {
     match operation.id.as_str() {
         "create_voucher" => name == "count",
-        "replace_campaign_validation_rules" => name == "id",
+        "replace_campaign_validation_rules" | "update_chart" => name == "id",
         // It would not be found there any more.
         "update_product" => ["id", "machine"].contains(&name),
         "create_alert_observer" | "update_alert_observer" => ["id", "paymentMethod"].contains(&name),
-        "update_chart" => name == "id",
         "replay_integration" => name == "ids",
         // The path says which one.
         _ => name == "id" && operation.spec().is_some(),

@@ -279,11 +279,10 @@ impl Stock {
             ("machine", "status") => "ok".to_owned(),
             ("chart", "field") => "name".to_owned(),
             ("charttemplate", "id") => "1".to_owned(),
-            // A location group, which is what the first of a report's aliases means.
-            ("report", "id") => self.group_id.to_string(),
             ("operations", "type") => "invalid".to_owned(),
             ("currency", "id") => "978".to_owned(),
-            ("user" | "usergroup", _) | (_, "machineGroup") => self.group_id.to_string(),
+            // Of a report: a location group, which is what the first of its aliases means.
+            ("user" | "usergroup", _) | ("report", "id") | (_, "machineGroup") => self.group_id.to_string(),
             (_, "hostname") => self.hostname(),
             ("openinghours", _) | (_, "machine") => self.machine().to_string(),
             unknown => panic!("{unknown:?}: the sweep does not know what this parameter names"),
