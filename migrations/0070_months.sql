@@ -37,6 +37,9 @@ BEGIN
         -- ATTACH alone would let an insert that was planned before it fail on the partition for the rest.
         EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', parent);
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
+        -- Says what its bounds will be, so that whoever attaches it, now or to the archive, need not read it.
+        EXECUTE format('ALTER TABLE %1$I ADD CONSTRAINT %2$I CHECK (%3$I >= %4$L AND %3$I < %5$L)',
+                       part, part || '_bounds', by, begins, ends);
         PERFORM move_rest(parent, by, part, begins, ends);
         EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, part, begins, ends);
     END LOOP;

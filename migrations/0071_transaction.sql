@@ -61,9 +61,7 @@ DROP INDEX payment_transaction_occurred;
 ALTER TABLE payment_transaction RENAME TO voucher_payment;
 ALTER TABLE voucher_payment
     ALTER redemption SET NOT NULL,
-    DROP method,
-    ADD rolled_back boolean NOT NULL DEFAULT false;
-UPDATE voucher_payment SET rolled_back = true WHERE price < 0;
+    DROP method;
 
 CREATE TABLE payment_transaction (
     id                 bigint NOT NULL DEFAULT nextval('payment_transaction_id'),

@@ -29,31 +29,3 @@ BEGIN
                         CREATE INDEX report_%1$s_%1$s ON report_%1$s (%1$s)', noun);
     END LOOP;
 END $make$;
-
--- What operators' own books call a product comes with its sales.
-ALTER TABLE product ADD internal_ref text;
-CREATE FUNCTION product_referred() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE product p SET internal_ref = latest.internal_ref
-    FROM (SELECT DISTINCT ON (product) product, internal_ref FROM arrived
-          WHERE product IS NOT NULL AND internal_ref IS NOT NULL
-          ORDER BY product, occurred_at DESC, id DESC) latest
-    WHERE p.id = latest.product AND p.internal_ref IS DISTINCT FROM latest.internal_ref;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER refer_products AFTER INSERT ON revenue_transaction REFERENCING NEW TABLE AS arrived
-    FOR EACH STATEMENT EXECUTE FUNCTION product_referred();
-
--- Rows come in about in their order: a few kilobytes a month tell where a day's are.
-DO $make$
-DECLARE
-    kind text;
-    age  text;
-BEGIN
-    FOREACH kind IN ARRAY ARRAY['revenue_transaction', 'payment_transaction', 'machine_log'] LOOP
-        FOREACH age IN ARRAY ARRAY['', '_archive'] LOOP
-            EXECUTE format('CREATE INDEX %1$s_day ON %1$s USING brin (occurred_at) WITH (autosummarize = on)',
-                           kind || age);
-        END LOOP;
-    END LOOP;
-END $make$;

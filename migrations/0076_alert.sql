@@ -103,7 +103,7 @@ CREATE TABLE alert_notice (
     at             timestamptz NOT NULL,
     noted_at       timestamptz NOT NULL
 );
-CREATE INDEX alert_notice_alert_group ON alert_notice (alert_group, letter, id);
+CREATE INDEX alert_notice_alert_group ON alert_notice (alert_group, id);
 CREATE INDEX alert_notice_alert_observer ON alert_notice (alert_observer);
 
 -- Mails about alerts are for people without an account, and say what was so when they were written.
@@ -114,17 +114,21 @@ ALTER TABLE mail
     ADD content jsonb,
     ADD CONSTRAINT mail_content_check CHECK ((letter IN ('alert', 'recovery')) = (content IS NOT NULL));
 
--- Brings the watches of an observer (of all without one) at a machine (at all without one) in line with
--- what is observed, and has them looked at.
+-- Brings the watches of an observer, or those at a machine, in line with what is observed, and has them
+-- looked at.
 CREATE FUNCTION alert_enlist(its_observer bigint, its_machine bigint, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM alert_watch w
-    WHERE (its_observer IS NULL OR w.alert_observer = its_observer) AND (its_machine IS NULL OR w.machine = its_machine)
-      AND NOT EXISTS (SELECT FROM alert_observed o WHERE o.alert_observer = w.alert_observer AND o.machine = w.machine);
+    -- In order, as everything is done here, so that two who do this do not wait for each other.
+    WITH over AS (
+        SELECT w.alert_observer, w.machine FROM alert_watch w
+        WHERE (its_observer IS NULL OR w.alert_observer = its_observer) AND (its_machine IS NULL OR w.machine = its_machine)
+          AND NOT EXISTS (SELECT FROM alert_observed o WHERE o.alert_observer = w.alert_observer AND o.machine = w.machine)
+        ORDER BY w.alert_observer, w.machine FOR UPDATE OF w
+    )
+    DELETE FROM alert_watch w USING over WHERE w.alert_observer = over.alert_observer AND w.machine = over.machine;
     INSERT INTO alert_watch (alert_observer, machine, watched_since, due_at)
     SELECT o.alert_observer, o.machine, at, '-infinity' FROM alert_observed o
     WHERE (its_observer IS NULL OR o.alert_observer = its_observer) AND (its_machine IS NULL OR o.machine = its_machine)
-    -- In order, so that two who do this do not wait for each other.
     ORDER BY 1, 2
     ON CONFLICT (alert_observer, machine) DO UPDATE SET due_at = excluded.due_at;
     PERFORM pg_notify('scrip', 'alert:0');
@@ -165,28 +169,34 @@ CREATE TRIGGER enlist_again AFTER UPDATE OF active, user_group, location ON mach
 CREATE FUNCTION user_group_enlist() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM alert_observer) THEN
-        PERFORM alert_enlist(NULL, NULL, NEW.updated_at);
+        PERFORM alert_enlist(NULL, m.id, NEW.updated_at) FROM machine m
+        WHERE m.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = NEW.id);
     END IF;
     RETURN NULL;
 END $$;
--- Behind user_group_move in the alphabet, and so in time: the tree is already as it is to be.
+-- Only machines that move along are concerned. Behind user_group_move in the alphabet, and so in time: the tree is already as it is to be.
 CREATE TRIGGER user_group_move_watches AFTER UPDATE OF parent ON user_group
     FOR EACH ROW WHEN (OLD.parent IS DISTINCT FROM NEW.parent) EXECUTE FUNCTION user_group_enlist();
 
 -- Other hours, other deadlines.
 CREATE FUNCTION opening_hours_look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE alert_watch w SET due_at = '-infinity' FROM alert_observer o
-    WHERE o.id = w.alert_observer AND o.opening_hours AND w.machine IN (
-        SELECT machine FROM changed WHERE machine IS NOT NULL
-        UNION ALL
-        SELECT g.machine FROM changed JOIN machine_group_machine g USING (machine_group)
-        UNION ALL
-        SELECT m.id FROM changed JOIN machine m USING (location)
-        UNION ALL
-        SELECT m.id FROM changed JOIN location_group_location l USING (location_group)
-        JOIN machine m ON m.location = l.location
-    );
+    WITH concerned AS (
+        SELECT w.alert_observer, w.machine FROM alert_watch w JOIN alert_observer o ON o.id = w.alert_observer
+        WHERE o.opening_hours AND w.machine IN (
+            SELECT machine FROM changed WHERE machine IS NOT NULL
+            UNION ALL
+            SELECT g.machine FROM changed JOIN machine_group_machine g USING (machine_group)
+            UNION ALL
+            SELECT m.id FROM changed JOIN machine m USING (location)
+            UNION ALL
+            SELECT m.id FROM changed JOIN location_group_location l USING (location_group)
+            JOIN machine m ON m.location = l.location
+        )
+        ORDER BY w.alert_observer, w.machine FOR UPDATE OF w
+    )
+    UPDATE alert_watch w SET due_at = '-infinity' FROM concerned c
+    WHERE w.alert_observer = c.alert_observer AND w.machine = c.machine;
     RETURN NULL;
 END $$;
 CREATE TRIGGER look_set AFTER INSERT ON opening_hours REFERENCING NEW TABLE AS changed

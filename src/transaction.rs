@@ -1,7 +1,10 @@
 //! Transactions that are begun whole or not at all.
 
 use crate::error::{Error, Result};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction, error::DatabaseError};
+
+/// What Postgres says of a statement that took too long.
+const CANCELLED: &str = "57014";
 
 /// Begins a transaction. Use this, not [`PgPool::begin`].
 ///
@@ -15,4 +18,24 @@ pub async fn begin(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     #[expect(clippy::disallowed_methods, reason = "this is the one that everyone else asks")]
     let begun = tokio::spawn(async move { db.begin().await });
     Ok(begun.await.map_err(Error::fault)??)
+}
+
+/// Begins one that only looks, at one state of everything, and for so many seconds a statement at most:
+/// others want to work with Postgres too.
+pub async fn look(db: &PgPool, patience_s: u32) -> Result<Transaction<'static, Postgres>> {
+    let mut tx = begin(db).await?;
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    let patience = sqlx::query("SELECT set_config('statement_timeout', $1, true)");
+    patience.bind(format!("{patience_s}s")).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// Says that what stands at `pointer` asks for too much, if that is why the statement failed.
+pub fn too_long(error: sqlx::Error, pointer: &'static str) -> Error {
+    match error.as_database_error().and_then(DatabaseError::code) {
+        Some(code) if code == CANCELLED => {
+            Error::invalid(pointer, "takes too long to be worked out: ask for less")
+        }
+        _ => error.into(),
+    }
 }

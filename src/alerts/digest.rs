@@ -1,7 +1,8 @@
 //! Tells people what was noted: one mail for all that concerns the same people within a window of time.
 //!
 //! The window begins with the first note. When it has passed, all notes of that group of recipients are taken
-//! in the transaction that puts a mail for each of them in the outbox; so each note is told exactly once.
+//! in the transaction that puts mails for each of them in the outbox; so each note is told exactly once, and
+//! nothing is over before it was told.
 
 use crate::{
     app::App,
@@ -27,6 +28,7 @@ const LINES_MAX: usize = 20;
 struct Notice {
     alert_observer: i64,
     machine: i64,
+    letter: Letter,
     observer_name: String,
     machine_name: String,
     location_name: String,
@@ -47,23 +49,26 @@ struct Recipient {
 /// Puts mails in the outbox for all windows that have passed.
 pub async fn send_all(app: &App) -> Result<()> {
     const SQL: &str = "
-        SELECT alert_group, letter FROM alert_notice GROUP BY alert_group, letter HAVING min(noted_at) <= $1
-        ORDER BY min(noted_at)";
+        SELECT alert_group FROM alert_notice GROUP BY alert_group HAVING min(noted_at) <= $1 ORDER BY min(noted_at)";
     let begun = app.clock.now() - Duration::seconds(i64::try_from(app.config.alert_window_s).unwrap_or(0));
-    let due: Vec<(i64, Letter)> = sqlx::query_as(SQL).bind(begun).fetch_all(&app.db).await?;
-    for (group, letter) in due {
-        send(app, group, letter, begun).await?;
+    let due: Vec<i64> = sqlx::query_scalar(SQL).bind(begun).fetch_all(&app.db).await?;
+    for group in due {
+        send(app, group, begun).await?;
     }
     Ok(())
 }
 
-/// Tells a group of recipients what was noted for it, if its window began so early.
-async fn send(app: &App, group: i64, letter: Letter, begun: DateTime<Utc>) -> Result<()> {
+/// Tells a group of recipients what was noted for it, if its window began so early: first what began.
+async fn send(app: &App, group: i64, begun: DateTime<Utc>) -> Result<()> {
     const LOCK: &str = "SELECT user_group FROM alert_group WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
+    // Before their notices, as whoever deletes an observer does.
+    const HOLD: &str = "
+        SELECT id FROM alert_observer WHERE id IN (SELECT alert_observer FROM alert_notice WHERE alert_group = $1)
+        ORDER BY id FOR NO KEY UPDATE";
     const TAKE: &str = "
         WITH taken AS (
-            DELETE FROM alert_notice WHERE alert_group = $1 AND letter = $2 AND EXISTS (
-                SELECT FROM alert_notice WHERE alert_group = $1 AND letter = $2 AND noted_at <= $3)
+            DELETE FROM alert_notice WHERE alert_group = $1 AND alert_observer = ANY($3) AND EXISTS (
+                SELECT FROM alert_notice WHERE alert_group = $1 AND noted_at <= $2)
             RETURNING *
         )
         SELECT n.*, o.name AS observer_name FROM taken n JOIN alert_observer o ON o.id = n.alert_observer ORDER BY n.id";
@@ -76,23 +81,32 @@ async fn send(app: &App, group: i64, letter: Letter, begun: DateTime<Utc>) -> Re
     let owner: Option<i64> = sqlx::query_scalar(LOCK).bind(group).fetch_optional(&mut *tx).await?;
     // Another server is at it, or someone renames the group.
     let Some(owner) = owner else { return Ok(()) };
-    let take = sqlx::query_as(TAKE).bind(group).bind(letter).bind(begun);
+    let held: Vec<i64> = sqlx::query_scalar(HOLD).bind(group).fetch_all(&mut *tx).await?;
+    let take = sqlx::query_as(TAKE).bind(group).bind(begun).bind(held);
     let notices: Vec<Notice> = take.fetch_all(&mut *tx).await?;
+    // Another server has told it meanwhile.
+    if notices.is_empty() {
+        return Ok(());
+    }
     let recipients: Vec<Recipient> = sqlx::query_as(RECIPIENTS).bind(group).fetch_all(&mut *tx).await?;
     let words = translations(&mut tx, owner, &recipients, &notices).await?;
-    for recipient in &recipients {
-        let lines = lines(&notices, recipient.language, &words);
-        let bulletin = Bulletin {
-            name: recipient.name.clone(),
-            language: recipient.code.clone(),
-            total: notices.len(),
-            more: lines.len().saturating_sub(LINES_MAX),
-            lines: lines.into_iter().take(LINES_MAX).collect(),
-        };
-        outbox::put_bulletin(&mut tx, letter, &recipient.email, &bulletin, owner, now).await?;
+    let (alerts, recoveries): (Vec<_>, Vec<_>) =
+        notices.into_iter().partition(|notice| notice.letter == Letter::Alert);
+    for (letter, notices) in [(Letter::Alert, &alerts), (Letter::Recovery, &recoveries)] {
+        for recipient in recipients.iter().filter(|_| !notices.is_empty()) {
+            let lines = lines(notices, recipient.language, &words);
+            let bulletin = Bulletin {
+                name: recipient.name.clone(),
+                language: recipient.code.clone(),
+                total: notices.len(),
+                more: lines.len().saturating_sub(LINES_MAX),
+                lines: lines.into_iter().take(LINES_MAX).collect(),
+            };
+            outbox::put_bulletin(&mut tx, letter, &recipient.email, &bulletin, owner, now).await?;
+        }
     }
-    if letter == Letter::Alert && !recipients.is_empty() {
-        let observers: Vec<i64> = notices.iter().map(|notice| notice.alert_observer).collect();
+    if !alerts.is_empty() && !recipients.is_empty() {
+        let observers: Vec<i64> = alerts.iter().map(|notice| notice.alert_observer).collect();
         sqlx::query(SENT).bind(observers).bind(now).execute(&mut *tx).await?;
     }
     crash::point("alert-mail-before-commit");
@@ -162,6 +176,7 @@ mod tests {
         Notice {
             alert_observer: observer,
             machine,
+            letter: Letter::Alert,
             observer_name: format!("Observer {observer}"),
             machine_name: format!("Machine {machine}"),
             location_name: "Centraal".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     fleet::{opening_hours, payments::PaymentMethod},
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 /// What happened while a machine was closed is read too, before it is left out; no more than this of it all.
 const MATCHES_MAX: i64 = 100_000;
@@ -58,14 +58,14 @@ macro_rules! matching {
             (Observed::Event, _) => concat!(
                 "SELECT ",
                 $columns,
-                " FROM machine_log WHERE machine = $1 AND ($2::bigint IS NULL OR error_identity = $2) ",
+                " FROM machine_log_ever WHERE machine = $1 AND ($2::bigint IS NULL OR error_identity = $2) ",
                 "AND $3::text IS NULL AND ",
                 $rest
             ),
             (Observed::Transaction, None) => concat!(
                 "SELECT ",
                 $columns,
-                " FROM revenue_transaction WHERE machine = $1 AND $2::bigint IS NULL ",
+                " FROM revenue_transaction_ever WHERE machine = $1 AND $2::bigint IS NULL ",
                 "AND $3::text IS NULL AND ",
                 $rest
             ),
@@ -73,7 +73,7 @@ macro_rules! matching {
             (Observed::Transaction, Some(_)) => concat!(
                 "SELECT ",
                 $columns,
-                " FROM payment_transaction WHERE machine = $1 AND $2::bigint IS NULL ",
+                " FROM payment_transaction_ever WHERE machine = $1 AND $2::bigint IS NULL ",
                 "AND method = $3 AND price >= 0 AND NOT exclude AND ",
                 $rest
             ),
@@ -92,14 +92,12 @@ impl Watch {
     }
 
     /// What is so at the machine now.
-    pub async fn facts(
-        &self,
-        db: &PgPool,
-        connection: &mut PgConnection,
-        now: DateTime<Utc>,
-    ) -> Result<Facts> {
-        let hours =
-            if self.opening_hours { Some(opening_hours::effective(db, self.machine).await?) } else { None };
+    pub async fn facts(&self, connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Facts> {
+        let hours = if self.opening_hours {
+            Some(opening_hours::effective(&mut *connection, self.machine).await?)
+        } else {
+            None
+        };
         let since = self.watched_since;
         let mut facts = Facts { now, hours, since, matches: Vec::new(), open: None, ahead: None };
         if self.pattern == Pattern::NonResolution {
@@ -118,6 +116,15 @@ impl Watch {
         facts.matches = self.matches(connection, after, now, limit).await?;
         facts.ahead = self.ahead(connection, now).await?;
         Ok(facts)
+    }
+
+    /// When what it fires for happened; None where it fires because nothing did.
+    pub fn cause(&self, facts: &Facts) -> Option<DateTime<Utc>> {
+        match self.pattern {
+            Pattern::Occurrence => facts.counted().next(),
+            Pattern::NonResolution => facts.open,
+            Pattern::NonOccurrence => None,
+        }
     }
 
     /// When it happened within a time, the latest first.

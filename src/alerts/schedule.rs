@@ -39,8 +39,15 @@ pub async fn run(app: App) {
     }
 }
 
-/// Does all that there is to do now.
+/// Does all that there is to do now; what was noted is told whatever became of the rest.
 pub async fn tick(app: &App) -> Result<()> {
+    let looked = look_at_all(app).await;
+    digest::send_all(app).await?;
+    looked
+}
+
+/// Looks at all that is due. A long backlog keeps no mail waiting.
+async fn look_at_all(app: &App) -> Result<()> {
     while hand_over(app).await? == BATCH {}
     while !app.stop.is_cancelled() {
         let (seen, changed) = look(app).await?;
@@ -54,8 +61,9 @@ pub async fn tick(app: &App) -> Result<()> {
         if seen < BATCH {
             break;
         }
+        digest::send_all(app).await?;
     }
-    digest::send_all(app).await
+    Ok(())
 }
 
 /// Makes the watches due of machines that something arrived of; says how many times something did.
@@ -93,7 +101,7 @@ async fn look(app: &App) -> Result<(i64, Vec<Watch>)> {
     let mut changed = Vec::new();
     let (mut observers, mut machines, mut dues) = (Vec::new(), Vec::new(), Vec::new());
     for watch in due {
-        let facts = watch.facts(&app.db, &mut tx, now).await?;
+        let facts = watch.facts(&mut tx, now).await?;
         let verdict = judge(watch.terms(), &facts);
         if verdict.firing == watch.firing {
             observers.push(watch.alert_observer);
@@ -115,7 +123,8 @@ async fn change(app: &App, seen: &Watch) -> Result<()> {
         INSERT INTO machine_presence (machine) SELECT id FROM machine WHERE id = $1
         ON CONFLICT (machine) DO UPDATE SET machine = excluded.machine";
     const AGAIN: &str = watches!(
-        "WHERE w.alert_observer = $1 AND w.machine = $2 AND w.due_at <= $3 FOR UPDATE OF w SKIP LOCKED"
+        "WHERE w.alert_observer = $1 AND w.machine = $2 AND w.due_at <= $3 FOR UPDATE OF w SKIP LOCKED \
+         FOR KEY SHARE OF o SKIP LOCKED"
     );
     const CHANGE: &str =
         "UPDATE alert_watch SET firing = $3, due_at = $4 WHERE alert_observer = $1 AND machine = $2";
@@ -126,7 +135,7 @@ async fn change(app: &App, seen: &Watch) -> Result<()> {
     // Another server has it, or has done it.
     let Some(watch) = again.fetch_optional(&mut *tx).await? else { return Ok(()) };
     let watch: Watch = watch;
-    let facts = watch.facts(&app.db, &mut tx, now).await?;
+    let facts = watch.facts(&mut tx, now).await?;
     let verdict = judge(watch.terms(), &facts);
     let change = sqlx::query(CHANGE).bind(watch.alert_observer).bind(watch.machine);
     change.bind(verdict.firing).bind(verdict.due).execute(&mut *tx).await?;
@@ -147,7 +156,7 @@ async fn note(connection: &mut PgConnection, watch: &Watch, facts: &Facts, firin
         SELECT o.alert_group, o.id, m.id, $3, m.name, l.name, l.time_zone,
                COALESCE((SELECT error FROM error_identity WHERE id = o.error), $4), $5, $6
         FROM alert_observer o, machine m JOIN location l ON l.id = m.location WHERE o.id = $1 AND m.id = $2";
-    let cause = if firing { facts.open.or(facts.matches.first().copied()) } else { None };
+    let cause = if firing { watch.cause(facts) } else { None };
     let (letter, error) = match cause {
         Some(at) => (Letter::Alert, watch.word(connection, at).await?),
         None if firing => (Letter::Alert, None),

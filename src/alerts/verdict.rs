@@ -46,6 +46,14 @@ pub struct Facts {
     pub ahead: Option<DateTime<Utc>>,
 }
 
+impl Facts {
+    /// What counts of what happened, the latest first.
+    pub fn counted(&self) -> impl Iterator<Item = DateTime<Utc>> + '_ {
+        let is_open = |at: &DateTime<Utc>| self.hours.as_ref().is_none_or(|hours| hours.are_on(*at));
+        self.matches.iter().copied().filter(is_open)
+    }
+}
+
 /// What follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -76,9 +84,8 @@ pub fn judge(terms: Terms, facts: &Facts) -> Verdict {
 /// Of so many the earliest is the one that the rest hangs on: when the timer leaves it behind, they are too few.
 fn occurrence(terms: Terms, facts: &Facts) -> (bool, Option<DateTime<Utc>>) {
     let begins = facts.now - terms.timer;
-    let is_open = |at: &DateTime<Utc>| facts.hours.as_ref().is_none_or(|hours| hours.are_on(*at));
-    let counted = facts.matches.iter().filter(|at| **at > begins && **at <= facts.now && is_open(at));
-    match counted.copied().nth(terms.occurs.saturating_sub(1)) {
+    let mut counted = facts.counted().filter(|at| *at > begins && *at <= facts.now);
+    match counted.nth(terms.occurs.saturating_sub(1)) {
         Some(earliest) => (true, Some(earliest + terms.timer)),
         None => (false, facts.ahead),
     }

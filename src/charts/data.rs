@@ -14,28 +14,24 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, error::DatabaseError};
+use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 
-/// One view of everything, for as long as anybody waits for a chart.
-const ONCE: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-
-/// See [`ONCE`]. Others want to work with Postgres too.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '10s'";
+/// For so long anybody waits for a chart, in seconds.
+const PATIENCE_S: u32 = 10;
 
 /// Charts that one server looks up at a time: each may take that long.
 static UNDER_WAY: Semaphore = Semaphore::const_new(4);
 
-/// What Postgres says of a statement that took too long.
-const CANCELLED: &str = "57014";
-
 /// The zones of the places of a group: its own, those of the groups below, and those above, which may
-/// share theirs.
+/// share theirs; and wherever its machines stand otherwise.
 pub async fn zones(db: &mut PgConnection, group: i64) -> Result<Vec<Tz>> {
     const SQL: &str = "
         SELECT DISTINCT time_zone FROM location WHERE user_group IN (
             SELECT descendant FROM user_group_tree WHERE ancestor = $1
-            UNION ALL SELECT ancestor FROM user_group_tree WHERE descendant = $1)";
+            UNION ALL SELECT ancestor FROM user_group_tree WHERE descendant = $1)
+        OR id IN (SELECT location FROM machine WHERE user_group IN (
+            SELECT descendant FROM user_group_tree WHERE ancestor = $1))";
     let names: Vec<String> = sqlx::query_scalar(SQL).bind(group).fetch_all(db).await?;
     let zones: Vec<Tz> = names.iter().filter_map(|name| name.parse().ok()).collect();
     Ok(if zones.is_empty() { vec![Tz::UTC] } else { zones })
@@ -54,9 +50,7 @@ pub async fn rows(app: &App, caller: &Caller, criteria: &Criteria) -> Result<Vec
     let busy = Error::TooMany { what: "charts", retry_after_s: 2 };
     let permit = UNDER_WAY.try_acquire().map_err(|_| busy)?;
     let now = app.clock.now();
-    let mut tx = transaction::begin(&app.db).await?;
-    sqlx::query(ONCE).execute(&mut *tx).await?;
-    sqlx::query(PATIENCE).execute(&mut *tx).await?;
+    let mut tx = transaction::look(&app.db, PATIENCE_S).await?;
     let zones = zones(&mut tx, caller.group()).await?;
     let moment = Moment { now, zones: &zones };
     let plan = Plan::of(criteria, moment).map_err(Error::Invalid)?;
@@ -68,18 +62,8 @@ pub async fn rows(app: &App, caller: &Caller, criteria: &Criteria) -> Result<Vec
     };
     let mut statement = plan.statement(&asker, moment);
     let found = statement.build_query_scalar::<String>().persistent(false).fetch_all(&mut *tx).await;
-    let rows = found.map_err(too_long)?;
+    let rows = found.map_err(|error| transaction::too_long(error, "/criteria"))?;
     tx.commit().await?;
     drop(permit);
     rows.into_iter().map(|row| RawValue::from_string(row).map_err(Error::fault)).collect()
-}
-
-/// Too much was asked for, if that is what it was.
-fn too_long(error: sqlx::Error) -> Error {
-    match error.as_database_error().and_then(DatabaseError::code) {
-        Some(code) if code == CANCELLED => {
-            Error::invalid("/criteria", "take longer than ten seconds: narrow them down")
-        }
-        _ => error.into(),
-    }
 }

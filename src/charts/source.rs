@@ -116,17 +116,17 @@ static SALES: Source = Source {
     tables: &[
         Table {
             grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'month'",
+            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
             instant: None,
         },
         Table {
             grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'day'",
+            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
             instant: None,
         },
         Table {
             grain: Hour,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'hour'",
+            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'hour' AND r.quantity > 0",
             instant: None,
         },
         Table {
@@ -155,12 +155,12 @@ static PAYMENTS: Source = Source {
     tables: &[
         Table {
             grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'month'",
+            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
             instant: None,
         },
         Table {
             grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'day'",
+            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
             instant: None,
         },
         Table {
@@ -200,12 +200,12 @@ static EVENTS: Source = Source {
     tables: &[
         Table {
             grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'month'",
+            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
             instant: None,
         },
         Table {
             grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'day'",
+            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
             instant: None,
         },
         Table {

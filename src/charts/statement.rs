@@ -55,6 +55,16 @@ impl Frames {
         let word = frame.period.word();
         self.label.push(frame.description.as_deref().unwrap_or(word).to_owned());
     }
+
+    /// From when to when each of so many frames reaches, over all zones.
+    fn bounds(&self, frames: usize) -> Vec<(NaiveDateTime, NaiveDateTime)> {
+        let of = |number: usize| {
+            let mine = (0..self.number.len()).filter(|at| self.number[*at] == number as i32);
+            let starts = mine.clone().map(|at| self.starts[at]).min()?;
+            Some((starts, mine.map(|at| self.ends[at]).max()?))
+        };
+        (0..frames).filter_map(of).collect()
+    }
 }
 
 impl Plan {
@@ -109,28 +119,37 @@ impl Plan {
                 }
             }
         }
-        let bounds = frames.starts.iter().min().copied().zip(frames.ends.iter().max().copied());
+        let bounds = frames.bounds(self.frames.len());
         if !self.frames.is_empty() {
             sql.push(" JOIN unnest(").push_bind(frames.zone).push("::text[], ").push_bind(frames.number);
             sql.push("::int[], ").push_bind(frames.starts).push("::timestamp[], ").push_bind(frames.ends);
             sql.push("::timestamp[], ").push_bind(frames.unit).push("::text[], ").push_bind(frames.form);
             sql.push("::text[], ").push_bind(frames.label);
             sql.push("::text[]) AS f (zone, number, starts, ends, unit, form, label)");
-            sql.push(" ON f.zone = COALESCE(l.time_zone, 'UTC') AND ")
+            // In a zone that was not asked for, as in none, UTC holds: no row drops out.
+            let zones: Vec<String> = moment.zones.iter().map(|zone| zone.name().to_owned()).collect();
+            sql.push(" ON f.zone = CASE WHEN l.time_zone = ANY(").push_bind(zones);
+            sql.push("::text[]) THEN l.time_zone ELSE 'UTC' END AND ")
                 .push(self.at)
                 .push(" >= f.starts AND ");
             sql.push(self.at).push(" < f.ends");
         }
         sql.push(" WHERE t.user_group = ANY($1)");
-        let Some((starts, ends)) = bounds else { return };
-        // What no frame has in any zone need not be read at all.
-        sql.push(" AND ").push(self.at).push(" >= ").push_bind(starts);
-        sql.push(" AND ").push(self.at).push(" < ").push_bind(ends);
-        if let Some(instant) = self.table.instant {
-            let day = Duration::days(1);
-            sql.push(" AND ").push(instant).push(" >= ").push_bind((starts - day).and_utc());
-            sql.push(" AND ").push(instant).push(" < ").push_bind((ends + day).and_utc());
+        if bounds.is_empty() {
+            return;
         }
+        // What no frame has in any zone need not be read at all, nor what lies between two of them.
+        for (place, (starts, ends)) in bounds.into_iter().enumerate() {
+            sql.push(if place == 0 { " AND ((" } else { ") OR (" });
+            sql.push(self.at).push(" >= ").push_bind(starts).push(" AND ");
+            sql.push(self.at).push(" < ").push_bind(ends);
+            if let Some(instant) = self.table.instant {
+                let day = Duration::days(1);
+                sql.push(" AND ").push(instant).push(" >= ").push_bind((starts - day).and_utc());
+                sql.push(" AND ").push(instant).push(" < ").push_bind((ends + day).and_utc());
+            }
+        }
+        sql.push("))");
     }
 
     /// The places of outputs that rows are grouped by.

@@ -79,6 +79,16 @@ pub async fn list(db: &PgPool, owner: Owner) -> Result<Vec<Dashboard>> {
     Ok(dashboards)
 }
 
+/// Bytes that are kept of an owner's widgets, without the one of this id.
+pub async fn kept_bytes(db: &mut PgConnection, owner: Owner, besides: i64) -> Result<i64> {
+    const SQL: &str = "
+        SELECT COALESCE(sum(octet_length(w.settings)), 0)::bigint
+        FROM widget w JOIN dashboard d ON d.id = w.dashboard
+        WHERE (d.account = $1 OR d.user_group = $2) AND w.id <> $3";
+    let kept = sqlx::query_scalar(SQL).bind(owner.account).bind(owner.group).bind(besides);
+    Ok(kept.fetch_one(db).await?)
+}
+
 /// Makes one, unless the owner has `most` already.
 pub async fn insert(
     db: &PgPool,

@@ -25,6 +25,9 @@ const EACH_MAX: i64 = 100;
 /// What can be kept of a widget.
 const SETTINGS_MAX_BYTES: usize = 64 * 1024;
 
+/// What can be kept of all widgets of an owner: a list has all of it.
+const ALL_SETTINGS_MAX_BYTES: i64 = 4 * 1024 * 1024;
+
 /// The plain resources of this area: dashboards are not, since each is its user's own.
 pub fn resources() -> Vec<&'static Spec> {
     Vec::new()
@@ -179,7 +182,13 @@ async fn update_settings(
 ) -> Result<Json<Message>> {
     caller.may(Permission::DashboardWrite)?;
     let mut tx = transaction::begin(&app.db).await?;
-    let known = dashboard::lock_widget(&mut tx, Owner::from(&caller), id).await?;
+    let owner = Owner::from(&caller);
+    let known = dashboard::lock_widget(&mut tx, owner, id).await?;
+    if let Some(settings) = &body.settings
+        && dashboard::kept_bytes(&mut tx, owner, id).await? + settings.len() as i64 > ALL_SETTINGS_MAX_BYTES
+    {
+        return Err(Error::Conflict("the settings of your widgets have more than 4 MiB together".into()));
+    }
     let widget = Widget { settings: body.settings, updated_at: app.clock.now(), ..known };
     dashboard::update_widget(&mut tx, &widget).await?;
     tx.commit().await?;

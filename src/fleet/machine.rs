@@ -26,6 +26,9 @@ words! {
     }
 }
 
+/// The event of a machine that is not heard of: noticed here, not sent by it.
+pub const OFFLINE: &str = "CM_OFFLINE";
+
 resource! {
     /// A vending machine.
     Machine "machine" at "/machine" in "machine";

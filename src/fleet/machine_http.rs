@@ -1,7 +1,10 @@
 //! What machines can do besides what every resource can: being copied, and being looked for where
 //! they stand or where they are missed.
 
-use super::{location::Location, machine::Machine};
+use super::{
+    location::Location,
+    machine::{Machine, OFFLINE},
+};
 use crate::{
     app::App,
     assortment,
@@ -22,13 +25,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Duration, Utc};
-use serde::{
-    Deserialize, Serialize,
-    de::{
-        IntoDeserializer,
-        value::{self, StrDeserializer},
-    },
-};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use std::collections::HashMap;
@@ -139,9 +136,6 @@ enum Status {
     Ok,
 }
 
-/// What is noticed here of a machine that is not heard of, not sent by it.
-const SILENCE: &str = "CM_OFFLINE";
-
 impl Status {
     /// Restricts machines to those that are like this.
     fn push(self, sql: &mut QueryBuilder<Postgres>, since: DateTime<Utc>) {
@@ -155,7 +149,7 @@ impl Status {
             let (verb, least) = if self == Self::Ok { (" AND NOT EXISTS", 2) } else { (" AND EXISTS", 3) };
             sql.push(verb).push(" (SELECT FROM machine_log_ever e WHERE e.machine = this.id");
             sql.push(" AND e.resolved_at IS NULL AND e.type > 1 AND e.type >= ").push_bind(least);
-            sql.push(" AND e.code <> ").push_bind(SILENCE).push(")");
+            sql.push(" AND e.code <> ").push_bind(OFFLINE).push(")");
         }
     }
 }
@@ -173,13 +167,10 @@ impl Status {
 async fn list_by_status(
     State(app): State<App>,
     caller: Caller,
-    Path(status): Path<String>,
+    Path(status): Path<Status>,
     mut params: ListParams,
 ) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::FleetRead)?;
-    let status: StrDeserializer<'_, value::Error> = status.as_str().into_deserializer();
-    let status = Status::deserialize(status)
-        .map_err(|_| Error::malformed("/status", "must be online, offline, alarm or ok"))?;
     let spec = Machine::spec();
     // Which widget shows them makes no difference to which they are.
     params.take_number("widget", 0, i64::MAX)?;

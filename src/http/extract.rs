@@ -189,10 +189,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             | ErrorKind::ParseErrorAtIndex { value, expected_type, .. } => {
                 (name_of(parts, &value).await, format!("is not a {expected_type}"))
             }
+            // So does one that takes a word of a few.
+            ErrorKind::Message(message) => (the_only_one(parts).await, message),
             kind => ("path".to_owned(), kind.to_string()),
         };
         Err(Error::malformed(format!("/{name}"), detail))
     }
+}
+
+/// The name of the path's parameter, if it has just one.
+async fn the_only_one(parts: &mut Parts) -> String {
+    let params = RawPathParams::from_request_parts(parts, &()).await;
+    let names: Vec<&str> = params.iter().flat_map(|params| params.iter()).map(|(name, _)| name).collect();
+    if let [name] = names[..] { name } else { "path" }.to_owned()
 }
 
 /// The name of the path parameter with this value.

@@ -7,7 +7,6 @@ use crate::redemption::audit::{Action, Logged};
 use serde_json::{Value, json, value::RawValue};
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 /// For so long it is believed that somebody listens, or that nobody does.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -60,7 +59,8 @@ pub async fn put_aside(db: &mut PgConnection, batch: &[Logged]) -> Result<(), sq
 fn facts(entry: &Logged) -> Value {
     let answer: Option<Box<RawValue>> = serde_json::from_str(&entry.response).ok();
     json!({
-        "id": format!("voucher-validated-{}", Uuid::now_v7()),
+        // From what it is: a batch that is written twice, for want of an answer, says the same twice.
+        "id": format!("voucher-validated-{}-{}-{}", entry.voucher, entry.machine, entry.at.timestamp_micros()),
         "voucher": entry.voucher,
         "machine": entry.machine,
         "deviceId": entry.requester,

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     http::csv::Sheet,
     telemetry::selection::Selection,
+    transaction,
 };
 use futures_util::TryStreamExt;
 use serde::Serialize;
@@ -74,7 +75,8 @@ impl Question {
             let query = self.statement(report, span, Some(ROWS_MAX as i64 + 1));
             let mut rows = query.fetch(&mut *db);
             let mut data = Vec::new();
-            while let Some(row) = rows.try_next().await? {
+            let too_long = |error| transaction::too_long(error, pointer);
+            while let Some(row) = rows.try_next().await.map_err(too_long)? {
                 let cells = cells(report, &row)?.into_iter();
                 data.push(report.row.iter().map(|column| column.name.to_owned()).zip(cells).collect());
             }

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     http::{Caller, Json, Query, caller::Permission, csv},
     telemetry::selection::Named,
+    transaction,
 };
 use axum::{
     extract::State,
@@ -19,6 +20,7 @@ use axum::{
 };
 use chrono::NaiveDateTime;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -31,6 +33,12 @@ use utoipa::{
     },
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+/// Reports that one server answers at a time: the rest of its connections are for others.
+static UNDER_WAY: Semaphore = Semaphore::const_new(4);
+
+/// For so long anybody waits for one of its periods, in seconds.
+const PATIENCE_S: u32 = 30;
 
 /// What a report is asked for.
 #[derive(Debug, Deserialize)]
@@ -96,8 +104,12 @@ async fn run(
     caller.may(Permission::ReportRead)?;
     let question = question(&app, &caller, request).await?;
     if !wanted.is_csv(&headers) {
-        let mut db = app.db.acquire().await?;
-        return Ok(Json(question.answer(&mut db, report).await?).into_response());
+        let busy = |_| Error::TooMany { what: "reports", retry_after_s: 5 };
+        let _turn = UNDER_WAY.try_acquire().map_err(busy)?;
+        let mut tx = transaction::look(&app.db, PATIENCE_S).await?;
+        let answer = question.answer(&mut tx, report).await?;
+        tx.commit().await?;
+        return Ok(Json(answer).into_response());
     }
     let permit = csv::begin()?;
     let (mut sheet, reader) = csv::sheet(answer::header(report))?;

@@ -112,10 +112,10 @@ async fn download(State(app): State<App>, caller: Caller, mut params: ListParams
     caller.may(Permission::ReportRead)?;
     let zone = zone(params.take("timezone")?)?;
     let named = Named {
-        machines: ids(&mut params, "machines")?,
-        locations: ids(&mut params, "locations")?,
-        machine_groups: ids(&mut params, "machineGroups")?,
-        location_groups: ids(&mut params, "locationGroups")?,
+        machines: params.take_ids("machines")?,
+        locations: params.take_ids("locations")?,
+        machine_groups: params.take_ids("machineGroups")?,
+        location_groups: params.take_ids("locationGroups")?,
     };
     let period = period(params.take_nested("period1"))?;
     params.end()?;
@@ -161,11 +161,6 @@ fn cells(row: &PgRow, zone: Tz) -> sqlx::Result<Vec<Value>> {
         })
     };
     HEADER.iter().enumerate().map(cell).collect()
-}
-
-fn ids(params: &mut ListParams, name: &'static str) -> Result<Vec<i64>> {
-    let ids = params.take_all(name).iter().map(|id| id.parse()).collect::<Result<_, _>>();
-    ids.map_err(|_| Error::malformed(format!("/{name}"), "must be whole numbers"))
 }
 
 /// What the period comes out as, if it is near enough to the present.

@@ -34,7 +34,7 @@ pub async fn keep(app: App) {
         let more = match book(&app).await {
             Ok(booked) => booked == BATCH_MAX as u64,
             Err(error) => {
-                tracing::debug!(error = %error, "payments are booked later");
+                tracing::warn!(error = %error, "payments are booked later");
                 false
             }
         };

@@ -95,7 +95,8 @@ async fn summarize(
     Ok(Json(occurrences(&mut db, &whose, &caller, limit).await?))
 }
 
-/// From the sums of months. The word of the nearest group counts, as everywhere in a catalogue.
+/// From the sums of months. The word of the nearest group counts, as everywhere in a catalogue; what
+/// several types of machine call by the same code and word is one event.
 async fn occurrences(
     db: &mut PgConnection,
     whose: &Selection,
@@ -103,19 +104,19 @@ async fn occurrences(
     limit: i64,
 ) -> Result<Vec<Occurrences>> {
     const SQL: &str = r#"
-        SELECT s.code, COALESCE(word.value, i.error, s.code) AS error, s.quantity AS summary
-        FROM (SELECT code, error_identity, sum(quantity)::bigint AS quantity FROM events_rollup
+        SELECT s.code, COALESCE(word.value, i.error, s.code) AS error, sum(s.quantity)::bigint AS summary
+        FROM (SELECT code, error_identity, sum(quantity) AS quantity FROM events_rollup
               WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
                 AND ($3::bigint[] IS NULL OR location = ANY($3)) AND grain = 'month'
-              GROUP BY code, error_identity HAVING sum(quantity) > 0
-              ORDER BY quantity DESC, code COLLATE "C", error_identity LIMIT $4) s
+              GROUP BY code, error_identity HAVING sum(quantity) > 0) s
         LEFT JOIN error_identity i ON i.id = s.error_identity
         LEFT JOIN LATERAL (
             SELECT t.value FROM translation t JOIN user_group_tree g ON g.ancestor = t.user_group
             WHERE g.descendant = $5 AND t.key = i.error AND t.value <> ''
               AND t.language = (SELECT language FROM account WHERE id = $6)
             ORDER BY g.depth LIMIT 1) word ON true
-        ORDER BY s.quantity DESC, s.code COLLATE "C", s.error_identity"#;
+        GROUP BY 1, 2
+        ORDER BY summary DESC, s.code COLLATE "C", COALESCE(word.value, i.error, s.code) COLLATE "C" LIMIT $4"#;
     let rows = sqlx::query_as(SQL)
         .bind(&whose.groups)
         .bind(&whose.machines)

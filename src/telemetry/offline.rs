@@ -1,13 +1,10 @@
 //! Machines that were not heard of for too long: an alarm that ends with their next sign of life.
 
 use super::record::hot_and_archived;
-use crate::{app::App, error::Result, transaction};
+use crate::{app::App, error::Result, fleet::machine::OFFLINE, transaction};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use std::time::Duration;
-
-/// What the event is called.
-pub const CODE: &str = "CM_OFFLINE";
 
 /// How often machines are looked for that have fallen silent.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,7 +29,7 @@ pub async fn watch(app: App) {
         match notice(&app).await {
             Ok(0) => {}
             Ok(machines) => tracing::info!(machines, "machines have fallen silent"),
-            Err(error) => tracing::debug!(error = %error, "silent machines are looked for later"),
+            Err(error) => tracing::warn!(error = %error, "silent machines are looked for later"),
         }
     }
 }
@@ -65,7 +62,7 @@ pub async fn notice(app: &App) -> Result<u64> {
     let mut silent = 0;
     loop {
         let mut tx = transaction::begin(&app.db).await?;
-        let noted = sqlx::query(SQL).bind(heard_before).bind(now).bind(BATCH_MAX).bind(CODE);
+        let noted = sqlx::query(SQL).bind(heard_before).bind(now).bind(BATCH_MAX).bind(OFFLINE);
         let noted = noted.execute(&mut *tx).await?.rows_affected();
         tx.commit().await?;
         silent += noted;
@@ -76,7 +73,7 @@ pub async fn notice(app: &App) -> Result<u64> {
 }
 
 /// Ends it: the machine was heard of. The caller holds its row of presence.
-pub(crate) async fn back(
+pub(super) async fn back(
     db: &mut PgConnection,
     machine: i64,
     since: DateTime<Utc>,
@@ -90,7 +87,7 @@ pub(crate) async fn back(
     );
     const PRESENCE: &str = "UPDATE machine_presence SET offline_since = NULL WHERE machine = $1";
     for sql in RESOLVE {
-        sqlx::query(sql).bind(machine).bind(CODE).bind(since).bind(now).execute(&mut *db).await?;
+        sqlx::query(sql).bind(machine).bind(OFFLINE).bind(since).bind(now).execute(&mut *db).await?;
     }
     sqlx::query(PRESENCE).bind(machine).execute(db).await?;
     Ok(())

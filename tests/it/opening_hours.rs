@@ -21,7 +21,7 @@ async fn read(client: &Client, resource: &str, id: i64) -> Value {
 
 /// What holds for a machine, as [`hours`] has it.
 async fn holds(test: &TestApp, machine: i64) -> Value {
-    json!(opening_hours::effective(&test.app.db, machine).await.unwrap().spans)
+    json!(opening_hours::effective(&mut test.app.db.acquire().await.unwrap(), machine).await.unwrap().spans)
 }
 
 #[tokio::test]
@@ -92,12 +92,12 @@ async fn what_is_set_last_holds_down_the_tree() {
 async fn a_machine_is_open_in_the_time_of_its_location() {
     let test = TestApp::new().await;
     set(&test.user("b").await, "location", 4, hours(9)).await;
-    let effective = opening_hours::effective(&test.app.db, 41).await.unwrap();
+    let effective = opening_hours::effective(&mut test.app.db.acquire().await.unwrap(), 41).await.unwrap();
     assert_eq!(effective.zone, Tz::America__New_York);
     let open = |at: &str| effective.are_on(at.parse::<DateTime<Utc>>().unwrap());
     // A Monday in winter, five hours behind UTC.
     assert!(open("2026-11-23T14:15:00Z") && !open("2026-11-23T09:15:00Z") && !open("2026-11-23T14:30:00Z"));
-    assert!(opening_hours::effective(&test.app.db, 999).await.is_err());
+    assert!(opening_hours::effective(&mut test.app.db.acquire().await.unwrap(), 999).await.is_err());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     resource::{reach, store},
     transaction,
 };
-use sqlx::{AssertSqlSafe, PgPool, QueryBuilder};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, QueryBuilder};
 
 impl Level {
     /// What stands below and can have opening hours of its own, and which rows of its table: those
@@ -79,7 +79,7 @@ pub(super) async fn replace(db: &PgPool, group: i64, level: Level, id: i64, span
 }
 
 /// What holds for a machine: its own, or else the newest of what is set above it.
-pub async fn effective(db: &PgPool, machine: i64) -> Result<OpeningHours> {
+pub async fn effective(db: &mut PgConnection, machine: i64) -> Result<OpeningHours> {
     const ZONE: &str =
         "SELECT l.time_zone FROM machine m JOIN location l ON l.id = m.location WHERE m.id = $1";
     const SPANS: &str = "
@@ -99,7 +99,7 @@ pub async fn effective(db: &PgPool, machine: i64) -> Result<OpeningHours> {
         ON (h.machine, h.machine_group, h.location, h.location_group)
             IS NOT DISTINCT FROM (w.machine, w.machine_group, w.location, w.location_group)
         ORDER BY h.day, h.start_time";
-    let zone: Option<String> = sqlx::query_scalar(ZONE).bind(machine).fetch_optional(db).await?;
+    let zone: Option<String> = sqlx::query_scalar(ZONE).bind(machine).fetch_optional(&mut *db).await?;
     let zone = zone.ok_or(Error::NotFound("machine"))?;
     let spans = sqlx::query_as(SPANS).bind(machine).fetch_all(db).await?;
     Ok(OpeningHours { spans, zone: terms::zone(&zone) })

@@ -24,7 +24,7 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ pub struct Courier {
     client: OnceLock<Result<Https, String>>,
     /// Deliveries under way at once.
     pub(super) hands: Semaphore,
+    /// Turns under way at once: more could not deliver, and each keeps what it is to deliver in memory.
+    pub(super) turns: Arc<Semaphore>,
     private_addresses: bool,
     connect: Duration,
     whole: Duration,
@@ -59,6 +61,7 @@ impl Courier {
         Self {
             client: OnceLock::new(),
             hands: Semaphore::new(config.integration_parallel_max.clamp(1, Semaphore::MAX_PERMITS)),
+            turns: Arc::new(Semaphore::new(config.integration_parallel_max.clamp(1, Semaphore::MAX_PERMITS))),
             private_addresses: config.integration_private_addresses,
             connect: Duration::from_secs(config.integration_connect_s),
             whole: Duration::from_secs(config.integration_timeout_s),

@@ -24,7 +24,10 @@ use futures_util::{StreamExt, stream};
 use policy::{Attempt, FAILURES_MAX, Verdict};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use store::{Delivery, Turn};
@@ -62,13 +65,18 @@ pub async fn work(app: App) {
     }
 }
 
-/// Begins a turn with each integration that has something to be told.
+/// Begins turns with integrations that have something to be told, as far as there is room: the others
+/// are left to servers that have some.
 async fn begin_turns(app: &App) -> Result<()> {
     while !app.stop.is_cancelled()
+        && let Ok(place) = Arc::clone(&app.courier.turns).try_acquire_owned()
         && let Some(turn) = store::claim(app).await?
     {
         let app_of_turn = app.clone();
-        app.tasks.spawn(async move { take(&app_of_turn, turn).await });
+        app.tasks.spawn(async move {
+            take(&app_of_turn, turn).await;
+            drop(place);
+        });
     }
     Ok(())
 }
@@ -100,6 +108,8 @@ struct Round<'a> {
     failures: AtomicI64,
     /// When the next delivery may start.
     pace: Mutex<Instant>,
+    /// The lane that was begun last: the next turn begins behind it, so that none waits for ever.
+    reached: AtomicI64,
 }
 
 impl<'a> Round<'a> {
@@ -113,6 +123,7 @@ impl<'a> Round<'a> {
             halted: AtomicBool::new(false),
             failures: AtomicI64::new(turn.failures),
             pace: Mutex::new(now),
+            reached: AtomicI64::new(turn.last_lane),
             turn,
         }
     }
@@ -159,7 +170,7 @@ impl<'a> Round<'a> {
             }
             fault?;
         }
-        self.turn.end(self.app, last_lane).await
+        self.turn.end(self.app, self.reached.load(Ordering::Relaxed)).await
     }
 
     /// Delivers one after the other, for as long as all goes well.
@@ -169,7 +180,11 @@ impl<'a> Round<'a> {
                 return Ok(());
             }
             let Ok(_hand) = self.app.courier.hands.acquire().await else { return Ok(()) };
-            if self.is_over() || !self.deliver(delivery).await? {
+            if self.is_over() {
+                return Ok(());
+            }
+            self.reached.store(delivery.lane, Ordering::Relaxed);
+            if !self.deliver(delivery).await? {
                 return Ok(());
             }
         }

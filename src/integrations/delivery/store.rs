@@ -115,13 +115,17 @@ impl Turn {
         attempt: &Attempt,
         recovered: bool,
     ) -> Result<()> {
-        const WELL: &str = "UPDATE integration SET failures = 0, paused_until = NULL, problem = NULL WHERE id = $1 AND failures > 0";
-        let mut tx = transaction::begin(&app.db).await?;
-        settle(&mut tx, delivery, Some("delivered"), attempt, None, app.clock.now()).await?;
+        // What another lane has paused or stopped in this very turn stays so.
+        const WELL: &str = "
+            UPDATE integration SET failures = 0, paused_until = NULL, problem = NULL
+            WHERE id = $1 AND failures > 0 AND state = 'running'";
+        let mut db = app.db.acquire().await?;
+        // By itself: what was acknowledged does not hang on who holds the integration.
+        settle(&mut db, delivery, Some("delivered"), attempt, None, app.clock.now()).await?;
         if recovered {
-            sqlx::query(WELL).bind(self.id).execute(&mut *tx).await?;
+            sqlx::query(WELL).bind(self.id).execute(&mut *db).await?;
         }
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
     /// Notes that there is nothing to deliver.
@@ -142,8 +146,9 @@ impl Turn {
         const COUNT: &str = "UPDATE integration SET failures = failures + 1 WHERE id = $1 RETURNING failures";
         let now = app.clock.now();
         let mut tx = transaction::begin(&app.db).await?;
-        settle(&mut tx, delivery, state, attempt, wait.map(|wait| now + wait), now).await?;
+        // The integration first, as those do who restart or delete it.
         let failures: Option<i64> = sqlx::query_scalar(COUNT).bind(self.id).fetch_optional(&mut *tx).await?;
+        settle(&mut tx, delivery, state, attempt, wait.map(|wait| now + wait), now).await?;
         tx.commit().await?;
         Ok(failures.unwrap_or_default())
     }

@@ -86,8 +86,8 @@ pub async fn undo(
             SELECT key, voucher, campaign, machine, $2, $3, order_id, amount_off, $4, currency, $5, $6 \
             FROM redemption WHERE key = $1 \
             RETURNING key, machine, location, amount_off, currency, occurred_at) \
-         INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at, rolled_back) \
-         SELECT machine, location, -amount_off, currency, key, occurred_at, true FROM undone",
+         INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at) \
+         SELECT machine, location, -amount_off, currency, key, occurred_at FROM undone",
     )
     .bind(key)
     .bind(device.location)

@@ -1,5 +1,5 @@
 -- What each product brought in.
-SELECT s.product, COALESCE(p.name, s.name), p.internal_ref, s.revenue, s.quantity, s.currency
+SELECT s.product, COALESCE(p.name, s.name), p.report_name, s.revenue, s.quantity, s.currency
 FROM (SELECT NULLIF(product, 0) AS product, (array_agg(name ORDER BY at DESC, name))[1] AS name, currency,
              sum(quantity)::bigint AS quantity, sum(revenue)::bigint AS revenue
       FROM named

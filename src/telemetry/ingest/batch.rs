@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+/// An item as it is sent at most: ten thousand characters, each as two escapes, and the rest. What is
+/// larger is not even read, since it would take many times as much memory.
+const ITEM_MAX_BYTES: usize = 256 << 10;
+
 /// What became of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +57,11 @@ impl<T: Item> Batch<T> {
     pub(super) fn read(items: &[Box<RawValue>], now: DateTime<Utc>) -> Self {
         let mut batch = Self { items: Vec::with_capacity(items.len()), receipts: Vec::new() };
         for (index, raw) in items.iter().enumerate() {
+            if raw.get().len() > ITEM_MAX_BYTES {
+                let errors = vec![Issue::at(format!("/{index}"), "is too large")];
+                batch.receipts.push(Receipt { remote: number_of(raw), status: Status::Invalid, errors });
+                continue;
+            }
             let (remote, issues) = match parse::<T>(raw.get().as_bytes()) {
                 Ok(item) => {
                     let (remote, issues) = (Some(item.remote()), item.issues(now));

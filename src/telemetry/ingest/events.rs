@@ -48,16 +48,17 @@ impl Known {
         })
     }
 
-    /// The first field in which what is sent now is not what was kept; whether it has ended apart.
-    fn contradiction(&self, event: &Event) -> Option<&'static str> {
+    /// The first field in which what is sent now is not what was kept; whether it has ended apart. What is
+    /// not said is not compared: an end may come without the rest.
+    fn contradiction(&self, item: &EventItem, event: &Event) -> Option<&'static str> {
         let end = (event.duration, event.resolved_at);
         if self.occurred_at != event.occurred_at {
             Some("/occurredAt")
         } else if self.code != event.code {
             Some("/code")
-        } else if self.kind != event.kind {
+        } else if item.kind.is_some() && self.kind != event.kind {
             Some("/type")
-        } else if self.extra_data != event.extra_data {
+        } else if event.extra_data.is_some() && self.extra_data != event.extra_data {
             Some("/extraData")
         } else if self.has_ended() && end != (None, None) && end != (self.duration, self.resolved_at) {
             Some(if self.resolved_at == event.resolved_at { "/duration" } else { "/resolvedAt" })
@@ -121,7 +122,7 @@ pub(super) fn judge(batch: &mut Batch<EventItem>, diary: &mut Diary) -> Harvest 
             harvest.events.push(event);
             continue;
         };
-        if let Some(pointer) = known.contradiction(&event) {
+        if let Some(pointer) = known.contradiction(&item, &event) {
             batch.contradicts(index, pointer);
             continue;
         }

@@ -10,15 +10,14 @@ use super::{
 use crate::{
     app::App,
     crash,
-    error::{Error, Result},
+    error::Result,
     gateway::station,
     http::{Caller, Json, Message, Path, caller::Permission},
     resource::{Text, Whole},
-    telemetry::{offline, sender::Sender},
+    telemetry::sender::Sender,
     transaction,
 };
 use axum::extract::State;
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
@@ -153,22 +152,12 @@ async fn send_heartbeat(
 ) -> Result<Json<Message>> {
     // What is not said stays as it was said before.
     const SQL: &str = "
-        INSERT INTO machine_presence AS p (machine, seen_at, gateway_version, gateway_uptime)
-        SELECT id, $2, $3, $4 FROM machine WHERE id = $1
-        ON CONFLICT (machine) DO UPDATE SET seen_at = GREATEST(p.seen_at, excluded.seen_at),
-            gateway_version = COALESCE(excluded.gateway_version, p.gateway_version),
-            gateway_uptime = COALESCE(excluded.gateway_uptime, p.gateway_uptime)
-        RETURNING offline_since";
+        UPDATE machine_presence SET gateway_version = COALESCE($2, gateway_version),
+            gateway_uptime = COALESCE($3, gateway_uptime) WHERE machine = $1";
     caller.may(Permission::GatewayUse)?;
-    let machine = station::named(&app, &caller, &hostname).await?;
-    let now = app.clock.now();
-    let mut tx = transaction::begin(&app.db).await?;
-    let beat = sqlx::query_scalar(SQL).bind(machine).bind(now).bind(body.version.map(|version| version.0));
-    let since: Option<Option<DateTime<Utc>>> =
-        beat.bind(body.uptime.map(|uptime| uptime.0)).fetch_optional(&mut *tx).await?;
-    if let Some(since) = since.ok_or(Error::NotFound("machine"))? {
-        offline::back(&mut tx, machine, since, now).await?;
-    }
+    let (mut tx, sender) = begin(&app, &caller, &hostname).await?;
+    let beat = sqlx::query(SQL).bind(sender.machine).bind(body.version.map(|version| version.0));
+    beat.bind(body.uptime.map(|uptime| uptime.0)).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(Message::json("heartbeat taken down"))
 }

@@ -61,4 +61,5 @@ async fn each_alert_is_told_exactly_once_whoever_dies() {
     let pending = "SELECT (SELECT count(*) FROM alert_notice) + (SELECT count(*) FROM alert_look)";
     assert_eq!(sqlx::query_scalar::<_, i64>(pending).fetch_one(&db).await.unwrap(), 0);
     assert!(machines.iter().all(|machine| told(machine) == 1), "nobody is told twice");
+    assert!(sent(folder.path()).iter().all(|mail| mail.contains("- Heard: ")), "no mail says nothing");
 }

@@ -196,6 +196,21 @@ async fn charts_show_what_is_worked_out_from_the_rows() {
     }
     payments_and_events(&test).await;
     machines(&test).await;
+    what_has_changed(&test).await;
+}
+
+/// What no row has any more is in no sum, either.
+async fn what_has_changed(test: &TestApp) {
+    sqlx::query("UPDATE payment_transaction SET report_group = 'C'").execute(&test.app.db).await.unwrap();
+    let grouped =
+        json!({"select": [{"expr": "reportGroup"}, {"expr": "quantity", "op": "sum"}], "from": "payments"});
+    compare(
+        test,
+        grouped,
+        "SELECT jsonb_build_object('reportGroup', 'C', 'quantity', count(*))
+         FROM payment_transaction WHERE NOT exclude AND user_group IN (2, 3)",
+    )
+    .await;
 }
 
 /// Asks something of rows and of a chart.

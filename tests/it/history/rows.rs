@@ -23,12 +23,13 @@ const ROWS: &str = "
         (2, 2, 21, 2, 2, '2026-07-01T06:06:17Z', 'Europe/Amsterdam', 'cash', 'cash', 20, 'EUR', false, '2026-01-01Z', '2026-01-01Z'),
         (3, 2, 21, 2, 2, '2026-07-01T06:06:17Z', 'Europe/Amsterdam', 'card', 'cashless', 10, 'EUR', false, '2026-01-01Z', '2026-01-01Z'),
         (4, 4, 41, 4, 4, '2026-07-03T06:06:17Z', 'America/New_York', 'cash', 'cash', 99, 'USD', false, '2026-01-01Z', '2026-01-01Z');
+    INSERT INTO error_identity (id, user_group, machine_type, error) VALUES (90, 1, 2, 'jam');
     INSERT INTO machine_log (id, remote, machine, location, user_group, occurred_at, time_zone, code, error_identity,
         type, duration, extra_data, resolved_at, created_at, updated_at)
     VALUES
         (1, 1, 21, 2, 2, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'CM_REBOOT', NULL, 1, NULL, '{\"uptime\": 67}', NULL, '2026-01-01Z', '2026-01-01Z'),
         (2, 2, 21, 2, 2, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'E42', 1, 3, NULL, NULL, NULL, '2026-01-01Z', '2026-01-01Z'),
-        (3, 3, 22, 2, 2, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'E42', 1, 2, 60, NULL, '2026-03-12T04:37:58Z', '2026-01-01Z', '2026-01-01Z'),
+        (3, 3, 22, 2, 2, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'E42', 90, 2, 60, NULL, '2026-03-12T04:37:58Z', '2026-01-01Z', '2026-01-01Z'),
         (4, 4, 31, 3, 3, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'E7', NULL, 2, NULL, NULL, NULL, '2026-01-01Z', '2026-01-01Z'),
         (5, NULL, 32, 3, 3, '2026-03-12T04:36:58Z', 'Europe/Amsterdam', 'CM_OFFLINE', NULL, 3, NULL, NULL, NULL, '2026-01-01Z', '2026-01-01Z'),
         (6, 6, 41, 4, 4, '2026-03-12T04:36:58Z', 'America/New_York', 'E42', 1, 3, NULL, NULL, NULL, '2026-01-01Z', '2026-01-01Z');

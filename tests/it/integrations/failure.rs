@@ -5,7 +5,8 @@ use super::{
     endpoint::{Endpoint, Received, Reply},
     integrate, sell, server,
 };
-use crate::{client::Client, pair::becomes};
+use crate::{app::TestApp, client::Client, pair::becomes};
+use scrip::integrations::delivery::take_one;
 use serde_json::{Value, json};
 
 fn sales(received: &[Received]) -> Vec<i64> {
@@ -14,6 +15,31 @@ fn sales(received: &[Received]) -> Vec<i64> {
 
 async fn shown(client: &Client, id: i64) -> Value {
     client.get(&format!("/integration/{id}")).await.expect(200)
+}
+
+#[tokio::test]
+async fn the_next_turn_begins_behind_the_machine_that_was_told_last() {
+    let open = TestApp::builder().config(|config| {
+        config.integration_plain_http = true;
+        config.integration_private_addresses = true;
+        config.integration_turn_s = 1;
+        config.integration_each_parallel_max = 1;
+    });
+    let test = open.build().await;
+    let (a, db) = (test.user("a").await, &test.app.db);
+    let endpoint = Endpoint::new().await;
+    let (id, _) = integrate(&a, &endpoint, "Books", json!({"throttle": 400})).await;
+    for machine in [21, 22, 31] {
+        sell(db, machine, 20).await;
+    }
+    assert!(take_one(&test.app).await.unwrap());
+    let told = endpoint.take().last().map(Received::machine);
+    let reached: i64 = sqlx::query_scalar("SELECT last_lane FROM integration WHERE id = $1")
+        .bind(id)
+        .fetch_one(db)
+        .await
+        .unwrap();
+    assert_eq!((told, reached), (Some(21), 21), "those that had no turn yet come first in the next");
 }
 
 #[tokio::test]

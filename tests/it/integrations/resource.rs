@@ -80,6 +80,7 @@ async fn an_integration_belongs_to_a_group_and_keeps_its_secret() {
         (json!({"from": "2026-01-01T00:00:00Z"}), "/to"),
         (json!({"from": "2026-01-02T00:00:00Z", "to": "2026-01-02T00:00:00Z"}), "/to"),
         (json!({"from": "2026-01-01T00:00:00Z", "ids": []}), "/ids"),
+        (json!({"from": "-200000-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}), "/from"),
         (json!({"ids": [1, "x"]}), "/ids/1"),
         (json!({"ids": [i64::MAX]}), "/ids/0"),
         (json!({"all": true}), "/all"),

@@ -178,7 +178,7 @@ impl Event {
 /// Name, reference, barcode and name in reports of what was sold.
 fn product(sale: &Sale) -> [Option<&str>; 4] {
     match sale.product {
-        Some(901) => [Some("Espresso"), Some("REF"), Some("4006381333931"), Some("Coffee")],
+        Some(901) => [Some("Espresso"), Some("Coffee"), Some("4006381333931"), Some("Coffee")],
         Some(902) => [Some("Mocha"), None, None, None],
         _ => [Some(&sale.name), None, None, None],
     }
