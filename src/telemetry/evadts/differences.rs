@@ -54,6 +54,9 @@ fn counters_begin_again_behind_eight_digits() {
     let before = counters((99_999_998, 99_999_900), (0, 0));
     let after = Sold::between(&before, &counters((1, 350), (0, 0)));
     assert_eq!((after.number(), after.value(), after.set_back.is_empty()), (3, 450, true));
+    // It may be read at 0 exactly.
+    let after = Sold::between(&before, &counters((99_999_999, 0), (0, 0)));
+    assert_eq!((after.number(), after.value()), (1, 100));
 }
 
 #[test]

@@ -124,7 +124,8 @@ impl Between<'_> {
         let value = match (before.value, after.value) {
             _ if number == 0 => 0,
             // A machine that counts vends alone says 0 for what they brought.
-            (_, None | Some(0)) | (None, Some(_)) => by_price,
+            (_, None) | (None, Some(_)) | (Some(0), Some(0)) => by_price,
+            (Some(_), Some(0)) if anew => by_price,
             (Some(_), Some(after)) if anew => after,
             (Some(before), Some(after)) => match went(before, after, self.ceiling) {
                 Went::On(value) => value,
