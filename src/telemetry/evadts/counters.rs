@@ -196,9 +196,31 @@ impl Counters {
         }
     }
 
+    /// Vends since the machine was set up, as far as it says.
+    pub fn vends(&self) -> i64 {
+        let numbers = self.products.values().filter_map(|selection| selection.paid.number);
+        numbers.fold(0, i64::saturating_add).max(self.paid.number.unwrap_or(0))
+    }
+
+    /// Why these don't go on from those before, if they can't.
+    pub fn breaks_with(&self, before: &Self) -> Option<String> {
+        let (was, is) = (&before.serial, &self.serial);
+        if !was.is_empty() && !is.is_empty() && was != is {
+            return Some(format!(
+                "the serial number was {was:?}, and is {is:?}: another machine begins to count"
+            ));
+        }
+        let (was, is) = (&before.currency, &self.currency);
+        (was != is).then(|| format!("the currency was {was}, and is {is}: the machine begins to count again"))
+    }
+
     /// Takes over what this report leaves out from the one before it: a report may have been cut off, and
-    /// what it lacks is counted on with the next.
-    pub fn carry(&mut self, before: &Self) {
+    /// what it lacks is counted on with the next. Events stand behind the counters: where there are none,
+    /// and no end of the report either, those that last are taken to do so still.
+    pub fn carry(&mut self, before: &Self, ended: bool) {
+        if self.breaks_with(before).is_some() {
+            return;
+        }
         let or = |count: &mut Counted, before: Counted| {
             if *count == Counted::default() {
                 *count = before;
@@ -214,8 +236,10 @@ impl Counters {
             or(&mut own.paid, selection.paid);
             or(&mut own.free, selection.free);
         }
+        let is_silent = !ended && self.events.is_empty();
         for (code, then) in &before.events {
-            self.events.entry(code.clone()).or_insert(Happening { active: false, ..*then });
+            let active = is_silent && then.active;
+            self.events.entry(code.clone()).or_insert(Happening { active, ..*then });
         }
     }
 }
@@ -244,6 +268,40 @@ mod tests {
         }
         for said in ["", "49", "0049", "ZZZ", "1000", "\u{20ac}"] {
             assert_eq!(currency(said), None, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_is_as_it_was() {
+        let count = |number| Counted { number: Some(number), value: None };
+        let cola = |number| [("11".to_owned(), Selection { paid: count(number), ..Selection::default() })];
+        let before = Counters {
+            serial: "1".into(),
+            paid: count(9),
+            products: cola(9).into(),
+            events: [("EOA".to_owned(), Happening { count: Some(3), active: true })].into(),
+            ..Counters::default()
+        };
+        let carried = |counters: &Counters, ended| {
+            let mut counters = counters.clone();
+            counters.carry(&before, ended);
+            counters
+        };
+        let cut = Counters { paid: count(12), ..Counters::default() };
+        let on = carried(&cut, false);
+        assert_eq!((on.paid, &on.products, &on.events), (count(12), &before.products, &before.events));
+        assert_eq!(on.vends(), 12);
+        // It tells that nothing lasts, by its end or by other events.
+        let other = [("EGS".to_owned(), Happening { count: Some(1), active: false })];
+        let told = Counters { events: other.into(), ..cut.clone() };
+        for over in [carried(&cut, true), carried(&told, false)] {
+            assert_eq!(over.events["EOA"], Happening { count: Some(3), active: false });
+        }
+        // Nothing is taken over from another machine, or in another currency.
+        for another in
+            [Counters { serial: "2".into(), ..cut.clone() }, Counters { currency: "USD".into(), ..cut }]
+        {
+            assert_eq!(carried(&another, false), another);
         }
     }
 

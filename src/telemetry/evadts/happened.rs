@@ -7,14 +7,8 @@
 //! the unit, and an issue anywhere else. What is over when it is read is a message.
 
 use super::{counters::Counters, format::Occurrence};
-use crate::telemetry::record::Event;
-use chrono::{DateTime, TimeDelta, Utc};
-
-/// Characters of a code at most.
-const CODE_MAX: usize = 200;
-
-/// What may lie in the future, by a clock that is wrong.
-pub(super) const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+use crate::telemetry::{ingest::item::flaw_of_time, record::Event};
+use chrono::{DateTime, Utc};
 
 /// Units that nothing can be sold without: control, hot drinks, brewer, water, cold drinks, refrigeration.
 const VITAL: &str = "CDEFHO";
@@ -41,7 +35,7 @@ fn event(code: &str, occurred_at: DateTime<Utc>, kind: i16) -> Event {
     Event {
         remote: None,
         occurred_at,
-        code: code.chars().take(CODE_MAX).collect(),
+        code: code.to_owned(),
         kind,
         duration: None,
         resolved_at: None,
@@ -49,8 +43,8 @@ fn event(code: &str, occurred_at: DateTime<Utc>, kind: i16) -> Event {
     }
 }
 
-/// The occurrences with a date, in the machine's zone. Without one nobody could tell whether an occurrence
-/// is the same as in the read before.
+/// The occurrences with a date that can be, in the machine's zone. Without one nobody could tell whether an
+/// occurrence is the same as in the read before.
 pub fn occurrences(
     of: &[Occurrence],
     now: DateTime<Utc>,
@@ -61,7 +55,7 @@ pub fn occurrences(
         let mut event = event(&occurrence.code, at, MESSAGE);
         event.duration = occurrence.minutes.map(|minutes| minutes.min(1_000_000) * 60);
         event.extra_data = Some(occurrence.note.clone()).filter(|note| !note.is_empty());
-        (at <= now + AHEAD_MAX).then_some(event)
+        flaw_of_time(at, now).is_none().then_some(event)
     });
     dated.collect()
 }
@@ -130,6 +124,21 @@ mod tests {
         for code in ["EAA", "EGS", "EIN", "ELA_12", "OBC", "EC_1", "E", "", "\u{e9}"] {
             assert_eq!(lasting(code), ISSUE, "{code}");
         }
+    }
+
+    #[test]
+    fn occurrences_have_a_date_that_can_be() {
+        let of = |day: &str| Occurrence {
+            code: "EGS".to_owned(),
+            at: Some(day.parse::<chrono::NaiveDate>().unwrap().into()),
+            minutes: Some(5),
+            note: String::new(),
+        };
+        let read = ["1999-12-31", "2000-01-01", "2026-11-24", "2026-11-25", "9999-01-01"].map(of);
+        let now = "2026-11-24T00:00:00Z".parse().unwrap();
+        let events = occurrences(&read, now, |civil| civil.and_utc());
+        let days: Vec<_> = events.iter().map(|event| event.occurred_at.date_naive().to_string()).collect();
+        assert_eq!(days, ["2000-01-01", "2026-11-24", "2026-11-25"]);
     }
 
     #[test]

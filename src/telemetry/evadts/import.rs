@@ -4,15 +4,16 @@ use super::{
     counters::{Counted, Counters},
     format::{self, Fault, Reading},
     happened,
+    place::{Placed, place},
     products::product,
-    sold::Sold,
-    store::{self, Arrived, Product, Read},
+    store::{self, Arrived, Product},
     vends::{self, Vend},
 };
 use crate::{
     app::App,
     error::{Error, Issue, Result},
     telemetry::{
+        ingest::item::AHEAD_MAX,
         record::{self, Event, Of, Payment, Sale},
         sender::Sender,
     },
@@ -30,6 +31,9 @@ const NAMELESS: &str = "Vend";
 
 /// Years before this are a clock that was never set.
 const FIRST_YEAR: i32 = 2000;
+
+/// The status of a file that is not refused.
+const IMPORTED: &str = "imported";
 
 /// What became of one report in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,7 +108,8 @@ fn read(file: &[u8]) -> Result<Contents, Vec<Fault>> {
     Ok(Contents { readings, segments, all_checked: reports.iter().all(|report| report.checked) })
 }
 
-/// Imports a file that a machine's gateway has sent. A refused one is kept too, and says so each time.
+/// Imports a file that a machine's gateway has sent. A refused one is kept too, and is read again each time
+/// it comes: some day it may be understood.
 pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imported> {
     let reading = move || {
         let sha256 = Sha256::digest(&file);
@@ -127,7 +132,7 @@ pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imp
             }
             Err(Error::Invalid(issues))
         }
-        (Ok(_), Some(known)) => {
+        (Ok(_), Some(known)) if known.status == IMPORTED => {
             let summary = known.summary.map(serde_json::from_value).transpose().map_err(Error::fault)?;
             Ok(Imported {
                 id: known.id,
@@ -136,7 +141,7 @@ pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imp
                 summary: summary.unwrap_or_default(),
             })
         }
-        (Ok(read), None) => {
+        (Ok(read), _) => {
             let checksum = if read.all_checked { "ok" } else { "absent" };
             let id = store::keep(&mut tx, &arrived, checksum).await?;
             let summary = Import::new(&mut tx, &sender, id).await?.all(read).await?;
@@ -157,14 +162,6 @@ struct Import<'a> {
     zone: Tz,
     products: Vec<Product>,
     summary: Summary,
-}
-
-/// A read at its place among the others.
-struct Placed {
-    read: Read,
-    before: Option<Read>,
-    sold: Sold,
-    is_late: bool,
 }
 
 impl<'a> Import<'a> {
@@ -195,13 +192,12 @@ impl<'a> Import<'a> {
         let first = NaiveDateTime::from(chrono::NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 2)?);
         let shown = reading.clocks.iter().flatten().filter(|civil| **civil >= first);
         let instants = shown.map(|civil| self.instant(*civil));
-        instants.filter(|at| *at <= self.sender.now + happened::AHEAD_MAX).max()
+        instants.filter(|at| *at <= self.sender.now + AHEAD_MAX).max()
     }
 
     async fn one(&mut self, clock: Option<DateTime<Utc>>, reading: &Reading) -> Result<()> {
-        let counters = Counters::of(reading, &self.sender.facts.currency);
-        let placed = self.place(clock.unwrap_or(self.sender.now), counters).await?;
-        let Placed { read, before, sold, is_late } = &placed;
+        let placed = place(self.db, self.sender, clock.unwrap_or(self.sender.now), reading).await?;
+        let Placed { read, before, sold, is_late, .. } = &placed;
         store::keep_read(self.db, self.audit, self.sender.machine, read).await?;
         let mut told = ReadSummary {
             read_at: read.read_at,
@@ -217,12 +213,12 @@ impl<'a> Import<'a> {
         }
         // What it sends itself is not to be there twice: what is missing of it shows.
         if self.sender.synced.sales.is_some() {
-            if let Some(before) = before {
-                told.reported = Some(self.reported(before, read).await?);
+            if let Some(since) = placed.since {
+                told.reported = Some(self.reported(since, &placed).await?);
             }
         } else if !sold.lines.is_empty() {
             match vends::vends(sold) {
-                Ok(vends) => self.sell(&vends, read).await?,
+                Ok(vends) => self.sell(&vends, &placed).await?,
                 Err(doubt) => told.notes.push(doubt),
             }
         }
@@ -235,54 +231,16 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Finds the place of a read, and with it what was sold.
-    async fn place(&mut self, read_at: DateTime<Utc>, mut counters: Counters) -> Result<Placed> {
-        let machine = self.sender.machine;
-        let before = store::before(self.db, machine, read_at).await?;
-        let after = store::after(self.db, machine, read_at).await?;
-        if let Some(before) = &before {
-            counters.carry(&before.counters);
-        }
-        let since = |before: &Read, counters: &Counters| Sold::between(&before.counters, counters);
-        let Some(after) = after else {
-            let sold = before.as_ref().map(|before| since(before, &counters)).unwrap_or_default();
-            return Ok(Placed { read: Read { read_at, counters }, before, sold, is_late: false });
-        };
-        // It comes late: what was sold by then was counted with the read behind it, unless the machine
-        // began to count anew in between.
-        let was_set_back = Sold::between(&counters, &after.counters).anew;
-        if let Some(before) = before.as_ref().filter(|_| was_set_back) {
-            let sold = since(before, &counters);
-            if !sold.anew && since(before, &after.counters).anew {
-                let read = Read { read_at, counters };
-                return Ok(Placed { read, before: None, sold, is_late: true });
-            }
-        }
-        // Or its clock was put back: then it goes on from the newest read of all.
-        let newest = store::before(self.db, machine, self.sender.now + happened::AHEAD_MAX).await?;
-        if let Some(newest) = newest.filter(|_| was_set_back) {
-            let mut sold = since(&newest, &counters);
-            if !sold.anew && sold.number() > 0 {
-                counters.carry(&newest.counters);
-                sold.notes.push("the machine's clock was put back".into());
-                let read = Read { read_at: newest.read_at, counters };
-                return Ok(Placed { read, before: Some(newest), sold, is_late: false });
-            }
-        }
-        let sold = Sold::default();
-        Ok(Placed { read: Read { read_at, counters }, before: None, sold, is_late: true })
-    }
-
     /// What the machine has sent itself between two reads.
-    async fn reported(&mut self, before: &Read, read: &Read) -> Result<Counted> {
-        let (machine, currency) = (self.sender.machine, &read.counters.currency);
-        let sum = store::reported(self.db, machine, before.read_at, read.read_at, currency).await?;
+    async fn reported(&mut self, since: DateTime<Utc>, placed: &Placed) -> Result<Counted> {
+        let (machine, currency) = (self.sender.machine, &placed.read.counters.currency);
+        let sum = store::reported(self.db, machine, since, placed.sold_at, currency).await?;
         Ok(Counted { number: Some(sum.0), value: Some(sum.1) })
     }
 
     /// Writes vends down as sales, each with its payment.
-    async fn sell(&mut self, vends: &[Vend], read: &Read) -> Result<()> {
-        let sales: Vec<Sale> = vends.iter().map(|vend| self.sale(vend, read)).collect();
+    async fn sell(&mut self, vends: &[Vend], placed: &Placed) -> Result<()> {
+        let sales: Vec<Sale> = vends.iter().map(|vend| self.sale(vend, placed)).collect();
         let ids = record::sales(self.db, self.sender, &sales).await?;
         let paid = vends.iter().zip(&sales).zip(&ids).filter_map(|((vend, sale), id)| {
             Some(Payment {
@@ -301,22 +259,23 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    fn sale(&self, vend: &Vend, read: &Read) -> Sale {
+    fn sale(&self, vend: &Vend, placed: &Placed) -> Sale {
+        let counters = &placed.read.counters;
         let selection = vend.selection.as_deref();
-        let said = selection.and_then(|selection| read.counters.products.get(selection));
+        let said = selection.and_then(|selection| counters.products.get(selection));
         let said = said.and_then(|said| said.name.as_deref());
         let product = selection.and_then(|selection| product(&self.products, selection, said));
         let name = product.map(|product| product.name.as_str()).or(said).or(selection).unwrap_or(NAMELESS);
         Sale {
             remote: None,
-            occurred_at: read.read_at,
+            occurred_at: placed.sold_at,
             product: product.map(|product| product.id),
             name: name.to_owned(),
             internal_ref: product.and_then(|product| product.report_name.clone()),
             barcode: product.and_then(|product| product.barcode.clone()),
             price: vend.price,
             original_price: vend.original_price,
-            currency: read.counters.currency.clone(),
+            currency: counters.currency.clone(),
             token: None,
             salestype: None,
             pricelist: vend.list,

@@ -6,10 +6,13 @@
 //! there the two are compared, so that what was lost on the way shows.
 
 pub mod counters;
+#[cfg(test)]
+mod differences;
 pub mod format;
 pub mod happened;
 mod http;
 pub mod import;
+mod place;
 mod products;
 pub mod sold;
 mod store;

@@ -1,7 +1,7 @@
 //! What was sold between two reads: the difference of their counters.
 
 use super::counters::{CEILING, Counted, Counters, Selection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was sold alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,8 @@ pub struct Sold {
     pub lines: BTreeMap<Line, Amount>,
     /// By means of payment, of the whole machine.
     pub means: BTreeMap<String, Amount>,
-    /// Whether some counter started anew in between.
-    pub anew: bool,
+    /// Selections that began to count vends anew in between; none stands for the machine's own totals.
+    pub set_back: BTreeSet<Option<String>>,
     /// What is odd about it.
     pub notes: Vec<String>,
 }
@@ -79,14 +79,8 @@ impl Sold {
     /// What was sold from one read to the next.
     pub fn between(before: &Counters, after: &Counters) -> Self {
         let mut sold = Self::default();
-        if !before.serial.is_empty() && !after.serial.is_empty() && before.serial != after.serial {
-            let change = format!("the serial number was {:?}, and is {:?}", before.serial, after.serial);
-            sold.notes.push(format!("{change}: another machine begins to count"));
-            return sold;
-        }
-        if before.currency != after.currency {
-            let change = format!("the currency was {}, and is {}", before.currency, after.currency);
-            sold.notes.push(format!("{change}: the machine begins to count again"));
+        if let Some(why) = after.breaks_with(before) {
+            sold.notes.push(why);
             return sold;
         }
         // Amounts with other decimals start again elsewhere: none is taken to have done so then.
@@ -99,38 +93,67 @@ impl Sold {
 
     /// How many vends it is.
     pub fn number(&self) -> i64 {
-        self.lines.values().map(|amount| amount.number).sum()
+        self.lines.values().map(|amount| amount.number).fold(0, i64::saturating_add)
     }
 
     /// What was paid for them.
     pub fn value(&self) -> i64 {
-        self.lines.values().map(|amount| amount.value).sum()
+        self.lines.values().map(|amount| amount.value).fold(0, i64::saturating_add)
+    }
+
+    /// What was given away, or what was not.
+    fn told(&self, is_free: bool) -> Amount {
+        let lines = self.lines.iter().filter(|(line, _)| (line.paid == Paid::Free) == is_free);
+        lines.fold(Amount::default(), |sum, (_, amount)| Amount {
+            number: sum.number.saturating_add(amount.number),
+            value: sum.value.saturating_add(amount.value),
+            discount: sum.discount.saturating_add(amount.discount),
+        })
     }
 }
 
 impl Between<'_> {
-    /// How far a counter of vends went on; `price` helps where amounts are not counted.
-    fn advance(&mut self, what: &str, before: Counted, after: Counted, price: Option<i64>) -> Option<Amount> {
+    /// How far a counter of vends went on, and whether it was set back; `price` helps where amounts are not
+    /// counted.
+    fn advance(&self, before: Counted, after: Counted, price: Option<i64>) -> Option<(Amount, bool)> {
         let (number, anew) = match went(before.number?, after.number?, CEILING) {
             Went::On(number) => (number, false),
             Went::Anew(number) => (number, true),
         };
-        if anew {
-            self.sold.anew = true;
-            self.sold.notes.push(format!("{what} was set back: what counts is what it shows now"));
-        }
         let by_price = number.saturating_mul(price.unwrap_or(0));
         let value = match (before.value, after.value) {
             _ if number == 0 => 0,
             // A machine that counts vends alone says 0 for what they brought.
-            (_, None | Some(0)) | (None, Some(_)) => by_price,
+            (_, None) | (None, Some(_)) | (Some(0), Some(0)) => by_price,
+            (Some(_), Some(0)) if anew => by_price,
             (Some(_), Some(after)) if anew => after,
             (Some(before), Some(after)) => match went(before, after, self.ceiling) {
                 Went::On(value) => value,
                 Went::Anew(_) => by_price,
             },
         };
-        Some(Amount { number, value, discount: 0 })
+        Some((Amount { number, value, discount: 0 }, anew))
+    }
+
+    /// The same of a counter by which vends are told: a selection's, or the machine's own.
+    fn follow(
+        &mut self,
+        what: &str,
+        selection: Option<&str>,
+        before: Counted,
+        after: Counted,
+        price: Option<i64>,
+    ) -> Option<Amount> {
+        let (amount, anew) = self.advance(before, after, price)?;
+        if anew {
+            self.sold.set_back.insert(selection.map(str::to_owned));
+            self.note_set_back(what);
+        }
+        Some(amount)
+    }
+
+    fn note_set_back(&mut self, what: &str) {
+        self.sold.notes.push(format!("{what} was set back: what counts is what it shows now"));
     }
 
     fn selections(&mut self) {
@@ -141,19 +164,21 @@ impl Between<'_> {
                 None => new.push((name, after)),
             }
         }
-        // A product that was not there before counts from 0, if the machine's total bears it out. If not,
-        // the reads before were cut off, and its count is of long ago.
+        // A product that was not there before counts from 0, if the machine's total of paid vends bears it
+        // out. If not, the reads before were cut off, and its count is of long ago.
         let total = match (self.before.paid.number, self.after.paid.number) {
             (Some(before), Some(after)) if after >= before => after - before,
             _ => 0,
         };
-        let mut left = total - self.sold.number();
+        let mut left = total - self.sold.told(false).number;
         for (name, after) in new {
             let number = after.paid.number.unwrap_or(0);
             let mut before = after.clone();
             if number <= left {
                 left -= number;
-                before.paid = Counted { number: Some(0), value: Some(0) };
+                let nothing = Counted { number: Some(0), value: Some(0) };
+                (before.paid, before.discounted) = (nothing, nothing);
+                before.parts.clear();
             }
             self.selection(name, &before, after);
         }
@@ -162,13 +187,13 @@ impl Between<'_> {
     fn selection(&mut self, name: &str, before: &Selection, after: &Selection) {
         let what = format!("the counter of {name:?}");
         let line = |paid| Line { selection: Some(name.to_owned()), paid };
-        if let Some(mut paid) = self.advance(&what, before.paid, after.paid, after.price) {
+        if let Some(mut paid) = self.follow(&what, Some(name), before.paid, after.paid, after.price) {
             paid.discount = self.discount(before, after);
             let lines = self.parts(before, after, paid);
             self.sold.lines.extend(lines.into_iter().map(|(paid, amount)| (line(paid), amount)));
         }
         let what = format!("the counter of free vends of {name:?}");
-        if let Some(free) = self.advance(&what, before.free, after.free, after.price)
+        if let Some(free) = self.follow(&what, Some(name), before.free, after.free, after.price)
             && free.number > 0
         {
             self.sold.lines.insert(line(Paid::Free), Amount { value: 0, discount: free.value, ..free });
@@ -183,24 +208,21 @@ impl Between<'_> {
     }
 
     /// What was sold of a selection by means of payment, if that adds up.
-    fn parts(&mut self, before: &Selection, after: &Selection, whole: Amount) -> Vec<(Paid, Amount)> {
+    fn parts(&self, before: &Selection, after: &Selection, whole: Amount) -> Vec<(Paid, Amount)> {
         if whole.number == 0 {
             return Vec::new();
         }
-        let notes = self.sold.notes.len();
         let mut parts: BTreeMap<Paid, Amount> = BTreeMap::new();
         for part in &after.parts {
             let same = before.parts.iter().find(|b| b.device == part.device && b.list == part.list);
             let from = same.map_or(Counted { number: Some(0), value: Some(0) }, |same| same.count);
-            if let Some(amount) = self.advance("", from, part.count, after.price)
+            if let Some((amount, _)) = self.advance(from, part.count, after.price)
                 && amount.number > 0
             {
                 parts.insert(Paid::With(part.device.clone(), part.list), amount);
             }
         }
-        // That of the whole says it all.
-        self.sold.notes.truncate(notes);
-        if parts.values().map(|part| part.number).sum::<i64>() != whole.number {
+        if parts.values().map(|part| part.number).fold(0, i64::saturating_add) != whole.number {
             return vec![(Paid::Somehow, whole)];
         }
         let mut parts: Vec<_> = parts.into_iter().collect();
@@ -210,163 +232,42 @@ impl Between<'_> {
         parts
     }
 
-    /// The machine's totals: for machines that don't count by product, and how all was paid.
+    /// The machine's totals: of vends that no selection tells, and how all was paid.
     fn totals(&mut self) {
         let (before, after) = (self.before, self.after);
-        let nobody = |paid| Line { selection: None, paid };
-        if after.products.values().all(|selection| selection.paid.number.is_none())
-            && let Some(paid) = self.advance("the counter of paid vends", before.paid, after.paid, None)
-            && paid.number > 0
+        let is_silent = |of: fn(&Selection) -> Counted| {
+            let tells_none = |counters: &Counters| counters.products.values().all(|s| of(s).number.is_none());
+            tells_none(before) || tells_none(after)
+        };
+        if is_silent(|selection| selection.paid)
+            && let Some(whole) = self.follow("the counter of paid vends", None, before.paid, after.paid, None)
         {
-            self.sold.lines.insert(nobody(Paid::Somehow), paid);
+            let told = self.sold.told(false);
+            let (number, value) = (whole.number - told.number, (whole.value - told.value).max(0));
+            self.nobodys(Paid::Somehow, Amount { number, value, discount: 0 });
         }
-        if after.products.values().all(|selection| selection.free.number.is_none())
-            && let Some(free) = self.advance("the counter of free vends", before.free, after.free, None)
-            && free.number > 0
+        if is_silent(|selection| selection.free)
+            && let Some(whole) = self.follow("the counter of free vends", None, before.free, after.free, None)
         {
-            let amount = Amount { value: 0, discount: free.value, ..free };
-            self.sold.lines.insert(nobody(Paid::Free), amount);
+            let told = self.sold.told(true);
+            let (number, discount) = (whole.number - told.number, (whole.value - told.discount).max(0));
+            self.nobodys(Paid::Free, Amount { number, value: 0, discount });
         }
         for (means, after) in &after.means {
             let from = before.means.get(means).copied().unwrap_or_default();
-            if let Some(amount) = self.advance(&format!("the counter of {means}"), from, *after, None) {
+            if let Some((amount, anew)) = self.advance(from, *after, None) {
+                if anew {
+                    self.note_set_back(&format!("the counter of {means}"));
+                }
                 self.sold.means.insert(means.clone(), amount);
             }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn counted(number: i64, value: i64) -> Counted {
-        Counted { number: Some(number), value: Some(value) }
-    }
-
-    /// A machine that sells two products and has counted so far.
-    fn counters(cola: (i64, i64), water: (i64, i64)) -> Counters {
-        let selection = |(number, value)| Selection {
-            price: Some(150),
-            paid: counted(number, value),
-            ..Selection::default()
-        };
-        let products = [("11".to_owned(), selection(cola)), ("12".to_owned(), selection(water))];
-        let paid = counted(cola.0 + water.0, cola.1 + water.1);
-        Counters {
-            ceiling: CEILING,
-            currency: "EUR".into(),
-            paid,
-            products: products.into(),
-            ..Counters::default()
-        }
-    }
-
-    fn sold(before: &Counters, after: &Counters) -> Vec<(String, i64, i64)> {
-        let lines = Sold::between(before, after).lines;
-        lines
-            .into_iter()
-            .map(|(line, amount)| (line.selection.unwrap_or_default(), amount.number, amount.value))
-            .collect()
-    }
-
-    #[test]
-    fn what_counters_went_on_by_was_sold() {
-        let before = counters((10, 1500), (5, 500));
-        assert_eq!(sold(&before, &counters((13, 1950), (5, 500))), [("11".to_owned(), 3, 450)]);
-        assert_eq!(sold(&before, &before), []);
-        // Prices are counted where amounts are not.
-        let mut vends = counters((12, 0), (5, 0));
-        assert_eq!(sold(&counters((10, 0), (5, 0)), &vends), [("11".to_owned(), 2, 300)]);
-        vends.products.get_mut("11").unwrap().paid.value = None;
-        assert_eq!(sold(&before, &vends), [("11".to_owned(), 2, 300)]);
-    }
-
-    #[test]
-    fn counters_begin_again_behind_eight_digits() {
-        let before = counters((99_999_998, 99_999_900), (0, 0));
-        let after = Sold::between(&before, &counters((1, 350), (0, 0)));
-        assert_eq!((after.number(), after.value(), after.anew), (3, 450, false));
-    }
-
-    #[test]
-    fn counters_that_were_set_back_count_for_what_they_show() {
-        let sold = Sold::between(&counters((10, 1500), (5, 500)), &counters((2, 300), (6, 600)));
-        assert_eq!((sold.number(), sold.value(), sold.anew), (3, 400, true));
-        assert!(sold.notes.iter().any(|note| note.contains("\"11\"")), "{:?}", sold.notes);
-        let another = |serial: &str| Counters { serial: serial.into(), ..counters((10, 1500), (5, 500)) };
-        let other = Counters { serial: "2".into(), ..counters((99, 9900), (5, 500)) };
-        assert_eq!(Sold::between(&another("1"), &other).number(), 0);
-        assert_eq!(Sold::between(&another(""), &other).number(), 89);
-        let dollars = Counters { currency: "USD".into(), ..counters((99, 9900), (5, 500)) };
-        assert_eq!(Sold::between(&another(""), &dollars).lines.len(), 0);
-    }
-
-    #[test]
-    fn a_product_that_is_new_counts_if_the_total_bears_it_out() {
-        let mut before = counters((10, 1500), (5, 500));
-        before.products.remove("12");
-        let mut after = counters((12, 1800), (4, 400));
-        after.paid = counted(15 + 2 + 4, 0);
-        assert_eq!(sold(&before, &after), [("11".to_owned(), 2, 300), ("12".to_owned(), 4, 400)]);
-        // Cut off before: it has counted for years.
-        after.paid = counted(15 + 3, 0);
-        assert_eq!(sold(&before, &after), [("11".to_owned(), 2, 300)]);
-    }
-
-    #[test]
-    fn payments_are_told_apart_where_that_adds_up() {
-        let part = |device: &str, number, value| super::super::counters::Part {
-            device: device.to_owned(),
-            list: Some(0),
-            count: counted(number, value),
-        };
-        let mut before = counters((10, 1500), (0, 0));
-        let mut after = counters((13, 1800), (0, 0));
-        before.products.get_mut("11").unwrap().parts = vec![part("CA", 10, 1500)];
-        after.products.get_mut("11").unwrap().parts = vec![part("CA", 12, 1700), part("DA", 1, 100)];
-        let lines = |sold: Sold| {
-            sold.lines.into_iter().map(|(line, amount)| (line.paid, amount.value)).collect::<Vec<_>>()
-        };
-        let with = |device: &str| Paid::With(device.to_owned(), Some(0));
-        assert_eq!(lines(Sold::between(&before, &after)), [(with("CA"), 200), (with("DA"), 100)]);
-        after.products.get_mut("11").unwrap().parts.pop();
-        assert_eq!(lines(Sold::between(&before, &after)), [(Paid::Somehow, 300)]);
-    }
-
-    #[test]
-    fn machines_that_count_vends_alone_are_counted_too() {
-        let total = |number, value, free| Counters {
-            paid: counted(number, value),
-            free: counted(free, 0),
-            ceiling: CEILING,
-            ..Counters::default()
-        };
-        let sold = Sold::between(&total(10, 1000, 1), &total(12, 1300, 2));
-        let lines: Vec<_> =
-            sold.lines.iter().map(|(line, amount)| (&line.paid, amount.number, amount.value)).collect();
-        assert_eq!(lines, [(&Paid::Free, 1, 0), (&Paid::Somehow, 2, 300)]);
-    }
-
-    proptest! {
-        #[test]
-        fn reads_in_between_change_nothing(vends in proptest::collection::vec((0..9_i64, 0..9_i64), 1..20)) {
-            let mut at = [counters((0, 0), (99_999_950, 99_990_000))].to_vec();
-            let (mut cola, mut water) = (0, 99_999_950);
-            for (more_cola, more_water) in &vends {
-                cola += more_cola;
-                water += more_water;
-                let begun_again = water % CEILING;
-                at.push(counters((cola, cola * 150), (begun_again, (99_990_000 + (water - 99_999_950) * 100) % CEILING)));
-            }
-            let steps: Vec<Sold> = at.windows(2).map(|pair| Sold::between(&pair[0], &pair[1])).collect();
-            let whole = Sold::between(&at[0], &at[at.len() - 1]);
-            prop_assert_eq!(steps.iter().map(Sold::number).sum::<i64>(), whole.number());
-            prop_assert_eq!(steps.iter().map(Sold::value).sum::<i64>(), whole.value());
-            let sum: (i64, i64) = vends.iter().fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
-            prop_assert_eq!(whole.number(), sum.0 + sum.1);
-            prop_assert_eq!(whole.value(), sum.0 * 150 + sum.1 * 100);
+    /// Vends of which nobody knows the selection.
+    fn nobodys(&mut self, paid: Paid, amount: Amount) {
+        if amount.number > 0 {
+            self.sold.lines.insert(Line { selection: None, paid }, amount);
         }
     }
 }

@@ -74,11 +74,14 @@ pub(super) async fn known(db: &mut PgConnection, machine: i64, sha256: &[u8]) ->
     Ok(sqlx::query_as(SQL).bind(machine).bind(sha256).fetch_optional(db).await?)
 }
 
-/// Keeps a file that is imported; its summary follows.
+/// Keeps a file that is imported, be it that it was refused before; its summary follows.
 pub(super) async fn keep(db: &mut PgConnection, arrived: &Arrived<'_>, checksum: &str) -> Result<i64> {
     const SQL: &str = "
         INSERT INTO audit (machine, user_group, arrived_at, sha256, file, status, checksum)
-        VALUES ($1, $2, $3, $4, $5, 'imported', $6) RETURNING id";
+        VALUES ($1, $2, $3, $4, $5, 'imported', $6)
+        ON CONFLICT ON CONSTRAINT audit_sha256 DO UPDATE SET user_group = EXCLUDED.user_group,
+            arrived_at = EXCLUDED.arrived_at, status = EXCLUDED.status, checksum = EXCLUDED.checksum, errors = NULL
+        RETURNING id";
     let insert = sqlx::query_scalar(SQL).bind(arrived.machine).bind(arrived.user_group).bind(arrived.at);
     Ok(insert.bind(arrived.sha256).bind(arrived.file).bind(checksum).fetch_one(db).await?)
 }

@@ -33,13 +33,14 @@ struct Purse {
 
 /// The vends of what was sold; none, and why, if it is more than anybody sells.
 pub fn vends(sold: &Sold) -> Result<Vec<Vend>, String> {
-    let number = sold.lines.values().map(|amount| amount.number).fold(0, i64::saturating_add);
+    let number = sold.number();
     if number > VENDS_MAX {
         return Err(format!(
             "{number} vends since the read before are not believed: at most {VENDS_MAX} are"
         ));
     }
-    let too_dear = |amount: &Amount| (amount.value + amount.discount) / amount.number.max(1) > PRICE_MAX;
+    let too_dear =
+        |amount: &Amount| amount.value.saturating_add(amount.discount) / amount.number.max(1) > PRICE_MAX;
     if let Some((line, _)) = sold.lines.iter().find(|(_, amount)| too_dear(amount)) {
         let what = line.selection.as_deref().unwrap_or("a vend");
         return Err(format!("what was paid for {what:?} is not believed: more than {PRICE_MAX} each"));
@@ -148,6 +149,12 @@ mod tests {
         assert_eq!(vends(&sold(VENDS_MAX, 0)).unwrap().len() as i64, VENDS_MAX);
         assert!(vends(&sold(VENDS_MAX + 1, 0)).is_err());
         assert!(vends(&sold(1, PRICE_MAX + 1)).is_err());
+        let mut endless = sold(1, i64::MAX);
+        endless.lines.insert(line("12", Paid::Free), Amount { discount: i64::MAX, ..amount(i64::MAX, 1) });
+        assert_eq!((endless.number(), endless.value()), (i64::MAX, i64::MAX));
+        assert!(vends(&endless).is_err());
+        endless.lines.insert(line("12", Paid::Free), Amount { discount: i64::MAX, ..amount(1, 1) });
+        assert!(vends(&endless).is_err());
     }
 
     proptest! {

@@ -20,7 +20,7 @@ use utoipa::{
 const AMOUNT_MAX: i64 = 1_000_000_000;
 
 /// A machine's clock may be ahead by so much: more is a clock that was never set.
-const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+pub(in crate::telemetry) const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
 
 /// Before 2000 is before there was any of this: a clock that has lost its time.
 const EARLIEST_S: i64 = 946_684_800;
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Instant {
 }
 
 /// What is wrong with the time at which something is said to have happened.
-fn flaw_of_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str> {
+pub(in crate::telemetry) fn flaw_of_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str> {
     if at.timestamp() < EARLIEST_S {
         Some("is before the year 2000")
     } else if at - now > AHEAD_MAX {

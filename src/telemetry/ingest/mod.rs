@@ -8,7 +8,7 @@ mod batch;
 pub(super) mod body;
 mod events;
 mod http;
-mod item;
+pub(super) mod item;
 mod payments;
 mod sales;
 

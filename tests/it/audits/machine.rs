@@ -61,10 +61,20 @@ impl Machine {
 
     /// Begins to count again.
     pub fn initialise(&mut self) -> &mut Self {
-        for selection in self.selections.values_mut() {
-            (selection.number, selection.value, selection.free) = (0, 0, 0);
-        }
         self.means.clear();
+        self.restart("11").restart("A12")
+    }
+
+    /// Begins to count one selection again.
+    pub fn restart(&mut self, selection: &str) -> &mut Self {
+        let sold = self.selections.get_mut(selection).unwrap();
+        (sold.number, sold.value, sold.free) = (0, 0, 0);
+        self
+    }
+
+    /// Gets another card reader.
+    pub fn swap_reader(&mut self) -> &mut Self {
+        self.means.insert("DA", (0, 0));
         self
     }
 

@@ -132,6 +132,61 @@ async fn the_difference_of_two_audits_was_sold() {
 }
 
 #[tokio::test]
+async fn reads_that_come_late_sell_nothing_twice() {
+    let (test, gateway) = settled().await;
+    let mut machine = Machine::new();
+    let day = "261121";
+    // How many sales a read brings, and whether it was late.
+    let brings = |audit: String| {
+        let sent = send(&gateway, audit);
+        async move {
+            let receipt = sent.await.expect(201);
+            (receipt["sales"].as_i64().unwrap(), receipt["reads"][0]["late"].as_bool().unwrap())
+        }
+    };
+
+    // What a gateway could not send for a while, the newest first.
+    let backlog = [0, 2, 3].map(|sold| machine.sell("11", sold, "CA").clone());
+    let [first, second, third] = ["0900", "1000", "1200"].map(|time| (day, time));
+    for ((day, time), read, expected) in
+        [(third, 2, (0, false)), (first, 0, (5, true)), (second, 1, (0, true))]
+    {
+        assert_eq!(brings(backlog[read].clone().at(day, time).audit()).await, expected, "{time}");
+    }
+    let times = "SELECT count(*), to_char(occurred_at, 'HH24:MI') AS at FROM revenue_transaction GROUP BY 2";
+    assert_eq!(rows(&test, times).await, json!([{"count": 5, "at": "11:00"}]));
+
+    // Three reads of one minute, in the order 3, 1, 2.
+    let twins = [1, 1, 1].map(|sold| machine.sell("11", sold, "CA").at(day, "1205").audit());
+    for (twin, expected) in [(2, (3, false)), (0, (0, true)), (1, (0, true))] {
+        assert_eq!(brings(twins[twin].clone()).await, expected, "{twin}");
+    }
+    assert_eq!(brings(machine.sell("11", 1, "CA").at(day, "1230").audit()).await, (1, false));
+
+    // A card reader that is swapped makes no sale of what was sold before.
+    let between = machine.sell("11", 2, "DA").at(day, "1245").audit();
+    machine.swap_reader().sell("11", 2, "DA");
+    assert_eq!(brings(machine.at(day, "1300").audit()).await, (4, false));
+    assert_eq!(brings(between).await, (0, true));
+    // Of a selection that begins anew, what was sold before that: of the other one all is told.
+    let between = machine.sell("11", 2, "CA").sell("A12", 1, "CA").at(day, "1315").audit();
+    machine.restart("11").sell("11", 3, "CA").sell("A12", 1, "CA");
+    assert_eq!(brings(machine.at(day, "1330").audit()).await, (5, false));
+    assert_eq!(brings(between).await, (2, true));
+
+    // The first file is of a machine that has just been set up again, and what it had counted comes behind.
+    sqlx::raw_sql("DELETE FROM audit").execute(&test.app.db).await.unwrap();
+    let of_old = machine.at(day, "1400").audit();
+    assert_eq!(brings(machine.initialise().sell("11", 3, "CA").at(day, "1500").audit()).await, (0, false));
+    assert_eq!(brings(of_old).await, (0, true));
+    let put_back = machine.sell("11", 2, "CA").at(day, "1430").audit();
+    assert_eq!(brings(put_back).await, (2, false));
+
+    assert_eq!(sales(&test).await.0, 5 + 3 + 1 + 4 + 5 + 2 + 2);
+    assert_eq!(recount(&test.app.db, false).await.unwrap().differing, 0);
+}
+
+#[tokio::test]
 async fn a_wrong_file_says_which_line_and_is_kept() {
     let (test, gateway) = settled().await;
     let good = Machine::new().audit();
@@ -155,7 +210,13 @@ async fn a_wrong_file_says_which_line_and_is_kept() {
     let user = test.user("a").await;
     assert_eq!(sales(&test).await.0, 0);
 
+    // What an older server did not understand is imported once a newer one does.
+    let refused = "INSERT INTO audit (machine, user_group, arrived_at, sha256, file, status, errors)
+        VALUES (21, 2, '2026-11-20T08:00:00Z', sha256($1), $1, 'refused',
+            '[{\"pointer\": \"/line/3\", \"detail\": \"is odd\"}]')";
+    sqlx::query(refused).bind(good.as_bytes()).execute(&test.app.db).await.unwrap();
     let id = send(&gateway, good.clone()).await.expect(201)["id"].as_i64().unwrap();
+    assert_eq!(send(&gateway, good.clone()).await.expect(200)["id"], id);
     let list = user.get("/machine/vm-a-1/audits?where[status]=refused&sort=id%20desc").await.expect(200);
     assert_eq!(list.as_array().unwrap().len(), 8, "{list}");
     let errors = &list[7]["errors"];
@@ -164,6 +225,7 @@ async fn a_wrong_file_says_which_line_and_is_kept() {
     assert_eq!(user.get(&refused).await.text(), broken);
     let one = user.get(&format!("/machine/vm-a-1/audits/{id}")).await.expect(200);
     assert_eq!((&one["status"], &one["bytes"]), (&json!("imported"), &json!(good.len())));
+    assert_eq!((&one["errors"], &one["arrivedAt"]), (&json!([]), &json!(NOW)));
     assert_eq!(one["counters"][0]["products"]["11"]["paid"], json!({"number": 40, "value": 6000}));
     assert_eq!(user.get(&format!("/machine/vm-a-1/audits/{id}/file")).await.text(), good);
 

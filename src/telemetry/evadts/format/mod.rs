@@ -7,6 +7,7 @@
 
 mod checksum;
 mod element;
+mod ledger;
 mod reading;
 mod segment;
 
@@ -45,6 +46,8 @@ pub struct Report {
     pub segments: Vec<Segment>,
     /// Whether it had a checksum. It agreed, or there would be no report.
     pub checked: bool,
+    /// Whether its end was there: the checksum, or one of the lines that close its set and its envelope.
+    pub ended: bool,
 }
 
 /// Reads a file. What is wrong with it is told as a whole.
@@ -123,8 +126,11 @@ impl<'a> Reader<'a> {
                 }
             }
             "G85" => self.check(line),
-            "SE" => {}
-            "DXE" => self.close(),
+            "SE" => self.end(),
+            "DXE" => {
+                self.end();
+                self.close();
+            }
             _ => {
                 if self.open.is_none() && self.reports.is_empty() && tag == "ID1" {
                     self.start(line.number, String::new());
@@ -160,7 +166,7 @@ impl<'a> Reader<'a> {
     }
 
     fn start(&mut self, line: usize, sender: String) {
-        let report = Report { line, sender, segments: Vec::new(), checked: false };
+        let report = Report { line, sender, segments: Vec::new(), checked: false, ended: false };
         self.open = Some(Open { report, has_set: false, summed: Some(Vec::new()) });
     }
 
@@ -169,6 +175,7 @@ impl<'a> Reader<'a> {
         let Ok(segment) = Segment::read(line.number, "G85".to_owned(), line.text) else {
             return self.faults.push(Fault::at(line.number, "the checksum can't be read"));
         };
+        open.report.ended = true;
         let claimed = segment.text(1);
         if claimed.is_empty() {
             return;
@@ -181,6 +188,12 @@ impl<'a> Reader<'a> {
         match checksum::check(claimed, &texts, &self.bytes[from..line.starts]) {
             Ok(()) => open.report.checked = true,
             Err(detail) => self.faults.push(Fault::at(line.number, detail)),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.report.ended = true;
         }
     }
 
@@ -244,6 +257,11 @@ mod tests {
         assert_eq!((bare.line, bare.segments.len()), (1, 1));
         assert_eq!(one("something\n\nid1*42\nVA1*1*2").segments[1].line, 4);
         assert_eq!(one("ST-1*001*0001\rPA1*1\r").segments.len(), 1);
+        for (end, is_one) in
+            [("", false), ("VA1*1*1", false), ("G85*", true), ("SE*3*0001", true), ("DXE*1*1", true)]
+        {
+            assert_eq!(one(&format!("DXS*A\nST*001*0001\nID1*42\n{end}")).ended, is_one, "{end}");
+        }
         // What follows the envelope is not looked at.
         assert_eq!(one("DXS*A\nID1*1\nDXE*1*1\n??\nID1*2").segments.len(), 1);
     }

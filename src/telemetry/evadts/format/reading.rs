@@ -6,6 +6,7 @@
 use super::{
     Fault, Report, Segment,
     element::{moment, number},
+    ledger,
 };
 use chrono::NaiveDateTime;
 use std::collections::BTreeMap;
@@ -16,33 +17,12 @@ const DECIMALS: u8 = 2;
 /// Lines about selections and events in one report at most: no machine has as many.
 const ENTRIES_MAX: usize = 5_000;
 
-/// Further counts and amounts that are of use: tag, element, name, whether it is money.
-const LEDGER: &[(&str, usize, &str, bool)] = &[
-    ("VA1", 5, "discountValue", true),
-    ("VA1", 6, "discountNumber", false),
-    ("VA2", 1, "testValue", true),
-    ("VA2", 2, "testNumber", false),
-    ("CA3", 5, "cashIn", true),
-    ("CA3", 6, "cashToBox", true),
-    ("CA3", 7, "cashToTubes", true),
-    ("CA3", 10, "billsIn", true),
-    ("CA4", 3, "cashDispensed", true),
-    ("CA4", 4, "cashDispensedByHand", true),
-    ("CA7", 2, "cashDiscountValue", true),
-    ("CA7", 4, "cashDiscountNumber", false),
-    ("CA8", 2, "cashOverpaid", true),
-    ("CA10", 2, "tubesFilled", true),
-    ("CA15", 1, "tubesContents", true),
-    ("DA3", 1, "cashless1Debited", true),
-    ("DA4", 1, "cashless1Credited", true),
-    ("DA5", 3, "cashless1DiscountValue", true),
-    ("DA5", 4, "cashless1DiscountNumber", false),
-    ("TA2", 5, "valueTokenValue", true),
-    ("TA2", 6, "valueTokenNumber", false),
-    ("EA3", 9, "reads", false),
-    ("EA3", 10, "resets", false),
-    ("EA7", 2, "powerOutages", false),
-];
+/// Characters of a name or a code at most. A selection, by which sales are told apart, can't be longer; of
+/// anything else there is the beginning.
+const NAME_MAX: usize = 200;
+
+/// Characters of a note at most.
+const NOTE_MAX: usize = 10_000;
 
 /// How many, and of which worth. Not every machine counts both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,12 +139,14 @@ pub struct Reading {
     pub tubes: Vec<Tube>,
     /// Further counts and amounts by name, and whether each is money.
     pub ledger: BTreeMap<&'static str, (i64, bool)>,
+    /// Whether it came to its end: if not, what is last in a report may be missing.
+    pub ended: bool,
 }
 
 impl Reading {
     /// Reads a report. Sales are worked out from its counters, so one that is no number is a fault.
     pub fn of(report: &Report) -> Result<Self, Vec<Fault>> {
-        let mut reading = Self { decimals: DECIMALS, ..Self::default() };
+        let mut reading = Self { decimals: DECIMALS, ended: report.ended, ..Self::default() };
         // What lines below a `PA1` are about.
         let mut selection = None;
         let mut faults = Vec::new();
@@ -184,7 +166,7 @@ impl Reading {
     }
 
     fn take(&mut self, segment: &Segment, selection: &mut Option<String>) -> Result<(), String> {
-        let text = |number: usize| segment.text(number).to_owned();
+        let text = |number: usize| beginning(segment.text(number), NAME_MAX);
         match segment.tag.as_str() {
             "ID1" => (self.serial, self.model, self.asset) = (text(1), text(2), text(6)),
             "ID4" => self.take_currency(segment)?,
@@ -211,11 +193,7 @@ impl Reading {
             }
             _ => {}
         }
-        // These are to look at: an odd one is left out.
-        for (_, at, name, is_money) in LEDGER.iter().filter(|(tag, ..)| *tag == segment.tag) {
-            let entry = number(segment.text(*at)).ok().flatten();
-            self.ledger.extend(entry.map(|entry| (*name, (entry, *is_money))));
-        }
+        self.ledger.extend(ledger::entries(segment));
         Ok(())
     }
 
@@ -240,11 +218,15 @@ impl Reading {
         // Some gear leaves the first element empty, and everything is one further on.
         let shift = usize::from(segment.text(1).is_empty());
         let text = |at: usize| segment.text(at + shift);
-        *selection = Some(text(1).to_owned()).filter(|name| !name.is_empty());
-        let Some(selection) = selection.clone() else { return Err("names no selection".to_owned()) };
-        let product = self.products.entry(selection).or_default();
+        *selection = None;
+        let name = short(text(1))?;
+        if name.is_empty() {
+            return Err("names no selection".to_owned());
+        }
+        *selection = Some(name.to_owned());
+        let product = self.products.entry(name.to_owned()).or_default();
         product.price = number(text(2))?;
-        product.name = Some(text(3).to_owned()).filter(|name| !name.is_empty());
+        product.name = Some(beginning(text(3), NAME_MAX)).filter(|name| !name.is_empty());
         product.capacity = number(text(4)).ok().flatten();
         product.level = number(text(8)).ok().flatten();
         Ok(())
@@ -252,7 +234,8 @@ impl Reading {
 
     /// This one names its selection itself, and may stand anywhere.
     fn take_part(&mut self, segment: &Segment) -> Result<(), String> {
-        let (selection, device) = (segment.text(1), segment.text(2).to_ascii_uppercase());
+        let selection = short(segment.text(1))?;
+        let device = beginning(segment.text(2), NAME_MAX).to_ascii_uppercase();
         if selection.is_empty() || device.is_empty() {
             return Err("names no selection or no device".to_owned());
         }
@@ -264,14 +247,14 @@ impl Reading {
 
     fn take_list(&mut self, segment: &Segment) -> Result<(), String> {
         if let Some(list) = number(segment.text(1))? {
-            let product = self.products.entry(segment.text(2).to_owned()).or_default();
+            let product = self.products.entry(short(segment.text(2))?.to_owned()).or_default();
             product.lists.insert(list, (number(segment.text(3))?, number(segment.text(5))?));
         }
         Ok(())
     }
 
     fn take_state(&mut self, segment: &Segment) -> Result<(), String> {
-        let code = segment.text(1).to_owned();
+        let code = beginning(segment.text(1), NAME_MAX);
         if !code.is_empty() {
             let active = segment.text(5) == "1";
             self.states.push(State { code, count: number(segment.text(3))?, active });
@@ -304,13 +287,23 @@ fn count(segment: &Segment, number_at: usize, value_at: usize) -> Result<Count, 
     Ok(Count { number: read(number_at)?, value: read(value_at)? })
 }
 
+/// A name that has to be told as a whole.
+fn short(name: &str) -> Result<&str, String> {
+    let is_long = name.chars().nth(NAME_MAX).is_some();
+    if is_long { Err(format!("has a name of more than {NAME_MAX} characters")) } else { Ok(name) }
+}
+
+fn beginning(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
 fn occurrence(segment: &Segment) -> Option<Occurrence> {
-    let code = Some(segment.text(1).to_owned()).filter(|code| !code.is_empty())?;
+    let code = Some(beginning(segment.text(1), NAME_MAX)).filter(|code| !code.is_empty())?;
     Some(Occurrence {
         code,
         at: moment(segment.text(2), segment.text(3)),
         minutes: number(segment.text(4)).ok().flatten(),
-        note: segment.text(6).to_owned(),
+        note: beginning(segment.text(6), NOTE_MAX),
     })
 }
 
@@ -372,6 +365,16 @@ mod tests {
     }
 
     #[test]
+    fn long_words_are_cut() {
+        let (fits, long) = ("\u{e9}".repeat(NAME_MAX), "\u{e9}".repeat(NOTE_MAX + 1));
+        let report = format!("PA1*{fits}*1*{long}\nEA1*{long}*261124*1610*5**{long}\nEA2*{long}*1*4**1");
+        let reading = reading(&report).unwrap();
+        assert_eq!(reading.products[&fits].name.as_ref(), Some(&fits));
+        assert_eq!((&reading.occurrences[0].code, &reading.states[0].code), (&fits, &fits));
+        assert_eq!(reading.occurrences[0].note.chars().count(), NOTE_MAX);
+    }
+
+    #[test]
     fn a_counter_that_is_none_is_a_fault_of_its_line() {
         let lines =
             |text: &str| reading(text).unwrap_err().into_iter().map(|fault| fault.line).collect::<Vec<_>>();
@@ -379,6 +382,8 @@ mod tests {
         assert_eq!(lines("PA2*1*1"), [2]);
         assert_eq!(lines("PA1*\nPA2*1*1\nPA7**CA\nID4*12"), [2, 3, 4, 5]);
         assert_eq!(lines(&"PA1*1\n".repeat(ENTRIES_MAX + 1)), [ENTRIES_MAX + 2]);
+        let long = "\u{e9}".repeat(NAME_MAX + 1);
+        assert_eq!(lines(&format!("PA1*{long}*150\nPA7*{long}*CA*0*1*1\nLA1*0*{long}*1*1*1")), [2, 3, 4]);
         let detail = reading("PA1*1*150\nPA2*12*18OO").unwrap_err()[0].detail.clone();
         assert_eq!(detail, "PA2: element 2: \"18OO\" is not a number of at most 12 digits");
     }
