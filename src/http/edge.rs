@@ -26,18 +26,25 @@ use std::{
 };
 use tracing::Instrument;
 
+/// What requests pass.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    pub(super) app: App,
+    rooms: Arc<Rooms>,
+}
+
 /// Room for requests. Gateways that wait for commands have one of their own: they hold nothing
 /// meanwhile, and however many there are, they must not keep vouchers out.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rooms {
+#[derive(Debug, Default)]
+struct Rooms {
     requests: Room,
     polls: Room,
 }
 
 impl Rooms {
     /// The room for requests of a route, and how many it is for.
-    fn of(&self, route: Option<&MatchedPath>, config: &Config) -> (&Room, usize) {
-        if route.is_some_and(|route| route.as_str().ends_with(commands::POLL)) {
+    fn of(&self, route: Option<&str>, config: &Config) -> (&Room, usize) {
+        if route.is_some_and(|route| route.ends_with(commands::POLL)) {
             (&self.polls, config.polls_max)
         } else {
             (&self.requests, config.requests_max)
@@ -46,8 +53,8 @@ impl Rooms {
 }
 
 /// Requests under way, counted against the limit.
-#[derive(Clone, Debug, Default)]
-struct Room(Arc<AtomicUsize>);
+#[derive(Debug, Default)]
+struct Room(AtomicUsize);
 
 /// One request's place; given back however the request ends.
 struct Place<'a>(&'a Room);
@@ -65,53 +72,69 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The middleware.
-pub(super) async fn pass(State((app, rooms)): State<(App, Rooms)>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
+/// The edge as a layer of the router.
+pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let id = trace::request_id(request.headers());
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        %method,
-        route = route.as_ref().map_or("none", MatchedPath::as_str),
-    );
+    edge.pass(route.as_ref().map(MatchedPath::as_str), request, |request| next.run(request)).await
+}
 
-    let (room, limit) = rooms.of(route.as_ref(), &app.config);
-    let mut response = match room.enter(limit) {
-        Some(_place) => {
-            let in_flight = rooms.requests.0.load(Ordering::Relaxed);
-            ::metrics::gauge!("http_requests_in_flight").set(in_flight as f64);
-            answer(request, next).instrument(span.clone()).await
-        }
-        None => turned_away(),
-    };
+impl Edge {
+    pub(super) fn new(app: App) -> Self {
+        Self { app, rooms: Arc::default() }
+    }
 
-    let took = started.elapsed();
-    let status = response.status();
-    span.in_scope(|| {
-        if status.is_server_error() {
-            tracing::warn!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
-        } else {
-            tracing::debug!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
-        }
-    });
-    metrics::answered(&method, route.as_ref().map(MatchedPath::as_str), status, took);
+    /// Lets a request in to what answers it, and the answer out. `route` is the pattern of its path.
+    pub(super) async fn pass<F: Future<Output = Response>>(
+        &self,
+        route: Option<&str>,
+        request: Request,
+        handler: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let id = trace::request_id(request.headers());
+        let span = tracing::info_span!(
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            %method,
+            route = route.unwrap_or("none"),
+        );
 
-    let headers = response.headers_mut();
-    headers.insert(trace::REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // Answers hold tokens and codes; what may be kept says so itself.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+        let (room, limit) = self.rooms.of(route, &self.app.config);
+        let mut response = match room.enter(limit) {
+            Some(_place) => {
+                let in_flight = self.rooms.requests.0.load(Ordering::Relaxed);
+                metrics::in_flight(in_flight);
+                answer(handler(request)).instrument(span.clone()).await
+            }
+            None => turned_away(),
+        };
+
+        let took = started.elapsed();
+        let status = response.status();
+        span.in_scope(|| {
+            if status.is_server_error() {
+                tracing::warn!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
+            } else {
+                tracing::debug!(status = status.as_u16(), latency_ms = took.as_secs_f64() * 1e3, "answered");
+            }
+        });
+        metrics::answered(&method, route, status, took);
+
+        let headers = response.headers_mut();
+        headers.insert(trace::REQUEST_ID, id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        // Answers hold tokens and codes; what may be kept says so itself.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
 }
 
 /// Answers, whatever the handler does; plain refusals of axum's become problems.
-async fn answer(request: Request, next: Next) -> Response {
-    let Ok(mut response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+async fn answer(handler: impl Future<Output = Response>) -> Response {
+    let Ok(mut response) = AssertUnwindSafe(handler).catch_unwind().await else {
         return Error::fault("a handler panicked").into_response();
     };
     match response.status() {

@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::IntoResponse,
 };
-use metrics::{SharedString, histogram};
+use metrics::{SharedString, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{sync::OnceLock, time::Duration};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -58,6 +58,11 @@ pub fn start(app: &App) {
             handle.run_upkeep();
         }
     });
+}
+
+/// Notes how many requests are under way.
+pub(super) fn in_flight(requests: usize) {
+    gauge!("http_requests_in_flight").set(requests as f64);
 }
 
 /// Notes a request that was answered. `route` is the pattern, never the path: that may hold a code.

@@ -26,8 +26,15 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     middleware,
+    response::Response,
 };
-use tower::util::MapRequest;
+use futures_util::future::BoxFuture;
+use redemption::http::Express;
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+use tower::Service;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Every endpoint, once, with its documentation.
@@ -70,21 +77,47 @@ pub fn resources() -> Vec<&'static Spec> {
     .concat()
 }
 
-/// What is served: the endpoints, and what happens to a request before it is routed.
-pub type Surface = MapRequest<Router, fn(Request) -> Request>;
+/// What is served.
+#[derive(Clone, Debug)]
+pub struct Surface {
+    edge: edge::Edge,
+    router: Router,
+}
 
 /// Serves every endpoint under `/` and again under `/v1`.
 pub fn surface(app: App) -> Surface {
     metrics::start(&app);
+    let edge = edge::Edge::new(app.clone());
     let endpoints = Router::from(endpoints()).merge(openapi::pages()).merge(identity::password_page::pages());
     let router = Router::new()
         .nest("/v1", endpoints.clone())
         .merge(endpoints)
         .fallback(edge::nothing_here)
         .layer(DefaultBodyLimit::max(app.config.body_max_bytes))
-        .layer(middleware::from_fn_with_state((app.clone(), edge::Rooms::default()), edge::pass))
+        .layer(middleware::from_fn_with_state(edge.clone(), edge::pass))
         .with_state(app);
-    MapRequest::new(router, edge::patch_as_put)
+    Surface { edge, router }
+}
+
+impl Service<Request> for Surface {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if let Some(express) = Express::of(&request) {
+            let edge = self.edge.clone();
+            return Box::pin(async move {
+                let app = edge.app.clone();
+                Ok(edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await)
+            });
+        }
+        Box::pin(self.router.call(edge::patch_as_put(request)))
+    }
 }
 
 /// The `OpenAPI` document of all endpoints.

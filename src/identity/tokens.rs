@@ -5,10 +5,14 @@
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
+
+/// Tokens that are remembered: about 5 MB of them.
+const SEEN_MAX: usize = 10_000;
 
 /// Makes and reads access tokens.
 pub struct Tokens {
@@ -16,6 +20,8 @@ pub struct Tokens {
     checking: DecodingKey,
     validation: Validation,
     life_s: i64,
+    /// What good tokens say, by the token: checking a signature costs more than all else that is done for a caller.
+    seen: Cache<Box<str>, Claims>,
 }
 
 /// What an access token says.
@@ -71,6 +77,7 @@ impl Tokens {
             checking: DecodingKey::from_secret(secret),
             validation,
             life_s: i64::try_from(life_s).unwrap_or(i64::MAX / 2),
+            seen: Cache::new(SEEN_MAX),
         }
     }
 
@@ -90,7 +97,14 @@ impl Tokens {
 
     /// What `token` says, if we signed it and it is still good at `now`.
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
-        let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
+        let claims = match self.seen.get(token) {
+            Some(claims) => claims,
+            None => {
+                let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
+                self.seen.insert(token.into(), claims.clone());
+                claims
+            }
+        };
         (now.timestamp() < claims.expires_at_s).then_some(claims)
     }
 }

@@ -34,7 +34,7 @@ impl Code {
         if text.is_empty() || text.len() > CODE_MAX_BYTES || text.chars().any(char::is_control) {
             return None;
         }
-        let upper = text.to_uppercase();
+        let upper = if text.is_ascii() { text.to_ascii_uppercase() } else { text.to_uppercase() };
         let key = fold(&upper);
         Some(Self { upper, key })
     }
@@ -52,8 +52,12 @@ impl Code {
     /// Whether this is the code of a voucher with `stored` code: a generated one forgives
     /// look-alikes, an own one stands as it is.
     pub fn names(&self, stored: &str, generated: bool) -> bool {
-        let stored = stored.to_uppercase();
-        if generated { fold(&stored) == self.key } else { stored == self.upper }
+        if !stored.is_ascii() {
+            let stored = stored.to_uppercase();
+            return if generated { fold(&stored) == self.key } else { stored == self.upper };
+        }
+        let upper = stored.bytes().map(|byte| byte.to_ascii_uppercase());
+        if generated { upper.map(fold_byte).eq(self.key.bytes()) } else { upper.eq(self.upper.bytes()) }
     }
 }
 
@@ -67,14 +71,15 @@ impl fmt::Display for Code {
 
 /// O reads as 0, I and L as 1.
 fn fold(upper: &str) -> String {
-    upper
-        .chars()
-        .map(|c| match c {
-            'O' => '0',
-            'I' | 'L' => '1',
-            c => c,
-        })
-        .collect()
+    upper.chars().map(|c| if c.is_ascii() { char::from(fold_byte(c as u8)) } else { c }).collect()
+}
+
+const fn fold_byte(upper: u8) -> u8 {
+    match upper {
+        b'O' => b'0',
+        b'I' | b'L' => b'1',
+        byte => byte,
+    }
 }
 
 /// Random characters that a body needs so that one guess hits one of `vouchers` codes with a

@@ -2,6 +2,7 @@
 
 mod body;
 mod bounds;
+mod express;
 
 use super::{
     audit::{Action, Logged},
@@ -28,6 +29,7 @@ use body::{
 };
 use bounds::{TEXT_MAX, amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
+pub use express::Express;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
