@@ -1,9 +1,9 @@
-//! What is computed without the stores: packing, verdicts, rules, codes, and a page of coupons.
+//! What is computed without the stores: records, verdicts, rules, codes, bodies, and a page of coupons.
 //!
 //! `cargo bench` prints times; only their ratios carry over to other machines.
 
 use chrono::{DateTime, Utc};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{SeedableRng, rngs::StdRng};
 use scrip::{
     campaigns::style::SheetKind,
@@ -14,9 +14,11 @@ use scrip::{
         sheet::Sheet,
         symbol::Plan,
     },
+    http::extract::parse,
     redemption::{
         code::{self, Code},
         hot::Copy,
+        http::body::{Discount, ValidateAnswer, ValidateRequest},
         journal,
         rules::{Device, Products, Rule, RuleField, hold},
         voucher::{Ask, Campaign, CampaignType, Facts, Kind, State, Terms, Voucher, choose},
@@ -82,43 +84,106 @@ fn voucher(number: u128, rule_count: usize) -> Voucher {
     Voucher { campaign: Arc::new(campaign), facts: Arc::new(facts), state }
 }
 
-fn pure(c: &mut Criterion) {
-    let (device, now) = (device(), now());
-    let ask = Ask::Validate { demand: None };
+fn products(count: usize) -> Vec<Rule> {
+    (0..count).map(|n| Rule { field: RuleField::Product, value: n.to_string() }).collect()
+}
 
-    let copy = Copy::new(&voucher(1, 0).facts, voucher(1, 0).state, 1, 1, 1);
+fn records(c: &mut Criterion) {
+    let voucher = voucher(1, 0);
+    let copy = Copy::new(&voucher.facts, voucher.state, 1, 1, 1);
     let (id, bytes) = (copy.id, copy.pack());
+    c.bench_function("pack a copy", |b| b.iter(|| black_box(&copy).pack()));
+    c.bench_function("pack a voucher's facts into a copy", |b| {
+        b.iter(|| Copy::new(black_box(&voucher.facts), voucher.state, 1, 1, 1));
+    });
     c.bench_function("unpack a copy, header alone", |b| {
         b.iter(|| Copy::unpack(id.as_bytes(), black_box(&bytes)));
     });
     c.bench_function("unpack a copy's facts", |b| b.iter(|| black_box(&copy).facts()));
+    for count in [1, 8] {
+        let fields: Vec<(Vec<u8>, Vec<u8>)> =
+            (1..=count).map(|n| (Uuid::from_u128(n).as_bytes().to_vec(), bytes.clone())).collect();
+        c.bench_function(&format!("unpack the hash of a code, {count} vouchers"), |b| {
+            b.iter(|| Copy::unpack_all(black_box(&fields)));
+        });
+    }
+}
 
-    for count in [0, 1, 10] {
+fn verdicts(c: &mut Criterion) {
+    let (device, now) = (device(), now());
+    let ask = Ask::Validate { demand: None };
+    for count in [0, 1, 10, 100] {
         let voucher = voucher(1, count);
         c.bench_function(&format!("verdict with {count} rules"), |b| {
             b.iter(|| black_box(&voucher).verdict(&device, ask, now));
         });
+        let rules = rules(count);
+        c.bench_function(&format!("hold {count} rules"), |b| b.iter(|| hold(black_box(&rules), &device)));
+        let products = products(count);
+        c.bench_function(&format!("expression of {count} products"), |b| {
+            b.iter(|| Products::of(black_box(&products)).expression());
+        });
     }
     let many: Vec<Voucher> = (1..=8).map(|number| voucher(number, 1)).collect();
-    for count in [1, 8] {
+    for count in [1, 2, 4, 8] {
         c.bench_function(&format!("choose among {count} vouchers of a code"), |b| {
             b.iter(|| choose(black_box(&many[..count]), &device, ask, now).is_some());
         });
     }
-    let ten = rules(10);
-    c.bench_function("hold 10 rules", |b| b.iter(|| hold(black_box(&ten), &device)));
-    let plus: Vec<Rule> = (0..10).map(|n| Rule { field: RuleField::Product, value: n.to_string() }).collect();
-    c.bench_function("expression of 10 products", |b| b.iter(|| Products::of(black_box(&plus)).expression()));
-
-    let mut rng = StdRng::seed_from_u64(1);
-    c.bench_function("generate a code", |b| b.iter(|| code::generate("00000", 1_000_000, &mut rng)));
-    c.bench_function("parse a code", |b| b.iter(|| Code::parse(black_box("00000-ABCDEFGHJKMN"))));
-    c.bench_function("idempotency key", |b| {
-        b.iter(|| journal::idempotency_key(black_box("00000-ABCDEFGHJKMN"), 7, "order-1"));
-    });
     c.bench_function("start of a day in its zone", |b| {
         b.iter(|| Frequency::Day.period_start(chrono_tz::Europe::Amsterdam, black_box(now)));
     });
+}
+
+fn codes(c: &mut Criterion) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut thousand = c.benchmark_group("codes");
+    thousand.throughput(Throughput::Elements(1_000));
+    thousand.bench_function("generate 1,000", |b| {
+        b.iter(|| (0..1_000).map(|_| code::generate("00000", 1_000_000, &mut rng)).collect::<Vec<_>>());
+    });
+    thousand.finish();
+    for (what, typed) in [("as printed", "00000-ABCDEFGHJKMN"), ("as typed", " ooooo-abcdefghjkmn ")] {
+        c.bench_function(&format!("parse a code {what}"), |b| b.iter(|| Code::parse(black_box(typed))));
+    }
+    c.bench_function("check a code", |b| b.iter(|| code::is_intact(black_box("00000-ABCDEFGHJKMN"))));
+    c.bench_function("idempotency key", |b| {
+        b.iter(|| journal::idempotency_key(black_box("00000-ABCDEFGHJKMN"), 7, "order-1"));
+    });
+}
+
+/// What a validate reads and writes: the request as the extractor reads it, the answer as it is sent.
+fn bodies(c: &mut Criterion) {
+    let plain = br#"{"deviceId":"vm-0007","lockDuration":30}"#;
+    let full = br#"{"deviceId":"vm-0007","lockDuration":30,"demand":{"amount":250}}"#;
+    let wrong = br#"{"deviceId":"vm-0007","lockDuration":30,"demand":{"amount":"250"}}"#;
+    for (what, body) in [("", plain.as_slice()), (" with a demand", full), (" that is wrong", wrong)] {
+        c.bench_function(&format!("read a validate{what}"), |b| {
+            b.iter(|| parse::<ValidateRequest>(black_box(body)));
+        });
+    }
+    for count in [0, 10] {
+        let mut voucher = voucher(1, 0);
+        let campaign = Campaign { rules: products(count), ..(*voucher.campaign).clone() };
+        voucher.campaign = Arc::new(campaign);
+        c.bench_function(&format!("write a validate's answer with {count} products"), |b| {
+            b.iter(|| serde_json::to_string(&answer(black_box(&voucher))));
+        });
+    }
+}
+
+fn answer(voucher: &Voucher) -> ValidateAnswer {
+    ValidateAnswer {
+        code: voucher.facts.code.to_string(),
+        campaign_type: voucher.campaign.kind,
+        voucher_id: voucher.facts.id,
+        valid: true,
+        reason: None,
+        locked_till: None,
+        voucher_value: voucher.value(now()),
+        discount: Discount::of(100),
+        valid_for: voucher.products().into(),
+    }
 }
 
 /// A page of coupons, and what of it is the encoding of their QR codes.
@@ -155,5 +220,5 @@ fn coupons(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pure, coupons);
+criterion_group!(benches, records, verdicts, codes, bodies, coupons);
 criterion_main!(benches);

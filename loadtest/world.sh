@@ -1,4 +1,4 @@
-# Sourced by compare.sh and chaos.sh: a private Postgres and Redis, the demo's machines and user in
+# Sourced by the scripts beside it: a private Postgres and Redis, the demo's machines and user in
 # them, and a server of this build. All of it stops when the script that sources this ends.
 set -euo pipefail
 
@@ -104,4 +104,13 @@ start_world() {
     set +a
     start_server
     wait_ready
+}
+
+# What other load generators shoot at, each voucher asked for once; for them, the files' names.
+prepare_vouchers() {
+    local vouchers=${LOAD_VOUCHERS:-10000}
+    say "making $vouchers vouchers"
+    "$load" prepare --vouchers "$vouchers" --out "$dir"
+    export LOAD_CODES=$dir/codes LOAD_HOT=$dir/hot LOAD_POOR=$dir/poor
+    "$load" run --scenario validate --sweep --codes "$LOAD_CODES" >/dev/null
 }

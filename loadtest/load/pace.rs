@@ -3,8 +3,10 @@
 //! The thread sleeps to within 0.1 ms, where the runtime's own timer would send a millisecond's requests at once.
 
 use std::{
-    cell::Cell,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -15,7 +17,7 @@ pub(crate) struct Pace {
     due: Arc<Semaphore>,
     start: Instant,
     per_second: f64,
-    taken: Cell<u64>,
+    taken: AtomicU64,
 }
 
 /// The right to send one request.
@@ -40,7 +42,7 @@ impl Pace {
                 giver.add_permits(1);
             }
         });
-        Self { due, start, per_second, taken: Cell::new(0) }
+        Self { due, start, per_second, taken: AtomicU64::new(0) }
     }
 
     /// Waits for the next request to be due; none after [`Self::stop`].
@@ -56,7 +58,7 @@ impl Pace {
             self.due.acquire().await.ok()?.forget();
             false
         };
-        let n = self.taken.replace(self.taken.get() + 1);
+        let n = self.taken.fetch_add(1, Ordering::Relaxed);
         let intended = instant(self.start, self.per_second, n);
         if behind {
             return Some(Ticket { since: intended, late: None });

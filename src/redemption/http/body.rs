@@ -10,24 +10,24 @@ use uuid::Uuid;
 /// What a machine asks before it vends.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ValidateRequest {
+pub struct ValidateRequest {
     /// The machine's hostname, or its gateway's id.
     #[schema(examples("vm-0001"))]
-    pub(super) device_id: String,
+    pub device_id: String,
     /// Holds the voucher for this device, for so many seconds; longer than the server allows is shortened.
     #[schema(examples(30))]
-    pub(super) lock_duration: Option<f64>,
+    pub lock_duration: Option<f64>,
     /// For a gift: caps what is answered.
-    pub(super) demand: Option<Demand>,
+    pub demand: Option<Demand>,
 }
 
 /// What a gift is to pay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Demand {
+pub struct Demand {
     /// Cents.
     #[schema(examples(150))]
-    pub(super) amount: i64,
+    pub amount: i64,
 }
 
 /// What a machine sends to spend a voucher.
@@ -106,15 +106,16 @@ pub(super) struct OrderName {
 /// What a voucher takes off.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Discount {
+pub struct Discount {
     /// Always `cents`.
-    pub(super) r#type: &'static str,
+    pub r#type: &'static str,
     /// Cents.
-    pub(super) amount_off: i64,
+    pub amount_off: i64,
 }
 
 impl Discount {
-    pub(super) const fn of(amount_off: i64) -> Self {
+    /// So many cents off.
+    pub const fn of(amount_off: i64) -> Self {
         Self { r#type: "cents", amount_off }
     }
 }
@@ -122,12 +123,12 @@ impl Discount {
 /// What may be bought with a voucher.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ValidFor {
+pub struct ValidFor {
     /// An object keyed by product id; empty where every product is allowed.
-    pub(super) products: BTreeMap<String, bool>,
+    pub products: BTreeMap<String, bool>,
     /// Matches exactly the allowed product ids.
     #[schema(examples("^(?:5|7)$"))]
-    pub(super) products_reg_exp: String,
+    pub products_reg_exp: String,
 }
 
 impl From<Products> for ValidFor {
@@ -144,28 +145,28 @@ impl From<Products> for ValidFor {
 /// Whether a voucher is good here and now.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ValidateAnswer {
+pub struct ValidateAnswer {
     /// As printed.
-    pub(super) code: String,
+    pub code: String,
     /// What its campaign's vouchers are.
-    pub(super) campaign_type: CampaignType,
+    pub campaign_type: CampaignType,
     /// Its id.
-    pub(super) voucher_id: Uuid,
+    pub voucher_id: Uuid,
     /// Whether it may be used.
-    pub(super) valid: bool,
+    pub valid: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(examples("expired"))]
-    pub(super) reason: Option<&'static str>,
+    pub reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) locked_till: Option<DateTime<Utc>>,
+    pub locked_till: Option<DateTime<Utc>>,
     /// A discount's value, a gift's balance, in cents.
-    pub(super) voucher_value: i64,
+    pub voucher_value: i64,
     /// What it would take off.
-    pub(super) discount: Discount,
+    pub discount: Discount,
     /// What may be bought with it.
-    pub(super) valid_for: ValidFor,
+    pub valid_for: ValidFor,
 }
 
 /// Whether a voucher was spent.

@@ -1,6 +1,6 @@
 //! The four verbs over HTTP: request in, verb, answer out, and a log entry for each.
 
-mod body;
+pub mod body;
 mod bounds;
 mod express;
 
