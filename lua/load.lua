@@ -32,7 +32,7 @@ for i = 5, #ARGV, 2 do
   end
   if keep_it then
     bytes = there
-    wanted[marks(id, unpack_record(there))] = true
+    wanted[marks(id, there)] = true
   else
     redis.call("HSET", key, id, bytes)
   end

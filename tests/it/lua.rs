@@ -86,23 +86,32 @@ impl Claim {
     }
 
     fn args(&self) -> Vec<Vec<u8>> {
+        self.packed(0)
+    }
+
+    fn lock_args(&self) -> Vec<Vec<u8>> {
+        self.packed((now() + Duration::seconds(30)).timestamp_millis())
+    }
+
+    /// As `lua/lib/claim.lua` documents it.
+    fn packed(&self, hold_ms: i64) -> Vec<Vec<u8>> {
+        let words = [self.epoch, self.version].map(u32::to_le_bytes);
         let numbers = [
-            i64::from(self.epoch),
-            i64::from(self.version),
             now().timestamp_millis(),
             self.period.timestamp_millis(),
             INITIAL,
             self.limit,
             self.need,
             MACHINE,
+            hold_ms,
         ];
-        std::iter::once(id().as_bytes().to_vec()).chain(numbers.map(number)).collect()
+        vec![id().as_bytes().to_vec(), [words.concat(), numbers.map(i64::to_le_bytes).concat()].concat()]
     }
+}
 
-    fn lock_args(&self) -> Vec<Vec<u8>> {
-        let till = now() + Duration::seconds(30);
-        self.args().into_iter().chain([number(till.timestamp_millis())]).collect()
-    }
+/// A copy as scripts show it to those who know its facts.
+fn bare(copy: &Copy) -> Copy {
+    Copy { pending: copy.pending, ..Copy::unpack(id().as_bytes(), &copy.pack()[..68]).unwrap() }
 }
 
 impl Bench {
@@ -169,7 +178,7 @@ impl Bench {
             (vec![self.key.as_str()], args.iter().cloned().chain([number(1)]).collect()),
         ] {
             let error = self.eval(&keys, &args).await.unwrap_err().to_string();
-            assert!(error.contains(&format!("{}: 1 key", self.script)), "{error}");
+            assert!(error.contains(": 1 key, "), "{error}");
         }
         self.redis.clone().del::<_, ()>(&self.key).await.unwrap();
     }
@@ -216,7 +225,7 @@ async fn refuse(bench: &Bench, args: fn(&Claim) -> Vec<Vec<u8>>) {
         let (said, records) = bench.call(&args(&claim)).await;
         assert_eq!(said, word);
         let shown = !["missing", "changed"].contains(&word);
-        assert_eq!(records, there.clone().filter(|_| shown).as_slice(), "{word}");
+        assert_eq!(records, there.as_ref().filter(|_| shown).map(bare).as_slice(), "{word}");
         assert_eq!(bench.there().await, there.as_slice(), "{word} changes nothing");
     }
     // A refusal shows the new period, in which this is the balance.
@@ -237,7 +246,7 @@ async fn lock_holds_what_can_be_used() {
         bench.put(&[there.clone()]).await;
         let held = bench.call(&Claim::usual().lock_args()).await;
         there.state.lock = locked(MACHINE, 30);
-        assert_eq!(held, ("held".to_owned(), vec![there.clone()]), "{before:?}");
+        assert_eq!(held, ("held".to_owned(), vec![bare(&there)]), "{before:?}");
         assert_eq!(bench.there().await, [there]);
     }
     bench.put(&[copy()]).await;
@@ -262,7 +271,7 @@ async fn redeem_reserves_one() {
         let (word, records) = bench.call(&Claim { need: 25, ..Claim::usual() }.args()).await;
         (there.state.count, there.state.balance) = (3, 35);
         (there.since_ms, there.state.lock) = (now().timestamp_millis(), shown);
-        assert_eq!((word.as_str(), &records[..]), ("reserved", &[there.clone()][..]));
+        assert_eq!((word.as_str(), &records[..]), ("reserved", &[bare(&there)][..]));
         (there.state.lock, there.pending) = (kept, 1);
         assert_eq!(bench.there().await, [there]);
     }

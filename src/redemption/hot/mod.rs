@@ -25,6 +25,9 @@ use uuid::Uuid;
 /// Days after which Redis forgets a code that nobody has loaded again.
 const KEEP_DAYS: u32 = 7;
 
+/// Two words and seven longs.
+const CLAIM_BYTES: usize = 2 * 4 + 7 * 8;
+
 /// Redis did not answer, or not as expected: go by Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away;
@@ -66,6 +69,29 @@ pub struct Claim<'a> {
     pub need: i64,
     /// Who asks.
     pub machine: i64,
+}
+
+impl Claim<'_> {
+    /// Packs it as `lua/lib/claim.lua` reads it; `hold_ms` is until when to hold the voucher.
+    fn pack(&self, epoch: u32, hold_ms: i64) -> [u8; CLAIM_BYTES] {
+        let mut bytes = [0; CLAIM_BYTES];
+        let (words, longs) = bytes.split_at_mut(8);
+        words[..4].copy_from_slice(&epoch.to_le_bytes());
+        words[4..].copy_from_slice(&self.facts.version.to_le_bytes());
+        let numbers = [
+            self.now.timestamp_millis(),
+            self.period.timestamp_millis(),
+            self.initial,
+            self.limit.unwrap_or(-1),
+            self.need,
+            self.machine,
+            hold_ms,
+        ];
+        for (place, number) in longs.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
 }
 
 /// The handle on Redis.
@@ -156,28 +182,25 @@ impl Hot {
 
     /// Takes or renews a lock.
     pub async fn lock(&self, code: &str, claim: Claim<'_>, till: DateTime<Utc>) -> Result<Admission, Away> {
-        let invocation = self.claim(scripts::lock(), code, &claim).arg(till.timestamp_millis());
-        admission(claim.facts.id, &self.run(invocation).await?).ok_or(Away)
+        self.claim(scripts::lock(), code, claim, till.timestamp_millis()).await
     }
 
     /// Reserves one redemption.
     pub async fn reserve(&self, code: &str, claim: Claim<'_>) -> Result<Admission, Away> {
-        let invocation = self.claim(scripts::redeem(), code, &claim);
-        admission(claim.facts.id, &self.run(invocation).await?).ok_or(Away)
+        self.claim(scripts::redeem(), code, claim, 0).await
     }
 
-    fn claim(&self, script: &'static scripts::Script, code: &str, claim: &Claim<'_>) -> Invocation {
-        script
-            .key(self.key(code))
-            .arg(claim.facts.id.as_bytes())
-            .arg(self.epoch())
-            .arg(claim.facts.version)
-            .arg(claim.now.timestamp_millis())
-            .arg(claim.period.timestamp_millis())
-            .arg(claim.initial)
-            .arg(claim.limit.unwrap_or(-1))
-            .arg(claim.need)
-            .arg(claim.machine)
+    async fn claim(
+        &self,
+        script: &'static scripts::Script,
+        code: &str,
+        claim: Claim<'_>,
+        hold_ms: i64,
+    ) -> Result<Admission, Away> {
+        let id = claim.facts.id;
+        let invocation =
+            script.key(self.key(code)).arg(id.as_bytes()).arg(&claim.pack(self.epoch(), hold_ms));
+        admission(id, &self.run(invocation).await?).ok_or(Away)
     }
 
     /// Takes away the marks of reservations that are now committed; returns how many each left in its

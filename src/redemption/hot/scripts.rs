@@ -35,11 +35,11 @@ macro_rules! scripts {
 }
 
 scripts! {
-    lock = "lock" with "record" "use";
-    redeem = "redeem" with "record" "use";
-    release = "release" with "record";
-    load = "load" with "record";
-    evict = "evict" with "record";
+    lock = "lock" with "layout" "claim";
+    redeem = "redeem" with "layout" "claim";
+    release = "release" with "layout" "record";
+    load = "load" with "layout" "record";
+    evict = "evict" with "layout" "record";
 }
 
 impl Script {
