@@ -7,14 +7,17 @@
 use crate::{app::App, crash, error::Result, fleet::payments::PaymentMethod, transaction};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long a payment waits to be booked at most, if there is not much else.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Payments in one transaction at most.
-const BATCH_MAX: i64 = 2_000;
+/// Payments in one transaction at most: few, so that nobody who vends waits long for a core.
+const BATCH_MAX: i64 = 500;
+
+/// How long to rest after a full batch, in times of what it took: a rush is booked when it is over.
+const REST: u32 = 4;
 
 /// A payment as its redemption left it.
 #[derive(FromRow)]
@@ -31,14 +34,15 @@ struct Left {
 /// Books payments until the server stops; of several servers, one at a time.
 pub async fn keep(app: App) {
     loop {
-        let more = match book(&app).await {
-            Ok(booked) => booked == BATCH_MAX as u64,
+        let started = Instant::now();
+        let pause = match book(&app).await {
+            Ok(booked) if booked == BATCH_MAX as u64 => PAUSE.min(REST * started.elapsed()),
+            Ok(_) => PAUSE,
             Err(error) => {
                 tracing::warn!(error = %error, "payments are booked later");
-                false
+                PAUSE
             }
         };
-        let pause = if more { Duration::ZERO } else { PAUSE };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = app.stop.cancelled() => return,
