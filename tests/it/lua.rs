@@ -111,7 +111,9 @@ impl Claim {
 
 /// A copy as scripts show it to those who know its facts.
 fn bare(copy: &Copy) -> Copy {
-    Copy { pending: copy.pending, ..Copy::unpack(id().as_bytes(), &copy.pack()[..68]).unwrap() }
+    let mut bare = Copy::unpack(id().as_bytes(), &copy.pack()[..68]).unwrap();
+    bare.pending = copy.pending;
+    bare
 }
 
 impl Bench {
