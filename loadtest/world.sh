@@ -1,9 +1,11 @@
-# Sourced by compare.sh and chaos.sh: a private Postgres and Redis, the demo's machines and user in
+# Sourced by the scripts beside it: a private Postgres and Redis, the demo's machines and user in
 # them, and a server of this build. All of it stops when the script that sources this ends.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=${LOAD_DIR:-$root/.dev/load}
+# What becomes of the stores at the end: `down` leaves their data, `wipe` doesn't.
+leave=down
 load=$root/target/release/examples/load
 scrip=$root/target/release/scrip
 
@@ -69,7 +71,7 @@ stop_world() {
     mapfile -t pids < <(jobs -p)
     if ((${#pids[@]})); then kill "${pids[@]}" 2>/dev/null || true; fi
     wait || true
-    services down || true
+    services "$leave" || true
     exit "$status"
 }
 
