@@ -1,6 +1,6 @@
 # Scrip in one word each. Needs Rust and a C compiler; Postgres and Redis are seen to.
 
-.PHONY: run test lint openapi clean-dev
+.PHONY: run test bench lint openapi clean-dev
 
 # Try it: starts everything, loads the demo, prints what to paste. PORT=8081 make run
 run:
@@ -9,6 +9,11 @@ run:
 # Every test, on stores of their own.
 test:
 	@dev/test.sh
+
+# How fast it is, as ratios to simpler services on this machine. CHECK=1 fails unless every goal is met;
+# ROUNDS, EACH (seconds a run) and VOUCHERS may be set: loadtest/README.md.
+bench:
+	@loadtest/bench.sh
 
 # What must be so before anything is merged. As the tests are built, so that their tools are built once.
 lint:

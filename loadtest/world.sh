@@ -4,6 +4,8 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=${LOAD_DIR:-$root/.dev/load}
+# What becomes of the stores at the end: `down` leaves their data, `wipe` doesn't.
+leave=down
 load=$root/target/release/examples/load
 scrip=$root/target/release/scrip
 
@@ -69,7 +71,7 @@ stop_world() {
     mapfile -t pids < <(jobs -p)
     if ((${#pids[@]})); then kill "${pids[@]}" 2>/dev/null || true; fi
     wait || true
-    services down || true
+    services "$leave" || true
     exit "$status"
 }
 

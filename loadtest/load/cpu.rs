@@ -1,4 +1,5 @@
-//! Who used the processor during a run: the named processes, this one, and everybody else.
+//! Who used the processor during a run: the named processes, this one, everybody else, and other machines
+//! on the same host.
 
 use crate::Result;
 use std::{collections::BTreeMap, fs, time::Duration};
@@ -30,6 +31,8 @@ pub(crate) fn watched(text: &str) -> Result<Vec<Watched>> {
 pub(crate) struct Usage {
     pub(crate) named: BTreeMap<String, Duration>,
     pub(crate) foreign: Duration,
+    /// What the host gave to other machines while this one had work to do.
+    pub(crate) stolen: Duration,
 }
 
 struct Process {
@@ -54,6 +57,7 @@ impl Usage {
         Ok(Self {
             named: ticks.into_iter().map(|(name, ticks)| (name.to_owned(), TICK * ticks as u32)).collect(),
             foreign: TICK * foreign as u32,
+            stolen: TICK * stolen(&fs::read_to_string("/proc/stat")?) as u32,
         })
     }
 
@@ -67,6 +71,7 @@ impl Usage {
                 .map(|(name, used)| (name.clone(), used.saturating_sub(before(name))))
                 .collect(),
             foreign: self.foreign.saturating_sub(earlier.foreign),
+            stolen: self.stolen.saturating_sub(earlier.stolen),
         }
     }
 }
@@ -95,4 +100,29 @@ fn process(stat: &str) -> Option<Process> {
     let parent = fields.get(1)?.parse().ok()?;
     let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
     Some(Process { parent, ticks })
+}
+
+/// Reads `/proc/stat`: the eighth number of all processors' line; none where nothing can be stolen.
+fn stolen(stat: &str) -> u64 {
+    let all = stat.lines().find_map(|line| line.strip_prefix("cpu "));
+    all.and_then(|numbers| numbers.split_whitespace().nth(7)?.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stolen_time_is_that_of_all_processors() {
+        let stat = "cpu  100 2 30 4000 5 0 6 77 8 9\ncpu0 50 1 15 2000 2 0 3 38 4 4\nintr 1 2 3\n";
+        assert_eq!(stolen(stat), 77);
+        assert_eq!(stolen("cpu  100 2 30\n"), 0);
+    }
+
+    #[test]
+    fn a_process_is_read_past_whatever_its_name_holds() {
+        let stat = "42 (a b) c) S 7 1 1 0 -1 0 0 0 0 0 100 20 3 4 20 0 1 0 0 0";
+        let process = process(stat).unwrap();
+        assert_eq!((process.parent, process.ticks), (7, 127));
+    }
 }

@@ -63,9 +63,9 @@ pub(crate) struct Args {
     /// The name of this measurement; by default the scenario's.
     #[arg(long)]
     label: Option<String>,
-    /// Repeats a run during which others kept more cores busy than this.
+    /// Repeats a run during which others, on this machine or on its host, kept more cores busy than this.
     #[arg(long, default_value_t = 0.3)]
-    foreign_max: f64,
+    noise_max: f64,
     /// Runs at most, for that reason.
     #[arg(long, default_value_t = 1)]
     attempts: u32,
@@ -92,8 +92,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let mut best: Option<Measured> = None;
     for _ in 0..args.attempts.max(1) {
         let mut measured = LocalSet::new().run_until(once(&args, &watched)).await?;
-        measured.spoilt = measured.foreign_cores > args.foreign_max;
-        let is_better = best.as_ref().is_none_or(|best| measured.foreign_cores < best.foreign_cores);
+        measured.spoilt = measured.noise() > args.noise_max;
+        let is_better = best.as_ref().is_none_or(|best| measured.noise() < best.noise());
         if is_better {
             best = Some(measured);
         }
@@ -132,15 +132,17 @@ async fn once(args: &Args, watched: &[Watched]) -> Result<Measured> {
         stopped: Cell::new(false),
     });
     let mut connections = JoinSet::new();
-    for n in 0..args.connections {
-        connections.spawn_local(Rc::clone(&session).connection(n));
+    let warms_up = !args.sweep && args.warmup > 0.0;
+    if warms_up {
+        session.open(&mut connections, args.connections);
+        sleep(Duration::from_secs_f64(args.warmup)).await;
     }
-
-    let warmup = if args.sweep { 0.0 } else { args.warmup };
-    sleep(Duration::from_secs_f64(warmup)).await;
     let before = Usage::now(watched)?;
     let start = Instant::now();
     session.counting_since.set(Some(start));
+    if !warms_up {
+        session.open(&mut connections, args.connections);
+    }
     if args.sweep {
         while connections.join_next().await.is_some() {}
     } else {
@@ -163,6 +165,12 @@ fn codes(file: &Path) -> Result<Vec<String>> {
 }
 
 impl Session {
+    fn open(self: &Rc<Self>, connections: &mut JoinSet<()>, count: usize) {
+        for n in 0..count {
+            connections.spawn_local(Rc::clone(self).connection(n));
+        }
+    }
+
     /// One connection's life: a request, its answer, the next one.
     async fn connection(self: Rc<Self>, n: usize) {
         let mut gun = Gun::new(self.scenario, &self.ammunition, &self.target, n);

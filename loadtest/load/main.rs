@@ -1,11 +1,15 @@
 //! A load generator for the voucher verbs, and what goes with it.
 //!
-//! `prepare` makes vouchers to shoot at, `run` measures and prints one line of JSON, `table` turns many
-//! such lines into ratios, `check` holds what a run has recorded against the database.
+//! `prepare` makes vouchers to shoot at, `generate` keeps the server busy making more, `run` measures and
+//! prints one line of JSON, `table` turns many such lines into ratios, `check` holds what a run has
+//! recorded against the database.
 #![expect(clippy::print_stdout, reason = "results are what this program is for")]
 
+mod api;
 mod cpu;
 mod drive;
+mod generate;
+mod goals;
 mod ledger;
 mod pace;
 mod prepare;
@@ -32,6 +36,8 @@ struct Args {
 enum Command {
     /// Makes a campaign and writes its codes to files.
     Prepare(prepare::Args),
+    /// Makes campaigns, one after another, that nobody asks for.
+    Generate(generate::Args),
     /// Runs one scenario and prints what it measured.
     Run(drive::Args),
     /// Compares the lines that runs have printed.
@@ -45,6 +51,7 @@ enum Command {
 async fn main() -> Result<()> {
     match Args::parse().command {
         Command::Prepare(args) => prepare::run(args).await,
+        Command::Generate(args) => generate::run(args).await,
         Command::Run(args) => drive::run(args).await,
         Command::Table(args) => table::run(&args),
         Command::Check(args) => ledger::check(args).await,

@@ -1,6 +1,10 @@
-//! Many runs' lines in, one table of ratios out.
+//! Many runs' lines in, one table out: medians, then the ratios against the goals.
 
-use crate::{Result, tally::Measured};
+use crate::{
+    Result,
+    goals::{self, COMPARISONS, Metric, P50, P99, RPS, Standing, median},
+    tally::Measured,
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -12,191 +16,133 @@ pub(crate) struct Args {
     /// Writes ratios and medians to this file, too.
     #[arg(long)]
     json: Option<PathBuf>,
-}
-
-type Metric = fn(&Measured) -> f64;
-
-/// A ratio of two measurements of the same round, and where it should be.
-struct Goal {
-    what: &'static str,
-    of: &'static str,
-    to: &'static str,
-    metric: Metric,
-    bound: Bound,
-}
-
-#[derive(Clone, Copy)]
-enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-const RPS: Metric = |run| run.rps;
-const P50: Metric = |run| run.p50_us as f64;
-const P99: Metric = |run| run.p99_us as f64;
-
-const GOALS: &[Goal] = &[
-    goal("validate / echo, rps", "validate", "echo", RPS, Bound::AtLeast(0.60)),
-    goal("validate with lock / echo, rps", "validate-lock", "echo", RPS, Bound::AtLeast(0.55)),
-    goal("validate / echo, p99", "validate", "echo", P99, Bound::AtMost(2.0)),
-    goal("redeem / plain, rps", "redeem", "plain", RPS, Bound::AtLeast(5.0)),
-    goal("redeem c=256 / plain c=64, rps", "redeem-256", "plain", RPS, Bound::AtLeast(6.0)),
-    goal("redeem one voucher / plain, rps", "redeem-hot", "plain-hot", RPS, Bound::AtLeast(25.0)),
-    goal("redeem / plain, p99", "redeem", "plain", P99, Bound::AtMost(0.25)),
-    goal("redeem / plain at 500/s, p50", "redeem-500", "plain-500", P50, Bound::AtMost(1.1)),
-];
-
-const fn goal(what: &'static str, of: &'static str, to: &'static str, metric: Metric, bound: Bound) -> Goal {
-    Goal { what, of, to, metric, bound }
-}
-
-/// A goal, and where things stand.
-#[derive(Serialize)]
-struct Standing {
-    what: &'static str,
-    /// The median over the rounds.
-    ratio: f64,
-    lowest: f64,
-    highest: f64,
-    goal: f64,
-    met: bool,
-    rounds: usize,
-    /// Rounds in which something else disturbed one of the two.
-    spoilt: usize,
+    /// Fails, and says why, unless every goal is met on calm rounds and no verdict was wrong.
+    #[arg(long)]
+    check: bool,
 }
 
 /// The middle of what was measured under one name.
 #[derive(Serialize)]
-struct Middle {
+struct Middle<'a> {
+    label: &'a str,
     runs: usize,
     spoilt: usize,
     rps: f64,
     p50_us: f64,
     p99_us: f64,
     p999_us: f64,
-    /// Answers that were not as meant, of all runs.
-    unmeant: u64,
-    cpu_us_per_request: BTreeMap<String, f64>,
+    /// Wrong verdicts, of all runs.
+    denied: u64,
+    /// Requests without a verdict, of all runs.
+    failed: u64,
+    cpu_us_per_request: BTreeMap<&'a str, f64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut runs: BTreeMap<String, Vec<Measured>> = BTreeMap::new();
-    for line in fs::read_to_string(&args.results)?.lines() {
-        let run: Measured = serde_json::from_str(line)?;
-        runs.entry(run.what.label.clone()).or_default().push(run);
-    }
-    let middles: BTreeMap<&str, Middle> =
-        runs.iter().map(|(label, runs)| (label.as_str(), middle(runs))).collect();
-    let standings: Vec<Standing> = GOALS.iter().filter_map(|goal| standing(goal, &runs)).collect();
+    let runs: Vec<Measured> =
+        fs::read_to_string(&args.results)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let middles = middles(&runs);
+    let standings: Vec<Standing> =
+        COMPARISONS.iter().filter_map(|comparison| comparison.standing(&runs)).collect();
+    let complaints = goals::complaints(&runs);
 
     print_middles(&middles);
     print_standings(&standings);
     if let Some(file) = &args.json {
-        let all = serde_json::json!({ "goals": standings, "medians": middles });
+        let all = serde_json::json!({ "goals": standings, "medians": middles, "complaints": complaints });
         fs::write(file, serde_json::to_string_pretty(&all)?)?;
+    }
+    if args.check && !complaints.is_empty() {
+        println!("\n{}", complaints.join("\n"));
+        return Err(format!("{} complaints", complaints.len()).into());
     }
     Ok(())
 }
 
-/// Pairs the two by round, so that a machine that slows down slows both sides of a ratio.
-fn standing(goal: &Goal, runs: &BTreeMap<String, Vec<Measured>>) -> Option<Standing> {
-    let (of, to) = (runs.get(goal.of)?, runs.get(goal.to)?);
-    let mut ratios: Vec<f64> =
-        of.iter().zip(to).map(|(of, to)| (goal.metric)(of) / (goal.metric)(to)).collect();
-    ratios.sort_by(f64::total_cmp);
-    let ratio = median(&ratios);
-    let (bound, met) = match goal.bound {
-        Bound::AtLeast(bound) => (bound, ratio >= bound),
-        Bound::AtMost(bound) => (bound, ratio <= bound),
-    };
-    Some(Standing {
-        what: goal.what,
-        ratio,
-        lowest: *ratios.first()?,
-        highest: *ratios.last()?,
-        goal: bound,
-        met,
-        rounds: ratios.len(),
-        spoilt: of.iter().zip(to).filter(|(of, to)| of.spoilt || to.spoilt).count(),
-    })
+/// One for each label, in the order in which they first ran.
+fn middles(runs: &[Measured]) -> Vec<Middle<'_>> {
+    let mut middles: Vec<Middle<'_>> = Vec::new();
+    for run in runs {
+        let label = run.what.label.as_str();
+        if middles.iter().all(|middle| middle.label != label) {
+            let same: Vec<&Measured> = runs.iter().filter(|run| run.what.label == label).collect();
+            middles.push(middle(label, &same));
+        }
+    }
+    middles
 }
 
-fn middle(runs: &[Measured]) -> Middle {
-    let of = |metric: Metric| {
-        let mut numbers: Vec<f64> = runs.iter().map(metric).collect();
-        numbers.sort_by(f64::total_cmp);
-        median(&numbers)
-    };
+fn middle<'a>(label: &'a str, runs: &[&'a Measured]) -> Middle<'a> {
+    let of = |metric: Metric| sorted_median(runs.iter().map(|run| metric(run)));
     let names = runs.iter().flat_map(|run| run.cpu_us_per_request.keys());
     let cpu = names.map(|name| {
-        let mut used: Vec<f64> =
-            runs.iter().filter_map(|run| run.cpu_us_per_request.get(name).copied()).collect();
-        used.sort_by(f64::total_cmp);
-        (name.clone(), median(&used))
+        let used = runs.iter().filter_map(|run| run.cpu_us_per_request.get(name).copied());
+        (name.as_str(), sorted_median(used))
     });
     Middle {
+        label,
         runs: runs.len(),
         spoilt: runs.iter().filter(|run| run.spoilt).count(),
         rps: of(RPS),
         p50_us: of(P50),
         p99_us: of(P99),
         p999_us: of(|run| run.p999_us as f64),
-        unmeant: runs.iter().map(unmeant).sum(),
+        denied: runs.iter().map(|run| run.denied).sum(),
+        failed: runs.iter().map(|run| run.failed).sum(),
         cpu_us_per_request: cpu.collect(),
     }
 }
 
-fn unmeant(run: &Measured) -> u64 {
-    let all = run.refused + run.not_found + run.throttled + run.unavailable + run.broken + run.wrong;
-    if run.what.label == "mixed" { run.unavailable + run.broken + run.wrong } else { all }
+fn sorted_median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    median(&numbers)
 }
 
-/// The middle of sorted numbers; nothing's is zero.
-fn median(sorted: &[f64]) -> f64 {
-    let (Some(low), Some(high)) =
-        (sorted.get(sorted.len().saturating_sub(1) / 2), sorted.get(sorted.len() / 2))
-    else {
-        return 0.0;
-    };
-    f64::midpoint(*low, *high)
-}
-
-fn print_middles(middles: &BTreeMap<&str, Middle>) {
+fn print_middles(middles: &[Middle<'_>]) {
     println!(
-        "{:<16}{:>10}{:>10}{:>10}{:>10}{:>9}  CPU µs/request",
-        "median", "rps", "p50 µs", "p99 µs", "p99.9 µs", "unmeant"
+        "{:<16}{:>9}{:>9}{:>9}{:>9}{:>8}{:>8}  CPU µs/request",
+        "median", "rps", "p50 µs", "p99 µs", "p99.9 µs", "denied", "failed"
     );
-    for (label, middle) in middles {
-        let cpu: Vec<String> =
-            middle.cpu_us_per_request.iter().map(|(name, used)| format!("{name} {used:.1}")).collect();
+    for middle in middles {
+        // What takes no part in a run takes less than it can be told by.
+        let cpu: Vec<String> = middle
+            .cpu_us_per_request
+            .iter()
+            .filter(|(_, used)| **used >= 0.05)
+            .map(|(name, used)| format!("{name} {used:.1}"))
+            .collect();
         println!(
-            "{label:<16}{:>10.0}{:>10.0}{:>10.0}{:>10.0}{:>9}  {}{}",
+            "{:<16}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>8}{:>8}  {}{}",
+            middle.label,
             middle.rps,
             middle.p50_us,
             middle.p99_us,
             middle.p999_us,
-            middle.unmeant,
+            middle.denied,
+            middle.failed,
             cpu.join(", "),
-            spoilt(middle.spoilt, middle.runs),
+            disturbed(middle.spoilt, middle.runs),
         );
     }
 }
 
 fn print_standings(standings: &[Standing]) {
-    println!("\n{:<34}{:>8}{:>18}{:>8}  ", "ratio", "median", "lowest–highest", "goal");
+    println!("\n{:<38}{:>8}{:>16}{:>9}  ", "ratio", "median", "lowest–highest", "goal");
     for standing in standings {
+        let verdict = standing.verdict.map(|verdict| verdict.to_string());
         println!(
-            "{:<34}{:>8.2}{:>18}{:>8.2}  {}{}",
+            "{:<38}{:>8.2}{:>16}{:>9}  {}{}",
             standing.what,
             standing.ratio,
             format!("{:.2}–{:.2}", standing.lowest, standing.highest),
-            standing.goal,
-            if standing.met { "met" } else { "missed" },
-            spoilt(standing.spoilt, standing.rounds),
+            standing.goal.as_deref().unwrap_or_default(),
+            verdict.unwrap_or_default(),
+            disturbed(standing.spoilt, standing.rounds),
         );
     }
 }
 
-fn spoilt(spoilt: usize, of: usize) -> String {
+fn disturbed(spoilt: usize, of: usize) -> String {
     if spoilt == 0 { String::new() } else { format!("  ({spoilt} of {of} disturbed by other programs)") }
 }

@@ -14,11 +14,20 @@ pub(crate) struct Tally {
     lateness: Spread,
     outcomes: [u64; Outcome::COUNT],
     meant: u64,
+    denied: u64,
+    failed: u64,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { latencies: Spread::new(), lateness: Spread::new(), outcomes: [0; Outcome::COUNT], meant: 0 }
+        Self {
+            latencies: Spread::new(),
+            lateness: Spread::new(),
+            outcomes: [0; Outcome::COUNT],
+            meant: 0,
+            denied: 0,
+            failed: 0,
+        }
     }
 
     /// Counts the answer that settled a request.
@@ -27,6 +36,10 @@ impl Tally {
         if outcome.is_meant(verb) {
             self.meant += 1;
             self.latencies.add(micros(latency));
+        } else if outcome.is_verdict() {
+            self.denied += 1;
+        } else {
+            self.failed += 1;
         }
     }
 
@@ -43,6 +56,7 @@ impl Tally {
         let quantile = |q| self.latencies.quantile(q);
         let count = |outcome: Outcome| self.outcomes[outcome as usize];
         let answered = self.outcomes.iter().sum::<u64>() - count(Outcome::Broken);
+        let cores = |used: Duration| round(used.as_secs_f64() / elapsed.as_secs_f64());
         let per_request = |used: &Duration| round(used.as_secs_f64() * 1e6 / answered.max(1) as f64);
         Measured {
             what,
@@ -59,12 +73,15 @@ impl Tally {
             unavailable: count(Outcome::Unavailable),
             broken: count(Outcome::Broken),
             wrong: count(Outcome::Wrong),
+            denied: self.denied,
+            failed: self.failed,
             cpu_us_per_request: usage
                 .named
                 .iter()
                 .map(|(name, used)| (name.clone(), per_request(used)))
                 .collect(),
-            foreign_cores: round(usage.foreign.as_secs_f64() / elapsed.as_secs_f64()),
+            foreign_cores: cores(usage.foreign),
+            stolen_cores: cores(usage.stolen),
             pacing_p99_us: (!self.lateness.is_empty()).then(|| self.lateness.quantile(0.99)),
             spoilt: false,
         }
@@ -99,13 +116,26 @@ pub(crate) struct Measured {
     pub(crate) unavailable: u64,
     pub(crate) broken: u64,
     pub(crate) wrong: u64,
+    /// Verdicts that should have been another: a good voucher refused or not found, a bad one taken.
+    pub(crate) denied: u64,
+    /// Requests that got no verdict.
+    pub(crate) failed: u64,
     pub(crate) cpu_us_per_request: BTreeMap<String, f64>,
     /// Cores that anyone else kept busy meanwhile.
     pub(crate) foreign_cores: f64,
+    /// Cores that the host kept from this machine meanwhile.
+    pub(crate) stolen_cores: f64,
     /// How late this program itself was, at a fixed rate.
     pub(crate) pacing_p99_us: Option<u64>,
     /// Too much went on beside this run for its numbers to mean anything.
     pub(crate) spoilt: bool,
+}
+
+impl Measured {
+    /// Cores that were busy with something else.
+    pub(crate) fn noise(&self) -> f64 {
+        self.foreign_cores + self.stolen_cores
+    }
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -114,4 +144,30 @@ fn micros(duration: Duration) -> u64 {
 
 fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_verdict_and_no_verdict_are_told_apart() {
+        let mut tally = Tally::new();
+        let millisecond = Duration::from_millis(1);
+        tally.settle(Verb::Redeem, Outcome::Done, millisecond);
+        tally.settle(Verb::Redeem, Outcome::Refused, millisecond);
+        tally.settle(Verb::RedeemPoor, Outcome::Refused, millisecond);
+        tally.settle(Verb::RedeemPoor, Outcome::Done, millisecond);
+        tally.settle(Verb::Validate, Outcome::Unavailable, millisecond);
+        let what = Conditions { label: "mixed".to_owned(), connections: 1, rate: None };
+        let second = Duration::from_secs(1);
+        let usage = Usage {
+            named: BTreeMap::new(),
+            foreign: Duration::from_millis(250),
+            stolen: Duration::from_millis(500),
+        };
+        let measured = tally.measured(what, second, &usage);
+        assert_eq!((measured.as_meant, measured.denied, measured.failed), (2, 2, 1));
+        assert!((measured.noise() - 0.75).abs() < f64::EPSILON);
+    }
 }
