@@ -122,10 +122,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         return print(&serde_json::to_string_pretty(&config).map_err(Failure::run)?);
     }
     http::trace::start(config.log_format);
-    // One core is left to Postgres, Redis and the kernel, which on one machine do the larger part.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = match config.worker_threads {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+        workers => workers,
+    };
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.saturating_sub(1).max(1))
+        .worker_threads(workers)
         .enable_all()
         .build()
         .map_err(Failure::run)?

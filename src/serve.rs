@@ -8,10 +8,11 @@ use scrip::{
 };
 use std::{
     io,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,15 @@ use tokio_util::sync::CancellationToken;
 /// How often the schema is looked at until it can be seen.
 const SCHEMA_RETRY: Duration = Duration::from_secs(2);
 
+/// Connections that wait to be accepted at most; the kernel has a limit of its own (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
 /// What runs beside requests is given this long to finish, however long those took.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves until told to stop; also does background work, unless others do it.
 pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
-    let listener = TcpListener::bind(app.config.listen).await?;
+    let listener = listen(app.config.listen)?;
     let address = listener.local_addr()?;
     // Answers are small and complete: waiting to fill a packet only delays them.
     let listener = listener.tap_io(|connection| {
@@ -53,6 +57,16 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     closing.cancel();
     finish(&app).await;
     Ok(())
+}
+
+/// Listens with room for a fleet that comes back all at once: a connection that finds none is tried again
+/// by its kernel only after a second.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that follows another must not wait for what is left of its connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Does background work until told to stop.
