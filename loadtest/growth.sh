@@ -25,7 +25,8 @@ sample=100000
 results=$dir/results.jsonl
 
 [[ -z ${GROWTH_LOCK:-} ]] || exec 8>>"$GROWTH_LOCK"
-prepare() { [[ -z ${GROWTH_LOCK:-} ]] || flock -s 8; }
+# Lets go first, for whoever waits to measure.
+prepare() { [[ -z ${GROWTH_LOCK:-} ]] || { flock -u 8; flock -s 8; }; }
 quiet() { [[ -z ${GROWTH_LOCK:-} ]] || flock -x 8; }
 
 ask() { psql "$DATABASE_URL" -qAt -v ON_ERROR_STOP=1 "$@"; }
@@ -117,7 +118,7 @@ point() {
 }
 
 measure_vouchers() {
-    echo "$header" >"$csv/memory.csv"
+    echo "$header" >"$dir/memory.csv"
     local vouchers
     for vouchers in 10000 100000 1000000 10000000; do
         ((vouchers <= max)) || continue
@@ -125,8 +126,9 @@ measure_vouchers() {
         draw_codes
         point "$vouchers"
         ask -v x="$vouchers" -v redis_bytes=$((redis_full - redis_empty)) -v loaded="$(wc -l <"$dir/codes")" \
-            -f "$root/loadtest/growth/memory.sql" >>"$csv/memory.csv"
+            -f "$root/loadtest/growth/memory.sql" >>"$dir/memory.csv"
     done
+    cp "$dir/memory.csv" "$csv/memory.csv"
 }
 
 measure_campaigns() {
