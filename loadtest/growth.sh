@@ -70,6 +70,8 @@ add_server() {
 grow_to() {
     local have more
     have=$(ask -c "SELECT count(*) FROM voucher WHERE prefix = 'LOAD'")
+    # It would go on beside whoever measures in between; `warm_up` does it for all of them.
+    ask -c 'ALTER TABLE voucher SET (autovacuum_enabled = false)'
     while ((have < $1)); do
         prepare
         more=$(($1 - have < 1000000 ? $1 - have : 1000000))
@@ -77,6 +79,7 @@ grow_to() {
         "$load" prepare --vouchers "$more" --out "$dir"
         have=$((have + more))
     done
+    ask -c 'ALTER TABLE voucher RESET (autovacuum_enabled)'
 }
 
 # Codes spread evenly over all vouchers.
