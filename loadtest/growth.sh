@@ -20,7 +20,7 @@
 max=${GROWTH_MAX:-10000000} rounds=${GROWTH_ROUNDS:-5} seconds=${GROWTH_SECONDS:-2}
 csv=${GROWTH_CSV:-$root/loadtest/growth} svg=${GROWTH_SVG:-$root/docs/growth}
 header=question,x,scenario,metric,value,lowest,highest,runs,disturbed
-# Codes that are asked for: as many as a server keeps in memory, with room to spare.
+# Codes that are asked for: fewer than a server keeps in memory.
 sample=100000
 results=$dir/results.jsonl
 
