@@ -31,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 pub(crate) struct Args {
     #[arg(long)]
     scenario: Scenario,
-    /// Where the server is; by default `SCRIP_URL`.
+    /// Where the server is; by default `SCRIP_URL`. With commas between: servers that share the connections.
     #[arg(long)]
     url: Option<String>,
     #[arg(long, default_value_t = 64)]
@@ -224,7 +224,7 @@ impl Session {
     async fn ask(&self, wire: &mut Option<Wire>, gun: &Gun, shot: &Shot) -> (Outcome, Option<i64>) {
         let mut open = match wire.take() {
             Some(open) => open,
-            None => match Wire::open(self.target.address).await {
+            None => match Wire::open(gun.address).await {
                 Ok(open) => open,
                 Err(_) => return (Outcome::Broken, None),
             },

@@ -5,7 +5,7 @@ use crate::{
     wire::Answer,
 };
 use clap::ValueEnum;
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
 /// A mix of requests under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -223,6 +223,8 @@ pub(crate) struct Gun {
     ammunition: Rc<Ammunition>,
     templates: [Template; Verb::ALL.len()],
     device: Device,
+    /// The server that it speaks to.
+    pub(crate) address: SocketAddr,
     share: usize,
     shares: usize,
     /// The request that was last loaded.
@@ -244,6 +246,7 @@ impl Gun {
             ammunition: Rc::clone(ammunition),
             templates: Verb::ALL.map(|verb| Template::new(verb, &target.host, &device, &ammunition.run)),
             device,
+            address: target.addresses[connection % target.addresses.len()],
             share,
             shares,
             request: Vec::new(),

@@ -13,12 +13,13 @@ pub(crate) struct Device {
 
 /// Where to send requests, and in whose name.
 pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
+    /// One for each server; connections take them in turn.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) host: String,
     pub(crate) devices: Vec<Device>,
 }
 
-/// The product's URL, from the command line or the environment.
+/// The product's URL, from the command line or the environment; several servers' with commas between.
 pub(crate) fn url(given: Option<&str>) -> Result<String> {
     let url = match given {
         Some(url) => url.to_owned(),
@@ -48,10 +49,14 @@ impl Target {
     }
 
     async fn new(url: &str, devices: Vec<Device>) -> Result<Self> {
-        let host = url.strip_prefix("http://").ok_or("the URL must begin with http://")?.to_owned();
-        let named = if host.contains(':') { host.clone() } else { format!("{host}:80") };
-        let address = tokio::net::lookup_host(named).await?.next().ok_or("the host has no address")?;
-        Ok(Self { address, host, devices })
+        let mut addresses = Vec::new();
+        for url in url.split(',') {
+            let host = url.strip_prefix("http://").ok_or("the URL must begin with http://")?;
+            let named = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+            addresses.push(tokio::net::lookup_host(named).await?.next().ok_or("the host has no address")?);
+        }
+        let host = first(url).trim_start_matches("http://").to_owned();
+        Ok(Self { addresses, host, devices })
     }
 }
 
@@ -62,9 +67,14 @@ pub(crate) async fn token(url: &str) -> Result<String> {
     }
     let need = |name| env::var(name).map_err(|_| format!("{name} is not set"));
     let login = json!({ "username": need("SCRIP_USER")?, "password": need("SCRIP_PASSWORD")? });
-    let answer = reqwest::Client::new().post(format!("{url}/auth/login")).json(&login).send().await?;
+    let answer =
+        reqwest::Client::new().post(format!("{}/auth/login", first(url))).json(&login).send().await?;
     let answer: Value = answer.error_for_status()?.json().await?;
     Ok(answer["access_token"].as_str().ok_or("the login gave no access_token")?.to_owned())
+}
+
+fn first(urls: &str) -> &str {
+    urls.split(',').next().unwrap_or(urls)
 }
 
 fn list(name: &str) -> Option<Vec<String>> {
