@@ -97,13 +97,12 @@ impl Tokens {
 
     /// What `token` says, if we signed it and it is still good at `now`.
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
-        let claims = match self.seen.get(token) {
-            Some(claims) => claims,
-            None => {
-                let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
-                self.seen.insert(token.into(), claims.clone());
-                claims
-            }
+        let claims = if let Some(claims) = self.seen.get(token) {
+            claims
+        } else {
+            let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
+            self.seen.insert(token.into(), claims.clone());
+            claims
         };
         (now.timestamp() < claims.expires_at_s).then_some(claims)
     }
