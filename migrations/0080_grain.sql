@@ -91,3 +91,9 @@ FROM revenue_transaction_ever t,
                      ('month', date_trunc('month', t.occurred_local)),
                      ('total_month', date_trunc('month', t.occurred_local))) AS s(grain, starts)
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
+
+-- How often an instant counts in a stretch from one time until before another: once, or where that goes back in
+-- time, minus once.
+CREATE FUNCTION counts(at timestamp, starts timestamp, ends timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN at >= starts AND at < ends THEN 1 WHEN at >= ends AND at < starts THEN -1 ELSE 0 END
+$$;
