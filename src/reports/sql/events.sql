@@ -7,14 +7,16 @@ WITH event AS (
       AND grain = 'month' AND starts >= $4 AND starts < $5
     UNION ALL
     SELECT code, error_identity, type, times * quantity, times * duration
-    FROM events_rollup, LATERAL (SELECT counts(starts, $6, $7) + counts(starts, $8, $9) AS times) c
+    FROM events_rollup,
+         LATERAL (SELECT counts(starts, $6, $7) + counts(starts, $8, $9) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3)) AND type > 1
       AND grain = 'day' AND ((starts >= LEAST($6, $7) AND starts < GREATEST($6, $7))
                             OR (starts >= LEAST($8, $9) AND starts < GREATEST($8, $9)))
     UNION ALL
     SELECT code, COALESCE(error_identity, 0), type, times, times * COALESCE(duration, 0)
-    FROM machine_log_ever, LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
+    FROM machine_log_ever,
+         LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3)) AND type > 1
       AND ((occurred_local >= LEAST($10, $11) AND occurred_local < GREATEST($10, $11)

@@ -9,7 +9,8 @@ WITH sale AS (
       AND ($3::bigint[] IS NULL OR location = ANY($3)) AND grain = 'month' AND starts >= $4 AND starts < $5
     UNION ALL
     SELECT shift, product, name, currency, times * quantity, times * revenue, CASE times WHEN 1 THEN starts END
-    FROM sales_rollup, LATERAL (SELECT counts(starts, $6, $7) + counts(starts, $8, $9) AS times) c
+    FROM sales_rollup,
+         LATERAL (SELECT counts(starts, $6, $7) + counts(starts, $8, $9) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3))
       AND grain = 'day' AND ((starts >= LEAST($6, $7) AND starts < GREATEST($6, $7))
@@ -17,7 +18,8 @@ WITH sale AS (
     UNION ALL
     SELECT COALESCE(shift, 0), COALESCE(product, 0), name, currency, times, times * price,
            CASE times WHEN 1 THEN occurred_local END
-    FROM revenue_transaction_ever, LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
+    FROM revenue_transaction_ever,
+         LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3))
       -- No zone is a day away from UTC: which months of rows are looked at follows from the instant.
