@@ -164,12 +164,12 @@ pub(super) async fn hours(
         sums_with_their_now!(),
         "      WHERE ",
         selected!(),
-        // What the index is asked for: months differ by up to three days, calendars by less than two.
+        // What the index is asked for: months differ by up to three days, calendars by less than two. And
+        // what is in it by every calendar: the place's own is asked only near both ends.
         "        AND grain = 'hour' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months 5 days'
                  AND (starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months' + interval '5 days'
-                      AND starts < ($4 AT TIME ZONE 'UTC') - interval '1 day' ",
-        // What lies between is so by every calendar: the place is asked only near both ends.
-        "             OR starts >= date_trunc('day', here) - interval '3 months'
+                      AND starts < ($4 AT TIME ZONE 'UTC') - interval '1 day'
+                      OR starts >= date_trunc('day', here) - interval '3 months'
                       AND starts < date_trunc('day', here) + interval '1 day')
                GROUP BY starts, currency) hours
          GROUP BY 1, 2, currency HAVING sum(quantity) <> 0 OR sum(revenue) <> 0 ORDER BY 1, 2, currency"
