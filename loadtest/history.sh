@@ -82,13 +82,12 @@ start server "$scrip" serve
 server=$pid
 wait_ready
 
-# Taking in over HTTP: batches of 1,000 sales of one machine each, which was cut off for six weeks; four gateways
-# at a time.
+# Taking in over HTTP: batches of 1,000 sales of one machine each, some weeks ago; four gateways at a time.
 say 'taking in'
 rm -rf "$dir/batches" && mkdir "$dir/batches"
 taken=200
 for machine in $(ask -c "SELECT hostname FROM machine WHERE user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = 2) ORDER BY id LIMIT $taken"); do
-    ask -c "SELECT json_agg(json_build_object('remote', 1000000000 + n, 'occurredAt', now() - n * interval '1 hour', 'price', 100,
+    ask -c "SELECT json_agg(json_build_object('remote', 1000000000 + n, 'occurredAt', now() - interval '40 days' - n * interval '1 minute', 'price', 100,
             'plu', 1 + n % 20, 'name', 'Product ' || 1 + n % 20)) FROM generate_series(1, 1000) n" >"$dir/batches/$machine"
 done
 send() {
