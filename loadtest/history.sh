@@ -4,7 +4,7 @@
 #
 #   loadtest/history.sh [sales] [rounds]    10000000 sales and 5 rounds of questions by default
 #
-# Plans of what the server asked are in <dir>/plans.log.
+# All that is printed is in <dir>/history.json too, and plans of what was asked are in <dir>/plans.log.
 . "$(dirname "${BASH_SOURCE[0]}")/world.sh"
 
 sales=${1:-10000000} rounds=${2:-5} machines=500 sheets=10
@@ -21,12 +21,21 @@ services up
 export REDIS_URL SCRIP_SIGNING_SECRET=of-the-load-test-alone-$(printf '%040d' 0)
 psql "$DATABASE_URL" -qc 'DROP DATABASE IF EXISTS history' -c 'CREATE DATABASE history'
 export DATABASE_URL=${DATABASE_URL/\/scrip\?//history?}
+sockets=${DATABASE_URL#*host=}
+log=$(dirname "${sockets%%&*}")/postgres/log
 ask() { psql "$DATABASE_URL" -qAt -v ON_ERROR_STOP=1 "$@"; }
 "$scrip" migrate >>"$dir/history.log" 2>&1
 
 say "making $sales sales of $machines machines"
 ask -v machines=$machines -v key="$key" -f "$root/loadtest/fleet.sql"
 ask -v machines=$machines -v sales="$sales" -f "$root/loadtest/history.sql" >/dev/null
+
+# A line of what was measured, printed and kept.
+lines=()
+told() {
+    printf '%-58s %s\n' "$1" "$2"
+    lines+=("$(printf '{"name": "%s", "ratio": %s}' "$1" "$2")")
+}
 
 clock() { date +%s%N; }
 # The seconds that a command takes.
@@ -50,7 +59,7 @@ for part in $(seq $sheets); do
     ratio "$kept" "$bare" >>"$dir/loads"
     echo >>"$dir/loads"
 done
-printf '%-58s %s\n' 'load with sums / bare COPY, median of sheets' "$(median <"$dir/loads")"
+told 'load with sums / bare COPY, median of sheets' "$(median <"$dir/loads")"
 rm -f "$dir/loads"
 
 say 'payments and events'
@@ -61,9 +70,11 @@ ask -c "INSERT INTO machine_log (remote, machine, location, user_group, time_zon
         SELECT n, machine, location, user_group, time_zone, occurred_at, 'E' || n % 40, 1 + n % 3, n % 5000, occurred_at FROM sheet WHERE n % 50 = 0"
 ask -c 'VACUUM ANALYZE'
 
-# What is asked is explained in Postgres's log.
+# What is asked is explained in Postgres's log, while that is wished for.
 ask -c "ALTER DATABASE history SET session_preload_libraries = 'auto_explain'" \
-    -c "ALTER DATABASE history SET auto_explain.log_min_duration = 20" -c "ALTER DATABASE history SET auto_explain.log_analyze = on"
+    -c "ALTER DATABASE history SET auto_explain.log_analyze = on" -c "ALTER DATABASE history SET auto_explain.log_timing = off" \
+    -c "ALTER DATABASE history SET auto_explain.log_format = json"
+explain() { ask -c "ALTER SYSTEM SET auto_explain.log_min_duration = $1" -c 'SELECT pg_reload_conf()' >/dev/null; }
 SCRIP_LISTEN=127.0.0.1:$(free_port)
 SCRIP_URL=http://$SCRIP_LISTEN
 export SCRIP_LISTEN SCRIP_GUESSES_PER_DEVICE_PER_MINUTE=100000000
@@ -71,12 +82,12 @@ start server "$scrip" serve
 server=$pid
 wait_ready
 
-# Taking in over HTTP: batches of 1,000 sales of one machine each, four gateways at a time.
+# Taking in over HTTP: batches of 1,000 sales of one machine each, some weeks ago; four gateways at a time.
 say 'taking in'
 rm -rf "$dir/batches" && mkdir "$dir/batches"
 taken=200
 for machine in $(ask -c "SELECT hostname FROM machine WHERE user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = 2) ORDER BY id LIMIT $taken"); do
-    ask -c "SELECT json_agg(json_build_object('remote', 1000000000 + n, 'occurredAt', now() - n * interval '1 minute', 'price', 100,
+    ask -c "SELECT json_agg(json_build_object('remote', 1000000000 + n, 'occurredAt', now() - interval '40 days' - n * interval '1 minute', 'price', 100,
             'plu', 1 + n % 20, 'name', 'Product ' || 1 + n % 20)) FROM generate_series(1, 1000) n" >"$dir/batches/$machine"
 done
 send() {
@@ -89,29 +100,44 @@ after=$(ask -c 'SELECT count(*) FROM revenue_transaction WHERE remote > 10000000
 ((after - before == taken * 1000)) || die "$((after - before)) of $((taken * 1000)) sales arrived"
 ask -c "COPY (SELECT ${columns/original_price/price} FROM revenue_transaction WHERE remote > 1000000000 ORDER BY id) TO STDOUT" >"$dir/sheet"
 bare=$(seconds load bare_transaction)
-printf '%-58s %s\n' 'taken in over HTTP / bare COPY of the same rows' "$(ratio "$over_http" "$bare")"
+told 'taken in over HTTP / bare COPY of the same rows' "$(ratio "$over_http" "$bare")"
 again=$(seconds send)
-printf '%-58s %s\n' 'all of it sent again / the first time' "$(ratio "$again" "$over_http")"
+told 'all of it sent again / the first time' "$(ratio "$again" "$over_http")"
 
 # Questions: to the server, and to the raw table.
 year="$(date -d '1 year ago' +%F)" month="$(date -d '1 month ago' +%F)" today="$(date +%F)"
-get() { curl -fsS -g -H "Authorization: Bearer $large" "$SCRIP_URL$1"; }
-report() { curl -fsS -H "Authorization: Bearer $large" -H 'Content-Type: application/json' -d "$2" "$SCRIP_URL/report/$1"; }
+# The milliseconds that an answer takes, without what its client needs to start.
+answered() { curl -fsS -g -w '%{time_total}\n' -o "$dir/answer" -H "Authorization: Bearer $large" "$@" | awk '{ print $1 * 1000 }'; }
+get() { answered "$SCRIP_URL$1"; }
+report() { answered -H 'Content-Type: application/json' -d "$2" "$SCRIP_URL/report/$1"; }
+raw() { ask -c '\timing on' -c "$1" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; }
 period() { printf '{"period1":{"type":"fixed date","startDate":"%s 00:00:00","endDate":"%s 13:37:41"}%s}' "$1" "$today" "${2:-}"; }
 mine="user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = 2)"
 since() { printf "occurred_local >= '%s' AND occurred_local <= '%s 13:37:41' AND %s" "$1" "$today" "$mine"; }
+# Asks both in turn, and both once more for the rows that they read.
 compare() {
-    local name=$1 raw=$2
+    local name=$1 question=$2 size server table
     shift 2
     : >"$dir/asked" && : >"$dir/raw"
     for _ in $(seq "$rounds"); do
-        seconds "$@" >>"$dir/asked"
-        seconds ask -c "$raw" >>"$dir/raw"
+        "$@" >>"$dir/asked"
+        raw "$question" >>"$dir/raw"
     done
-    printf '%-58s %s\n' "$name" "$(ratio "$(median <"$dir/raw")" "$(median <"$dir/asked")")"
+    explain 0
+    size=$(stat -c %s "$log")
+    "$@" >/dev/null
+    explain -1
+    tail -c +$((size + 1)) "$log" | tee -a "$dir/plans.log" | "$root/loadtest/history.py" >"$dir/rows"
+    server=$(median <"$dir/asked") table=$(median <"$dir/raw")
+    local read of
+    read=$(<"$dir/rows") of=$(ask -c "EXPLAIN (ANALYZE, TIMING off, FORMAT json) $question" | "$root/loadtest/history.py")
+    printf '%-34s %8s %10.1f ms %10s %10s\n' "$name" "$(ratio "$table" "$server")" "$server" "$read" "$of"
+    lines+=("$(printf '{"name": "%s", "ratio": %s, "server_ms": %s, "raw_ms": %s, "server_rows": %s, "raw_rows": %s}' \
+        "$name" "$(ratio "$table" "$server")" "$server" "$table" "$read" "$of")")
 }
 say 'asking'
-printf '\n%-58s %s\n' question 'raw table / server'
+: >"$dir/plans.log"
+printf '\n%-34s %8s %13s %10s %10s\n' question 'raw / server' 'server' 'rows read' 'of the raw'
 sold="sum(price), count(*) FROM revenue_transaction WHERE"
 compare 'summary of a year' "SELECT currency, occurred_local::date, $sold $(since "$year") GROUP BY 1, 2" get "/revenuetransaction/summary?startDate=$year&endDate=$today"
 compare 'best selling of a month' "SELECT name, occurred_local::date, $sold $(since "$month") GROUP BY 1, 2" get "/revenuetransaction/bestselling?startDate=$month&endDate=$today"
@@ -126,7 +152,7 @@ compare 'issues of a year' "SELECT code, error_identity, $happened $(since "$yea
 compare 'alarms of a year' "SELECT code, error_identity, $happened $(since "$year") AND type = 3 GROUP BY 1, 2" report alarms "$(period "$year")"
 compare 'payments by shift of a month' "SELECT shift, location, method, type, $paid $(since "$month") GROUP BY 1, 2, 3, 4" report shiftpayments "$(period "$month")"
 compare 'products by shift of a month' "SELECT shift, product, currency, $sold $(since "$month") GROUP BY 1, 2, 3" report shiftproducts "$(period "$month")"
-compare 'events by their number' "SELECT code, $happened $mine GROUP BY 1 ORDER BY 3 DESC LIMIT 10" get /log/summary
+compare 'events by their number' "SELECT code, ${happened/machine_log/machine_log_ever} $mine GROUP BY 1 ORDER BY 3 DESC LIMIT 10" get /log/summary
 
 # A large CSV, and what the server has in memory meanwhile.
 memory() { awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$server/status"; }
@@ -139,5 +165,11 @@ reader=$!
 : >"$dir/memory"
 while kill -0 $reader 2>/dev/null; do memory >>"$dir/memory"; sleep 0.2; done
 wait $reader
-printf '\n%s rows of CSV: memory %s MiB before, at most %s while it streamed\n' "$(wc -l <"$dir/transactions.csv")" "$rested" "$(sort -n "$dir/memory" | tail -n 1)"
-grep -A 60 'duration:.*plan:' "$(dirname "$(dirname "${DATABASE_URL#*host=}" | cut -d'&' -f1)")"/postgres*/log* >"$dir/plans.log" 2>/dev/null || true
+csv=$(wc -l <"$dir/transactions.csv") most=$(sort -n "$dir/memory" | tail -n 1)
+printf '\n%s rows of CSV: memory %s MiB before, at most %s while it streamed\n' "$csv" "$rested" "$most"
+{
+    printf '{"sales": %s, "rounds": %s, "csv": {"rows": %s, "mib_before": %s, "mib_most": %s},\n "measured": [\n' \
+        "$sales" "$rounds" "$csv" "$rested" "$most"
+    printf '%s\n' "${lines[@]}" | sed 's/^/  /; $!s/$/,/'
+    printf ' ]}\n'
+} >"$dir/history.json"

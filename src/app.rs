@@ -204,6 +204,10 @@ fn connect_options(config: &Config) -> Result<PgConnectOptions> {
             ("TimeZone", "UTC"),
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "2000"),
+            // Statements are short or read sums: compiling one takes longer than it saves.
+            ("jit", "off"),
+            // What reports sort and group of a large fleet fits into memory.
+            ("work_mem", "16MB"),
         ])
         // Statements of the hot path are many and known; whoever waits too long is told so.
         .disable_statement_logging())

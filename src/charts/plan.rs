@@ -6,11 +6,11 @@
 use super::{
     criteria::{Criteria, Op, Period, Selected, TimeFrame, ViewType},
     period::{Grain, HOURS_MAX, Span},
-    source::{Dimension, Measure, Source, Table},
+    source::{Measure, Source, Table},
 };
 use crate::{
     error::Issue,
-    http::list::{Kind, params::Condition},
+    http::list::{Column, Kind, params::Condition},
     text::flaw,
     time,
 };
@@ -81,13 +81,13 @@ pub enum Shows {
     /// Which part of the frame.
     Period,
     /// What rows are grouped by.
-    Group(&'static Dimension),
+    Group(&'static Column),
     /// How many different ones.
-    Count(&'static Dimension),
+    Count(&'static Column),
     /// The first.
-    Min(&'static Dimension),
+    Min(&'static Column),
     /// The last.
-    Max(&'static Dimension),
+    Max(&'static Column),
     /// Added up.
     Sum(&'static Measure),
     /// On average.
@@ -105,7 +105,7 @@ impl Shows {
     }
 
     /// What rows must have for it.
-    fn needs(self) -> Option<&'static Dimension> {
+    fn needs(self) -> Option<&'static Column> {
         match self {
             Self::Group(known) | Self::Count(known) | Self::Min(known) | Self::Max(known) => Some(known),
             Self::Frame | Self::Period | Self::Sum(_) | Self::Average(_) => None,
@@ -192,7 +192,7 @@ impl Reader<'_> {
             outputs.push(Output { name, shows });
         }
         let has_currency =
-            |output: &Output| matches!(output.shows, Shows::Group(known) if known.column.name == CURRENCY);
+            |output: &Output| matches!(output.shows, Shows::Group(known) if known.name == CURRENCY);
         if outputs.iter().any(|output| output.shows.is_money())
             && !outputs.iter().any(has_currency)
             && let Some(currency) = self.source.dimension(CURRENCY)
@@ -207,8 +207,8 @@ impl Reader<'_> {
         let shows = match (self.source.dimension(expr), self.source.measure(expr), selected.op) {
             (Some(known), _, None) => Shows::Group(known),
             (Some(known), _, Some(Op::Count)) => Shows::Count(known),
-            (Some(known), _, Some(Op::Min)) if known.column.kind == Kind::Time => Shows::Min(known),
-            (Some(known), _, Some(Op::Max)) if known.column.kind == Kind::Time => Shows::Max(known),
+            (Some(known), _, Some(Op::Min)) if known.kind == Kind::Time => Shows::Min(known),
+            (Some(known), _, Some(Op::Max)) if known.kind == Kind::Time => Shows::Max(known),
             (Some(_), ..) => {
                 self.wrong(format!("select/{index}/op"), "does not go with this column");
                 return None;
@@ -243,10 +243,10 @@ impl Reader<'_> {
                 self.wrong(format!("where/{index}/value"), detail);
                 continue;
             }
-            match Condition::read(&known.column, compared.op.word(), value) {
+            match Condition::read(known, compared.op.word(), value) {
                 Ok(condition) => conditions.push(condition),
                 Err(detail) => {
-                    let fits = known.column.compares(compared.op.word()).is_ok();
+                    let fits = known.compares(compared.op.word()).is_ok();
                     let place = if fits { "value" } else { "op" };
                     self.wrong(format!("where/{index}/{place}"), detail);
                 }
@@ -342,7 +342,7 @@ impl Reader<'_> {
             outputs.iter().filter_map(|output| output.shows.needs()).chain(compared).collect();
         let fits = |table: &&Table| {
             table.grain <= grain.unwrap_or(Grain::Month)
-                && needed.iter().all(|known| known.within.contains(&table.grain))
+                && !needed.iter().any(|known| table.lacks.contains(&known.name))
         };
         let table = self.source.tables.iter().find(fits)?;
         let bounded = !frames.is_empty() && !spans.iter().any(|span| span.exceeds(DAYS_ONE_BY_ONE));
@@ -366,7 +366,7 @@ fn named(selected: &Selected) -> String {
 
 /// Why the answer may not call a column so.
 fn refused(name: &str, shows: Shows) -> Option<String> {
-    let currency = matches!(shows, Shows::Group(known) if known.column.name == CURRENCY);
+    let currency = matches!(shows, Shows::Group(known) if known.name == CURRENCY);
     match name {
         FRAME | PERIOD => Some("is what the answer calls its frames".to_owned()),
         CURRENCY if !currency => Some("is what the answer calls currencies".to_owned()),

@@ -21,7 +21,7 @@ pub struct Source {
     /// What is known besides of what a row is about.
     pub joins: &'static [&'static str],
     /// What rows can be grouped by and compared.
-    pub columns: &'static [&'static [Dimension]],
+    pub columns: &'static [&'static [Column]],
     /// What can be added up.
     pub measures: &'static [Measure],
     /// The times that frames can be about, as the clock on the wall shows them; the first by itself.
@@ -33,19 +33,12 @@ pub struct Source {
 pub struct Table {
     /// How fine they are.
     pub grain: Grain,
+    /// The names of the dimensions that they do not tell apart.
+    pub lacks: &'static [&'static str],
     /// The rows, with `machine`, `location`, `user_group`, `quantity` and `at`.
     pub rows: &'static str,
     /// The instant by which they are partitioned, if they are.
     pub instant: Option<&'static str>,
-}
-
-/// Something to group by.
-#[derive(Debug)]
-pub struct Dimension {
-    /// Its name, expression and kind.
-    pub column: Column,
-    /// Which rows have it.
-    pub within: &'static [Grain],
 }
 
 /// Something to add up.
@@ -59,11 +52,22 @@ pub struct Measure {
     pub money: bool,
 }
 
-/// All rows, however fine.
-const ALL: &[Grain] = &[Month, Day, Hour, One];
-
-const fn dimension(name: &'static str, sql: &'static str, kind: Kind, within: &'static [Grain]) -> Dimension {
-    Dimension { column: Column::new(name, sql, kind), within }
+/// Sums of a grain of their table.
+macro_rules! sums {
+    ($grain:ident, $of:literal, $table:literal, $lacks:expr) => {
+        Table {
+            grain: $grain,
+            lacks: $lacks,
+            rows: concat!(
+                "SELECT r.*, r.starts AS at FROM ",
+                $table,
+                " r WHERE r.grain = '",
+                $of,
+                "' AND r.quantity > 0"
+            ),
+            instant: None,
+        }
+    };
 }
 
 /// The words of all of these, at compile time.
@@ -82,26 +86,26 @@ macro_rules! words_of {
     }};
 }
 
-const FLEET: &[Dimension] = &[
-    dimension("machine", "t.machine", Kind::Int, ALL),
-    dimension("machineName", "m.name", Kind::Text, ALL),
-    dimension("hostname", "m.hostname", Kind::Text, ALL),
-    dimension("machineType", "machine_type.name", Kind::Text, ALL),
-    dimension("location", "t.location", Kind::Int, ALL),
-    dimension("locationName", "l.name", Kind::Text, ALL),
-    dimension("city", "l.city", Kind::Text, ALL),
-    dimension("country", "l.country", Kind::Text, ALL),
-    dimension("userGroup", "t.user_group", Kind::Int, ALL),
+const FLEET: &[Column] = &[
+    Column::new("machine", "t.machine", Kind::Int),
+    Column::new("machineName", "m.name", Kind::Text),
+    Column::new("hostname", "m.hostname", Kind::Text),
+    Column::new("machineType", "machine_type.name", Kind::Text),
+    Column::new("location", "t.location", Kind::Int),
+    Column::new("locationName", "l.name", Kind::Text),
+    Column::new("city", "l.city", Kind::Text),
+    Column::new("country", "l.country", Kind::Text),
+    Column::new("userGroup", "t.user_group", Kind::Int),
 ];
 
-const CLOCK: &[Dimension] = &[
-    dimension("weekday", "extract(isodow FROM t.at)::bigint", Kind::Int, &[Day, Hour, One]),
-    dimension("hour", "extract(hour FROM t.at)::bigint", Kind::Int, &[Hour, One]),
+const CLOCK: &[Column] = &[
+    Column::new("weekday", "extract(isodow FROM t.at)::bigint", Kind::Int),
+    Column::new("hour", "extract(hour FROM t.at)::bigint", Kind::Int),
 ];
 
-const MONEY: &[Dimension] = &[
-    dimension("currency", "t.currency", Kind::Text, ALL),
-    dimension("shift", "NULLIF(t.shift, 0)", Kind::Int, &[Day, One]),
+const MONEY: &[Column] = &[
+    Column::new("currency", "t.currency", Kind::Text),
+    Column::new("shift", "NULLIF(t.shift, 0)", Kind::Int),
 ];
 
 const QUANTITY: Measure = Measure { name: "quantity", sql: "t.quantity", money: false };
@@ -114,23 +118,14 @@ const LOCATION: &str = "LEFT JOIN location l ON l.id = t.location";
 
 static SALES: Source = Source {
     tables: &[
-        Table {
-            grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
-            instant: None,
-        },
-        Table {
-            grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
-            instant: None,
-        },
-        Table {
-            grain: Hour,
-            rows: "SELECT r.*, r.starts AS at FROM sales_rollup r WHERE r.grain = 'hour' AND r.quantity > 0",
-            instant: None,
-        },
+        sums!(Month, "total_month", "sales_rollup", &["weekday", "hour", "shift", "product", "productName"]),
+        sums!(Month, "month", "sales_rollup", &["weekday", "hour", "shift"]),
+        sums!(Day, "total_day", "sales_rollup", &["hour", "shift", "product", "productName"]),
+        sums!(Day, "day", "sales_rollup", &["hour"]),
+        sums!(Hour, "hour", "sales_rollup", &["shift", "product", "productName"]),
         Table {
             grain: One,
+            lacks: &[],
             rows: "SELECT r.machine, r.location, r.user_group, r.shift, r.product, r.name, r.currency,
                           1 AS quantity, r.price AS revenue, r.occurred_local AS at, r.occurred_at
                    FROM revenue_transaction_ever r",
@@ -143,8 +138,8 @@ static SALES: Source = Source {
         CLOCK,
         MONEY,
         &[
-            dimension("product", "NULLIF(t.product, 0)", Kind::Int, &[Month, Day, One]),
-            dimension("productName", "t.name", Kind::Text, &[Month, Day, One]),
+            Column::new("product", "NULLIF(t.product, 0)", Kind::Int),
+            Column::new("productName", "t.name", Kind::Text),
         ],
     ],
     measures: &[QUANTITY, REVENUE],
@@ -153,18 +148,11 @@ static SALES: Source = Source {
 
 static PAYMENTS: Source = Source {
     tables: &[
-        Table {
-            grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
-            instant: None,
-        },
-        Table {
-            grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM payments_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
-            instant: None,
-        },
+        sums!(Month, "month", "payments_rollup", &["weekday", "hour", "shift"]),
+        sums!(Day, "day", "payments_rollup", &["hour"]),
         Table {
             grain: One,
+            lacks: &[],
             rows: "SELECT r.machine, r.location, r.user_group, r.shift, r.method, r.type, r.report_group,
                           r.currency, 1 AS quantity, r.price AS revenue, r.occurred_local AS at, r.occurred_at
                    FROM payment_transaction_ever r WHERE NOT r.exclude",
@@ -177,9 +165,9 @@ static PAYMENTS: Source = Source {
         CLOCK,
         MONEY,
         &[
-            dimension("method", "t.method", words_of!(PaymentMethod), ALL),
-            dimension("type", "t.type", words_of!(PaymentType), ALL),
-            dimension("reportGroup", "NULLIF(t.report_group, '')", Kind::Text, ALL),
+            Column::new("method", "t.method", words_of!(PaymentMethod)),
+            Column::new("type", "t.type", words_of!(PaymentType)),
+            Column::new("reportGroup", "NULLIF(t.report_group, '')", Kind::Text),
         ],
     ],
     measures: &[QUANTITY, REVENUE],
@@ -198,18 +186,11 @@ const SAID: &str = "LEFT JOIN (
 
 static EVENTS: Source = Source {
     tables: &[
-        Table {
-            grain: Month,
-            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'month' AND r.quantity > 0",
-            instant: None,
-        },
-        Table {
-            grain: Day,
-            rows: "SELECT r.*, r.starts AS at FROM events_rollup r WHERE r.grain = 'day' AND r.quantity > 0",
-            instant: None,
-        },
+        sums!(Month, "month", "events_rollup", &["weekday", "hour"]),
+        sums!(Day, "day", "events_rollup", &["hour"]),
         Table {
             grain: One,
+            lacks: &[],
             rows:
                 "SELECT r.machine, r.location, r.user_group, r.code, r.error_identity, r.type, 1 AS quantity,
                           COALESCE(r.duration, 0) AS duration, r.occurred_local AS at, r.occurred_at
@@ -222,14 +203,13 @@ static EVENTS: Source = Source {
         FLEET,
         CLOCK,
         &[
-            dimension("code", "t.code", Kind::Text, ALL),
-            dimension("error", "COALESCE(said.error, t.code)", Kind::Text, ALL),
-            dimension("text", "COALESCE(said.text, t.code)", Kind::Text, ALL),
-            dimension(
+            Column::new("code", "t.code", Kind::Text),
+            Column::new("error", "COALESCE(said.error, t.code)", Kind::Text),
+            Column::new("text", "COALESCE(said.text, t.code)", Kind::Text),
+            Column::new(
                 "type",
                 "(ARRAY['message', 'issue', 'alarm'])[t.type]",
                 Kind::Word(&["message", "issue", "alarm"]),
-                ALL,
             ),
         ],
     ],
@@ -240,6 +220,7 @@ static EVENTS: Source = Source {
 static MACHINES: Source = Source {
     tables: &[Table {
         grain: One,
+        lacks: &[],
         rows: "SELECT r.id AS machine, r.location, r.user_group, r.active, r.created_at, r.manufacturer,
                       r.machine_model, 1 AS quantity, p.seen_at, p.offline_since
                FROM machine r LEFT JOIN machine_presence p ON p.machine = r.id",
@@ -255,18 +236,17 @@ static MACHINES: Source = Source {
     columns: &[
         FLEET,
         &[
-            dimension(
+            Column::new(
                 "status",
                 "CASE WHEN NOT t.active THEN 'inactive' WHEN t.seen_at >= $4 THEN 'online' ELSE 'offline' END",
                 Kind::Word(&["online", "offline", "inactive"]),
-                ALL,
             ),
-            dimension("active", "t.active", Kind::Bool, ALL),
-            dimension("manufacturer", "manufacturer.name", Kind::Text, ALL),
-            dimension("machineModel", "machine_model.name", Kind::Text, ALL),
-            dimension("seenAt", "t.seen_at", Kind::Time, ALL),
-            dimension("offlineSince", "t.offline_since", Kind::Time, ALL),
-            dimension("createdAt", "t.created_at", Kind::Time, ALL),
+            Column::new("active", "t.active", Kind::Bool),
+            Column::new("manufacturer", "manufacturer.name", Kind::Text),
+            Column::new("machineModel", "machine_model.name", Kind::Text),
+            Column::new("seenAt", "t.seen_at", Kind::Time),
+            Column::new("offlineSince", "t.offline_since", Kind::Time),
+            Column::new("createdAt", "t.created_at", Kind::Time),
         ],
     ],
     measures: &[QUANTITY],
@@ -291,8 +271,8 @@ impl From {
 
 impl Source {
     /// What clients call `name` and rows can be grouped by.
-    pub fn dimension(&self, name: &str) -> Option<&'static Dimension> {
-        self.columns.iter().flat_map(|columns| columns.iter()).find(|known| known.column.name == name)
+    pub fn dimension(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().flat_map(|columns| columns.iter()).find(|known| known.name == name)
     }
 
     /// What clients call `name` and can be added up.
@@ -304,6 +284,6 @@ impl Source {
     pub fn names(&self) -> Vec<&'static str> {
         let columns = self.columns.iter().flat_map(|columns| columns.iter());
         let measures = self.measures.iter().map(|measure| measure.name);
-        measures.chain(columns.map(|known| known.column.name)).collect()
+        measures.chain(columns.map(|known| known.name)).collect()
     }
 }

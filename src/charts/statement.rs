@@ -4,9 +4,8 @@ use super::{
     criteria::{TimeFrame, ViewType},
     period::Span,
     plan::{Moment, Plan, Shows},
-    source::Dimension,
 };
-use crate::http::list::Kind;
+use crate::http::list::{Column, Kind};
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::{Postgres, QueryBuilder};
@@ -186,10 +185,10 @@ impl Shows {
         match self {
             Self::Frame => "f.label".to_owned(),
             Self::Period => format!("to_char(date_trunc(f.unit, {at}), f.form)"),
-            Self::Group(known) => shown(known, known.column.sql.to_owned()),
-            Self::Count(known) => format!("count(DISTINCT {})", known.column.sql),
-            Self::Min(known) => shown(known, format!("min({})", known.column.sql)),
-            Self::Max(known) => shown(known, format!("max({})", known.column.sql)),
+            Self::Group(known) => shown(known, known.sql.to_owned()),
+            Self::Count(known) => format!("count(DISTINCT {})", known.sql),
+            Self::Min(known) => shown(known, format!("min({})", known.sql)),
+            Self::Max(known) => shown(known, format!("max({})", known.sql)),
             Self::Sum(measure) => format!("COALESCE(sum({}), 0)", measure.sql),
             Self::Average(measure) => {
                 format!("round(sum({}) / NULLIF(sum(t.quantity), 0)::numeric)", measure.sql)
@@ -199,8 +198,8 @@ impl Shows {
 }
 
 /// Instants are shown in UTC, as everywhere.
-fn shown(known: &Dimension, sql: String) -> String {
-    match known.column.kind {
+fn shown(known: &Column, sql: String) -> String {
+    match known.kind {
         Kind::Time => format!(r#"to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#),
         _ => sql,
     }
@@ -261,7 +260,12 @@ mod tests {
                 ),
                 "revenue_transaction_ever",
             ),
-            (sales("machine", json!([{"type": "this_month"}, {"type": "today", "hoursToSub": 5}])), "'day'"),
+            (
+                sales("machine", json!([{"type": "this_month"}, {"type": "today", "hoursToSub": 5}])),
+                "'total_day'",
+            ),
+            (sales("city", json!([{"type": "last_12_months"}])), "'total_month'"),
+            (sales("weekday", json!([{"type": "this_year"}])), "'total_day'"),
         ];
         for (criteria, rows) in cases {
             assert!(table(criteria.clone()).contains(rows), "{criteria}");

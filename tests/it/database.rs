@@ -36,11 +36,17 @@ impl Database {
         Self::copy_of(|templates| &templates.empty).await
     }
 
+    /// A fresh one without even a schema.
+    pub async fn bare() -> Self {
+        Self::copy_of(|_| "template1").await
+    }
+
     async fn copy_of(template: impl FnOnce(&'static Templates) -> &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let admin_url = url("SCRIP_TEST_DATABASE_URL");
         let template = template(templates(&admin_url).await);
-        let name = format!("{template}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("scrip_test_{process}_{number}");
         execute(&admin_url, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         Self { url: renamed(&admin_url, &name), admin_url, name }
     }

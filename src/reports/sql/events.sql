@@ -4,19 +4,27 @@ WITH event AS (
     FROM events_rollup
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3)) AND type > 1
-      AND ((grain = 'month' AND starts >= $4 AND starts < $5) OR (grain = 'day' AND starts >= $6 AND starts < $7)
-           OR (grain = 'day' AND starts >= $8 AND starts < $9))
+      AND grain = 'month' AND starts >= $4 AND starts < $5
     UNION ALL
-    SELECT code, COALESCE(error_identity, 0), type, 1, COALESCE(duration, 0)
-    FROM machine_log_ever
+    SELECT code, error_identity, type, times * quantity, times * duration
+    FROM events_rollup,
+         LATERAL (SELECT counts(starts, $6, $7) + counts(starts, $8, $9) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
       AND ($3::bigint[] IS NULL OR location = ANY($3)) AND type > 1
-      AND ((occurred_local >= $10 AND occurred_local < $11
-            AND occurred_at >= ($10 - interval '1 day') AT TIME ZONE 'UTC'
-            AND occurred_at < ($11 + interval '1 day') AT TIME ZONE 'UTC')
-           OR (occurred_local >= $12 AND occurred_local < $13
-               AND occurred_at >= ($12 - interval '1 day') AT TIME ZONE 'UTC'
-               AND occurred_at < ($13 + interval '1 day') AT TIME ZONE 'UTC'))
+      AND grain = 'day' AND ((starts >= LEAST($6, $7) AND starts < GREATEST($6, $7))
+                            OR (starts >= LEAST($8, $9) AND starts < GREATEST($8, $9)))
+    UNION ALL
+    SELECT code, COALESCE(error_identity, 0), type, times, times * COALESCE(duration, 0)
+    FROM machine_log_ever,
+         LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
+    WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))
+      AND ($3::bigint[] IS NULL OR location = ANY($3)) AND type > 1
+      AND ((occurred_local >= LEAST($10, $11) AND occurred_local < GREATEST($10, $11)
+            AND occurred_at >= (LEAST($10, $11) - interval '1 day') AT TIME ZONE 'UTC'
+            AND occurred_at < (GREATEST($10, $11) + interval '1 day') AT TIME ZONE 'UTC')
+           OR (occurred_local >= LEAST($12, $13) AND occurred_local < GREATEST($12, $13)
+               AND occurred_at >= (LEAST($12, $13) - interval '1 day') AT TIME ZONE 'UTC'
+               AND occurred_at < (GREATEST($12, $13) + interval '1 day') AT TIME ZONE 'UTC'))
 ),
 counted AS (
     SELECT code, error_identity, sum(quantity)::bigint AS quantity, sum(duration)::bigint AS duration,

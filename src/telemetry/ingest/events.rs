@@ -3,6 +3,7 @@
 use super::{
     batch::{Batch, Receipt, Status},
     item::EventItem,
+    known::{Numbered, known, numbered},
 };
 use crate::{
     error::Result,
@@ -31,6 +32,11 @@ pub(super) struct Known {
     #[sqlx(skip)]
     pub(super) fresh: Option<usize>,
 }
+
+numbered!(
+    Known,
+    "SELECT id, remote, occurred_at, code, type, duration, resolved_at, extra_data FROM machine_log_ever"
+);
 
 impl Known {
     /// What is known of an event from now on; its id is given later, if it is new.
@@ -90,25 +96,14 @@ pub(super) async fn take_in(
     sender: &Sender,
     mut batch: Batch<EventItem>,
 ) -> Result<Vec<Receipt>> {
-    let mut diary = known(db, sender, &batch).await?;
+    let said = batch.items.iter().map(|(_, item)| (item.remote.0, item.occurred_at.0));
+    // What is above the mark is new without a look.
+    let arrived = said.filter(|&(remote, _)| Some(remote) <= sender.synced.events);
+    let mut diary: Diary = known(db, sender.machine, arrived).await?;
     let harvest = judge(&mut batch, &mut diary);
     record::events(db, sender, &harvest.events).await?;
     end(db, sender, &harvest.ended).await?;
     Ok(batch.receipts)
-}
-
-/// The events that are kept under the numbers of a batch; those above the mark are not looked for.
-async fn known(db: &mut PgConnection, sender: &Sender, batch: &Batch<EventItem>) -> Result<Diary> {
-    const SQL: &str = "
-        SELECT id, remote, occurred_at, code, type, duration, resolved_at, extra_data FROM machine_log_ever
-        WHERE machine = $1 AND remote = ANY($2)";
-    let remotes = batch.items.iter().map(|(_, item)| item.remote.0);
-    let arrived: Vec<i64> = remotes.filter(|&remote| Some(remote) <= sender.synced.events).collect();
-    if arrived.is_empty() {
-        return Ok(Diary::new());
-    }
-    let known: Vec<Known> = sqlx::query_as(SQL).bind(sender.machine).bind(arrived).fetch_all(db).await?;
-    Ok(known.into_iter().map(|event| (event.remote, event)).collect())
 }
 
 /// Which events of a batch are new, and which have ended; the receipts say what the others are.

@@ -9,6 +9,7 @@ pub(super) mod body;
 mod events;
 mod http;
 pub(super) mod item;
+mod known;
 mod payments;
 mod sales;
 

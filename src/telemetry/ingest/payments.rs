@@ -6,6 +6,7 @@
 use super::{
     batch::{Batch, Receipt, Status},
     item::{NestedPayment, PaymentItem},
+    known::{Numbered, known, numbered},
 };
 use crate::{
     campaigns::terms::Currency,
@@ -80,6 +81,12 @@ pub(super) struct Known {
     currency: String,
 }
 
+numbered!(
+    Known,
+    "SELECT remote, revenuetransaction, occurred_at, method, price, currency FROM payment_transaction_ever"
+);
+numbered!(KeptSale, "SELECT id, remote, occurred_at, name FROM revenue_transaction_ever");
+
 impl Known {
     /// What is known of a payment from now on.
     pub(super) fn from_now_on(payment: &Payment, sale: Option<i64>) -> Option<Self> {
@@ -116,32 +123,10 @@ impl Known {
 /// Payments by the machine's own numbers.
 pub(super) type Book = HashMap<i64, Known>;
 
-/// The payments that are kept under these numbers; those above the mark are not looked for.
-pub(super) async fn known(
-    db: &mut PgConnection,
-    sender: &Sender,
-    remotes: impl Iterator<Item = i64>,
-) -> Result<Book> {
-    const SQL: &str = "
-        SELECT remote, revenuetransaction, occurred_at, method, price, currency FROM payment_transaction_ever
-        WHERE machine = $1 AND remote = ANY($2)";
-    let arrived: Vec<i64> = remotes.filter(|&remote| Some(remote) <= sender.synced.payments).collect();
-    if arrived.is_empty() {
-        return Ok(Book::new());
-    }
-    let known: Vec<Known> = sqlx::query_as(SQL).bind(sender.machine).bind(arrived).fetch_all(db).await?;
-    Ok(known.into_iter().map(|payment| (payment.remote, payment)).collect())
-}
-
-/// The sales that are kept under these numbers of the machine's.
-async fn sales_of(db: &mut PgConnection, sender: &Sender, remotes: &[i64]) -> Result<Vec<KeptSale>> {
-    const SQL: &str = "
-        SELECT id, remote, occurred_at, name FROM revenue_transaction_ever
-        WHERE machine = $1 AND remote = ANY($2)";
-    if remotes.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(sqlx::query_as(SQL).bind(sender.machine).bind(remotes).fetch_all(db).await?)
+/// The payments that are kept under the numbers of these; those above the mark are not looked for.
+pub(super) async fn book(db: &mut PgConnection, sender: &Sender, paid: &[Paid]) -> Result<Book> {
+    let said = paid.iter().filter_map(|paid| Some((paid.remote?, paid.occurred_at)));
+    known(db, sender.machine, said.filter(|&(remote, _)| Some(remote) <= sender.synced.payments)).await
 }
 
 /// Takes in a batch of payments.
@@ -150,13 +135,12 @@ pub(super) async fn take_in(
     sender: &Sender,
     mut batch: Batch<PaymentItem>,
 ) -> Result<Vec<Receipt>> {
-    let mut book = known(db, sender, batch.items.iter().map(|(_, item)| item.remote.0)).await?;
-    let mut named: Vec<i64> =
-        batch.items.iter().filter_map(|(_, item)| Some(item.revenuetransaction?.0)).collect();
-    named.sort_unstable();
-    named.dedup();
-    let sales = sales_of(db, sender, &named).await?;
-    let sales: HashMap<i64, KeptSale> = sales.into_iter().map(|sale| (sale.remote, sale)).collect();
+    let paid: Vec<Paid> = batch.items.iter().map(|(_, item)| Paid::from(item)).collect();
+    let mut book = book(db, sender, &paid).await?;
+    // A sale is paid when it is made.
+    let of =
+        batch.items.iter().filter_map(|(_, item)| Some((item.revenuetransaction?.0, item.occurred_at.0)));
+    let sales: HashMap<i64, KeptSale> = known(db, sender.machine, of).await?;
     let new = judge(&mut batch, &mut book, &sales, &sender.facts);
     record::payments(db, sender, &new).await?;
     Ok(batch.receipts)

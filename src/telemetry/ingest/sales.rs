@@ -3,6 +3,7 @@
 use super::{
     batch::{Batch, Receipt, Status},
     item::SaleItem,
+    known::{Numbered, known, numbered},
     payments::{self, Book, Paid},
 };
 use crate::{
@@ -34,6 +35,12 @@ pub(super) struct Known {
     #[sqlx(skip)]
     fresh: Option<usize>,
 }
+
+numbered!(
+    Known,
+    "SELECT id, remote, occurred_at, product, name, price, original_price, currency, token, salestype, pricelist
+     FROM revenue_transaction_ever"
+);
 
 impl Known {
     /// What is known of a sale from now on; its id is given later, if it is new.
@@ -135,10 +142,15 @@ pub(super) async fn take_in(
     sender: &Sender,
     mut batch: Batch<SaleItem>,
 ) -> Result<Vec<Receipt>> {
-    let mut ledger = known(db, sender, &batch).await?;
-    let nested = batch.items.iter().flat_map(|(_, item)| &item.paymenttransactions);
-    let remotes = nested.filter_map(|payment| Some(payment.remote?.0));
-    let mut book = payments::known(db, sender, remotes).await?;
+    let said = batch.items.iter().map(|(_, item)| (item.remote.0, item.occurred_at.0));
+    // What is above the mark is new without a look.
+    let arrived = said.filter(|&(remote, _)| Some(remote) <= sender.synced.sales);
+    let mut ledger: Ledger = known(db, sender.machine, arrived).await?;
+    let within = |item: &SaleItem| -> Vec<Paid> {
+        item.paymenttransactions.iter().map(|nested| Paid::within(nested, item.occurred_at.0)).collect()
+    };
+    let nested: Vec<Paid> = batch.items.iter().flat_map(|(_, item)| within(item)).collect();
+    let mut book = payments::book(db, sender, &nested).await?;
     let products = products(db, sender, &batch).await?;
     let harvest = judge(&mut batch, &mut ledger, &mut book, &products, &sender.facts);
     let ids = record::sales(db, sender, &harvest.sales).await?;
@@ -151,20 +163,6 @@ pub(super) async fn take_in(
     });
     record::payments(db, sender, &paid.collect::<Vec<_>>()).await?;
     Ok(batch.receipts)
-}
-
-/// The sales that are kept under the numbers of a batch; those above the mark are not looked for.
-async fn known(db: &mut PgConnection, sender: &Sender, batch: &Batch<SaleItem>) -> Result<Ledger> {
-    const SQL: &str = "
-        SELECT id, remote, occurred_at, product, name, price, original_price, currency, token, salestype, pricelist
-        FROM revenue_transaction_ever WHERE machine = $1 AND remote = ANY($2)";
-    let remotes = batch.items.iter().map(|(_, item)| item.remote.0);
-    let arrived: Vec<i64> = remotes.filter(|&remote| Some(remote) <= sender.synced.sales).collect();
-    if arrived.is_empty() {
-        return Ok(Ledger::new());
-    }
-    let known: Vec<Known> = sqlx::query_as(SQL).bind(sender.machine).bind(arrived).fetch_all(db).await?;
-    Ok(known.into_iter().map(|sale| (sale.remote, sale)).collect())
 }
 
 /// The machine's products that a batch names.

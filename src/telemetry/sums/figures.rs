@@ -51,7 +51,7 @@ pub(super) async fn by_day(
     const SQL: &str = concat!(
         "SELECT currency, starts::date AS date, sum(revenue)::bigint AS revenue FROM sales_rollup WHERE ",
         selected!(),
-        " AND grain = 'day' AND starts >= $4 AND starts <= $5
+        " AND grain = 'total_day' AND starts >= $4 AND starts <= $5
          GROUP BY 1, 2 HAVING sum(quantity) <> 0 OR sum(revenue) <> 0 ORDER BY 1, 2"
     );
     Ok(of(SQL, whose).bind(span.first).bind(span.last).fetch_all(db).await?)
@@ -118,17 +118,17 @@ pub(super) async fn periods(
                 COALESCE(sum(revenue) FILTER (WHERE this_year), 0)::bigint AS year_revenue
          FROM (
              SELECT currency, quantity, revenue,
-                    grain = 'day' AND starts = date_trunc('day', here) AS today,
-                    grain = 'day' AND date_trunc('week', starts) = date_trunc('week', here) AS this_week,
-                    grain = 'month' AND starts = date_trunc('month', here) AS this_month,
-                    grain = 'month' AND date_trunc('year', starts) = date_trunc('year', here) AS this_year
+                    grain = 'total_day' AND starts = date_trunc('day', here) AS today,
+                    grain = 'total_day' AND date_trunc('week', starts) = date_trunc('week', here) AS this_week,
+                    grain = 'total_month' AND starts = date_trunc('month', here) AS this_month,
+                    grain = 'total_month' AND date_trunc('year', starts) = date_trunc('year', here) AS this_year
              FROM ",
         sums_with_their_now!(),
         "    WHERE ",
         selected!(),
         // No calendar is two days from another.
-        "      AND (grain = 'day' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '9 days'
-                    OR grain = 'month' AND starts >= date_trunc('year', ($4 AT TIME ZONE 'UTC') - interval '2 days'))
+        "      AND (grain = 'total_day' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '9 days'
+                    OR grain = 'total_month' AND starts >= date_trunc('year', ($4 AT TIME ZONE 'UTC') - interval '2 days'))
          ) sums
          WHERE today OR this_week OR this_month OR this_year
          GROUP BY currency HAVING bool_or(quantity <> 0 OR revenue <> 0) ORDER BY currency"
@@ -160,14 +160,18 @@ pub(super) async fn hours(
     const SQL: &str = concat!(
         "SELECT extract(isodow FROM starts)::int AS day, extract(hour FROM starts)::int AS hour,
                 sum(quantity)::bigint AS count, sum(revenue)::bigint AS total, currency
-         FROM ",
+         FROM (SELECT starts, currency, sum(quantity) AS quantity, sum(revenue) AS revenue FROM ",
         sums_with_their_now!(),
-        " WHERE ",
+        "      WHERE ",
         selected!(),
-        // The former is what the index is asked for: months differ by up to three days.
-        " AND grain = 'hour' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months 5 days'
-          AND starts >= date_trunc('day', here) - interval '3 months'
-          AND starts < date_trunc('day', here) + interval '1 day'
+        // What the index is asked for: months differ by up to three days, calendars by less than two. And
+        // what is in it by every calendar: the place's own is asked only near both ends.
+        "        AND grain = 'hour' AND starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months 5 days'
+                 AND (starts >= ($4 AT TIME ZONE 'UTC') - interval '3 months' + interval '5 days'
+                      AND starts < ($4 AT TIME ZONE 'UTC') - interval '1 day'
+                      OR starts >= date_trunc('day', here) - interval '3 months'
+                      AND starts < date_trunc('day', here) + interval '1 day')
+               GROUP BY starts, currency) hours
          GROUP BY 1, 2, currency HAVING sum(quantity) <> 0 OR sum(revenue) <> 0 ORDER BY 1, 2, currency"
     );
     Ok(of(SQL, whose).bind(now).fetch_all(db).await?)

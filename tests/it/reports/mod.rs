@@ -4,4 +4,5 @@ mod oracle;
 mod rows;
 mod sums;
 mod transactions;
+mod upgrade;
 mod wishes;

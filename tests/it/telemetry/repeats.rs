@@ -78,6 +78,50 @@ async fn the_same_sent_by_eight_at_once_is_kept_once() {
     assert_sums(&test.app).await;
 }
 
+#[tokio::test]
+async fn a_number_is_known_whatever_time_is_said_with_it() {
+    let test = TestApp::builder().stopped_at(NOW).build().await;
+    let gateway = gateway(&test, world::A, HERE).await;
+    let (long_ago, recently) = ("2025-03-01T09:00:00Z", "2026-11-20T09:00:00Z");
+    let send = async |what: &str, batch: Value| {
+        gateway.post(&format!("/machine/vm-a-1/{what}"), batch).await.expect(200)
+    };
+    let event = |at: &str| json!({"remote": 4, "code": "E1", "type": 2, "occurredAt": at});
+    let paid = |remote: i64, at: &str| json!({"remote": remote, "occurredAt": at, "method": "cash", "price": 150, "revenuetransaction": 1});
+    send("revenuetransactions", json!([cola(1, long_ago), cola(2, recently)])).await;
+    send("paymenttransactions", json!([paid(3, long_ago)])).await;
+    send("logs", json!([event(long_ago)])).await;
+    set_up(
+        &test.app,
+        "SELECT settle_rest(t, 'occurred_at'), archive_months(t, '2025-11-10')
+         FROM unnest(ARRAY['revenue_transaction', 'payment_transaction', 'machine_log']) t",
+    )
+    .await;
+    let again = json!([cola(2, recently), cola(1, long_ago)]);
+    let sales = send("revenuetransactions", again).await;
+    assert_eq!(statuses(&sales), ["duplicate", "duplicate"]);
+    let elsewhere = json!([cola(2, recently), cola(1, recently)]);
+    let sales = send("revenuetransactions", elsewhere).await;
+    assert_eq!(statuses(&sales), ["duplicate", "conflict"]);
+    assert_eq!(sales[1]["errors"][0]["pointer"], "/1/occurredAt");
+    // Paid more than a year after it was sold.
+    let payments = send("paymenttransactions", json!([paid(3, recently), paid(4, recently)])).await;
+    assert_eq!(statuses(&payments), ["conflict", "created"]);
+    assert_eq!(statuses(&send("logs", json!([event(recently)])).await), ["conflict"]);
+    let kept = rows(
+        &test.app,
+        "SELECT s.remote, s.num_payment_transactions AS paid, count(p.id) AS payments
+         FROM revenue_transaction_ever s LEFT JOIN payment_transaction_ever p ON p.revenuetransaction = s.id
+         GROUP BY 1, 2 ORDER BY 1",
+    )
+    .await;
+    assert_eq!(
+        kept,
+        json!([{"remote": 1, "paid": 2, "payments": 2}, {"remote": 2, "paid": 0, "payments": 0}])
+    );
+    assert_sums(&test.app).await;
+}
+
 /// A server dies as it commits a batch; the gateway sends it again.
 async fn dies_at(point: &str, again: &str) {
     let database = Database::new().await;
