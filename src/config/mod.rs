@@ -78,8 +78,6 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Redis that vends go over, in turn.
-    pub redis_connections: usize,
     /// Connections to Postgres, besides the journal's own.
     pub database_connections: u32,
     /// How long a request waits for a connection, in milliseconds.
@@ -228,7 +226,6 @@ impl Default for Config {
             mail_from: None,
             mail_dir: None,
             worker_threads: 0,
-            redis_connections: 1,
             database_connections: 16,
             database_wait_ms: 3_000,
             journal_lock_wait_ms: 500,

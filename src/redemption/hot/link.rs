@@ -1,4 +1,4 @@
-//! The connections that vends go over: pipelined by nature, watched, and made again when one breaks.
+//! The one connection that vends go over: pipelined by nature, watched, and made again when it breaks.
 
 use super::scripts;
 use crate::config::Config;
@@ -7,27 +7,19 @@ use deadpool_redis::redis::{
     aio::MultiplexedConnection, cmd,
 };
 use secrecy::ExposeSecret;
-use std::{
-    sync::{
-        RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::RwLock, time::Duration};
 use tokio::sync::Notify;
 
 /// Between two attempts to connect, and between two looks at whether Redis is still there.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Connections that come and go, all of them together.
+/// A connection that comes and goes.
 #[derive(Debug)]
 pub(super) struct Link {
     client: Client,
     info: ConnectionInfo,
     timeout: Duration,
-    connections: RwLock<Box<[MultiplexedConnection]>>,
-    connections_max: usize,
-    turn: AtomicUsize,
+    connection: RwLock<Option<MultiplexedConnection>>,
     suspected: Notify,
 }
 
@@ -38,9 +30,7 @@ impl Link {
             client: Client::open(info.clone())?,
             info,
             timeout: Duration::from_millis(config.redis_timeout_ms),
-            connections: RwLock::default(),
-            connections_max: config.redis_connections.max(1),
-            turn: AtomicUsize::new(0),
+            connection: RwLock::new(None),
             suspected: Notify::new(),
         })
     }
@@ -49,26 +39,23 @@ impl Link {
         self.info.clone()
     }
 
-    /// One of the connections, each in its turn.
     pub(super) fn connection(&self) -> Option<MultiplexedConnection> {
-        let connections = self.connections.read().ok()?;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        connections.get(turn.checked_rem(connections.len())?).cloned()
+        self.connection.read().map_or(None, |connection| connection.clone())
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.connections.read().is_ok_and(|connections| !connections.is_empty())
+        self.connection.read().is_ok_and(|connection| connection.is_some())
     }
 
-    /// Someone was let down: nobody else is to try before the connections have been looked at.
+    /// Someone was let down: nobody else is to try before this connection has been looked at.
     pub(super) fn suspect(&self) {
-        self.publish(Box::default());
+        self.publish(None);
         self.suspected.notify_one();
     }
 
-    fn publish(&self, connections: Box<[MultiplexedConnection]>) {
-        if let Ok(mut slot) = self.connections.write() {
-            *slot = connections;
+    fn publish(&self, connection: Option<MultiplexedConnection>) {
+        if let Ok(mut slot) = self.connection.write() {
+            *slot = connection;
         }
     }
 
@@ -79,12 +66,12 @@ impl Link {
     ) {
         loop {
             match self.connect().await {
-                Ok((connections, run_id)) => {
+                Ok((connection, run_id)) => {
                     tracing::info!(redis.run_id = run_id, "redis is there");
                     arrived(run_id).await;
-                    self.publish(connections.clone());
-                    self.watch(connections).await;
-                    self.publish(Box::default());
+                    self.publish(Some(connection.clone()));
+                    self.watch(connection).await;
+                    self.publish(None);
                     tracing::warn!("redis is away; vouchers are checked in postgres alone");
                     gone();
                 }
@@ -98,7 +85,7 @@ impl Link {
     }
 
     /// Connects, sees that it is a server that can be written to, and hands it the scripts.
-    async fn connect(&self) -> RedisResult<(Box<[MultiplexedConnection]>, String)> {
+    async fn connect(&self) -> RedisResult<(MultiplexedConnection, String)> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout));
@@ -110,24 +97,18 @@ impl Link {
         for script in scripts::all() {
             script.install(&mut connection).await?;
         }
-        let mut connections = vec![connection];
-        while connections.len() < self.connections_max {
-            connections.push(self.client.get_multiplexed_async_connection_with_config(&config).await?);
-        }
-        Ok((connections.into(), info.get("run_id").unwrap_or_default()))
+        Ok((connection, info.get("run_id").unwrap_or_default()))
     }
 
-    /// Returns when one of the connections is no good any more.
-    async fn watch(&self, mut connections: Box<[MultiplexedConnection]>) {
+    /// Returns when the connection is no good any more.
+    async fn watch(&self, mut connection: MultiplexedConnection) {
         loop {
             tokio::select! {
                 () = self.suspected.notified() => return,
                 () = tokio::time::sleep(PAUSE) => {}
             }
-            for connection in &mut connections {
-                if cmd("PING").exec_async(connection).await.is_err() {
-                    return;
-                }
+            if cmd("PING").exec_async(&mut connection).await.is_err() {
+                return;
             }
         }
     }
