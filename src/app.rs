@@ -204,7 +204,7 @@ fn connect_options(config: &Config) -> Result<PgConnectOptions> {
             ("TimeZone", "UTC"),
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "2000"),
-            // Statements are short or read sums: compiling one takes longer than it saves.
+            // Statements are short or read sums: compiling one is a good part of its time.
             ("jit", "off"),
             // What reports sort and group of a large fleet fits into memory.
             ("work_mem", "16MB"),
