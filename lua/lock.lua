@@ -1,4 +1,8 @@
--- Holds a voucher for one machine until a given time, or renews its hold. Asked as lib/claim.lua says.
+-- Holds a voucher for one machine until a given time, or renews its hold.
+--
+-- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
+-- ARGV[1]   id     of the voucher, 16 bytes
+-- ARGV[2]   claim  packed as lib/claim.lua has it; `need` is the balance that there must be, cents
 --
 -- Returns the first that holds; a record comes without its facts:
 --   { "missing" }                           Redis does not hold it (any more)

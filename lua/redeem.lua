@@ -1,5 +1,8 @@
--- Reserves one redemption of a voucher; Postgres confirms it, then HINCRBY takes the mark away. Asked
--- as lib/claim.lua says; `need` is what is taken off the balance, 0 for a discount.
+-- Reserves one redemption of a voucher; Postgres confirms it, then HINCRBY takes the mark away.
+--
+-- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
+-- ARGV[1]   id     of the voucher, 16 bytes
+-- ARGV[2]   claim  packed as lib/claim.lua has it; `need` is taken off the balance, 0 for a discount
 --
 -- Returns the first that holds; a record comes without its facts:
 --   { "missing" }                           Redis does not hold it (any more)

@@ -2,9 +2,7 @@
 -- where one is due, and refuse for counters, balance or another's lock, in that order. It leaves what
 -- it read in locals; tables and functions would cost a third more, and every vend waits for this.
 --
--- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
--- ARGV[1]   id     of the voucher, 16 bytes
--- ARGV[2]   claim  packed as below:
+-- The claim is packed, in this order:
 --   least     epoch that a copy must be of
 --   known     version of the facts that the caller decided by
 --   now       ms
