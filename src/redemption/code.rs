@@ -160,6 +160,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_code_is_told_byte_by_byte_as_it_is_as_text(
+            typed in "[0OoIiLl1Aa\u{df}\u{e9}-]{1,6}", stored in "[0OoIiLl1Aa\u{df}\u{e9}-]{1,6}", generated: bool,
+        ) {
+            let code = Code::parse(&typed).unwrap();
+            let (ours, theirs) = (typed.to_uppercase(), stored.to_uppercase());
+            let same = if generated { fold(&ours) == fold(&theirs) } else { ours == theirs };
+            prop_assert_eq!(code.names(&stored, generated), same);
+        }
+
+        #[test]
         fn the_check_character_catches_a_wrong_character_and_a_swap(
             seed: u64, prefix in "[a-zA-Z0-9]{1,5}", at in 0usize..12, other in 0usize..31,
         ) {

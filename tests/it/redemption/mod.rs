@@ -2,6 +2,7 @@
 
 mod callers;
 mod codes;
+mod express;
 mod locks;
 mod periods;
 mod repeats;
