@@ -81,7 +81,7 @@ async fn a_worker_that_is_cut_off_anywhere_leaves_a_count_that_is_true() {
     const CUT: &str = "
         SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ~ 'voucher|job|COMMIT'";
-    let app = TestApp::builder().config(|config| config.generation_batch = 100).build().await;
+    let app = TestApp::builder().config(|config| config.generation_batch = 20).build().await;
     let a = app.user("a").await;
     let path = campaign(&a, json!({"totalVouchers": 3_000})).await;
     let mut cuts = 0;
