@@ -21,6 +21,7 @@ pub mod http;
 pub mod identity;
 pub mod integrations;
 pub mod jobs;
+pub mod lull;
 pub mod mail;
 pub mod notice;
 pub mod redemption;

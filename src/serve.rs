@@ -4,7 +4,9 @@ use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
     alerts,
     app::{App, MIGRATIONS},
-    http, integrations, jobs, telemetry,
+    http, integrations, jobs,
+    redemption::audit::filing,
+    telemetry,
 };
 use std::{
     io,
@@ -85,6 +87,7 @@ pub(crate) async fn work(app: App) -> io::Result<()> {
 fn work_in_background(app: &App) {
     app.tasks.spawn(jobs::work(app.clone()));
     app.tasks.spawn(telemetry::work(app.clone()));
+    app.tasks.spawn(filing::keep(app.clone()));
     app.tasks.spawn(alerts::schedule::run(app.clone()));
     app.tasks.spawn(integrations::delivery::work(app.clone()));
 }

@@ -52,7 +52,7 @@ static ENTRIES: Listing = Listing {
         SELECT (extract(epoch FROM date_trunc('milliseconds', l.created_at)) * 1000000)::bigint + l.id % 1000 AS id,
             l.voucher, l.requester, l.location, l.action, l.success::int::bigint AS success, l.request, l.response,
             l.currency, l.created_at
-        FROM voucher_log l
+        FROM voucher_log_entry l
         UNION ALL
         SELECT (extract(epoch FROM date_trunc('milliseconds', r.occurred_at)) * 1000000)::bigint
                 + (get_byte(uuid_send(r.key), 0) * 256 + get_byte(uuid_send(r.key), 1)) % 1000,

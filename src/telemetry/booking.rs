@@ -4,20 +4,13 @@
 //! least. Here these rows are taken from there to the payments, in one transaction a batch: a server
 //! that dies in between has moved all of it or nothing.
 
-use crate::{app::App, crash, error::Result, fleet::payments::PaymentMethod, transaction};
+use crate::{app::App, crash, error::Result, fleet::payments::PaymentMethod, lull::Lull, transaction};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
-use std::time::{Duration, Instant};
 use uuid::Uuid;
-
-/// How long a payment waits to be booked at most, if there is not much else.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Payments in one transaction at most: few, so that nobody who vends waits long for a core.
 const BATCH_MAX: i64 = 500;
-
-/// How long to rest after a full batch, in times of what it took: a rush is booked when it is over.
-const REST: u32 = 4;
 
 /// A payment as its redemption left it.
 #[derive(FromRow)]
@@ -31,21 +24,18 @@ struct Left {
     occurred_at: DateTime<Utc>,
 }
 
-/// Books payments until the server stops; of several servers, one at a time.
+/// Books payments until the server stops, at quiet moments where there are some; of several servers, one at
+/// a time.
 pub async fn keep(app: App) {
-    loop {
-        let started = Instant::now();
-        let pause = match book(&app).await {
-            Ok(booked) if booked == BATCH_MAX as u64 => PAUSE.min(REST * started.elapsed()),
-            Ok(_) => PAUSE,
+    let mut lull = Lull::new();
+    while lull.came(&app).await {
+        match book(&app).await {
+            Ok(booked) if booked == BATCH_MAX as u64 => {}
+            Ok(_) => lull.nothing_left(),
             Err(error) => {
                 tracing::warn!(error = %error, "payments are booked later");
-                PAUSE
+                lull.nothing_left();
             }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = app.stop.cancelled() => return,
         }
     }
 }

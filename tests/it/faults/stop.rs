@@ -73,7 +73,7 @@ async fn what_was_answered_is_in_the_log() {
     assert!(tokio::task::block_in_place(|| pair.servers[0].stop()), "it ends well");
     let answered: i64 = asking.join_all().await.iter().sum();
     let logged: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM voucher_log l JOIN voucher v ON v.id = l.voucher \
+        "SELECT count(*) FROM voucher_log_entry l JOIN voucher v ON v.id = l.voucher \
          WHERE v.code = $1 AND l.action = 'validate' AND l.success",
     )
     .bind(&code)

@@ -4,6 +4,7 @@ mod callers;
 mod codes;
 mod express;
 mod locks;
+mod log;
 mod periods;
 mod repeats;
 mod rules;

@@ -1,26 +1,30 @@
-//! The log of what devices asked: gathered in memory, written in batches by COPY, never waited for.
+//! The log of what devices asked: gathered in memory, written down by the [`sheet`], never waited for, and
+//! [filed](filing) when there is time.
 //!
 //! Redemptions are not here: the journal is their log.
 
+pub mod filing;
+mod sheet;
+
 use crate::{error::postgres_is_away, integrations::validations};
-use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::{Connection, PgConnection, PgPool};
-use std::{fmt::Write, time::Duration};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgPool};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Entries in one COPY at most.
-const BATCH_MAX: usize = 2_000;
+/// Entries on one sheet at most.
+const SHEET_MAX: usize = 1_000;
 
-/// How long the first entry of a batch waits for more. Short, because a large batch takes a core from
-/// those who vend while it is written; not nothing, because each batch has a price of its own.
+/// How long the first entry of a sheet waits for more. Short, because a large sheet takes a core from
+/// those who vend while it is written; not nothing, because each sheet has a price of its own.
 const LINGER: Duration = Duration::from_millis(5);
 
 /// Between two attempts to write while Postgres is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Times that Postgres may refuse a batch before it is dropped.
+/// Times that Postgres may refuse a sheet before it is dropped.
 const ATTEMPTS_MAX: u32 = 5;
 
 /// What a device asked for.
@@ -98,44 +102,47 @@ impl Audit {
 }
 
 async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut entries = Vec::with_capacity(SHEET_MAX);
+    // Numbers tell entries of one millisecond apart: those of several servers should not be alike.
+    let mut first = i64::from(rand::random::<u32>());
     let mut failures = 0;
     let mut audience = validations::Audience::default();
     loop {
         let stopping = stop.is_cancelled();
-        if !stopping && batch.is_empty() {
+        if !stopping && entries.is_empty() {
             tokio::select! {
-                _ = queue.recv_many(&mut batch, 1) => tokio::time::sleep(LINGER).await,
+                _ = queue.recv_many(&mut entries, 1) => tokio::time::sleep(LINGER).await,
                 () = stop.cancelled() => {}
             }
         }
-        while batch.len() < BATCH_MAX
+        while entries.len() < SHEET_MAX
             && let Ok(entry) = queue.try_recv()
         {
-            batch.push(entry);
+            entries.push(entry);
         }
         metrics::gauge!("scrip_log_queue_depth").set(queue.len() as f64);
-        if batch.is_empty() {
+        if entries.is_empty() {
             if stopping {
                 return;
             }
             continue;
         }
-        match write_down(&db, &batch, &mut audience).await {
+        match write_down(&db, first, &entries, &mut audience).await {
             Ok(()) => {
-                batch.clear();
+                first += entries.len() as i64;
+                entries.clear();
                 failures = 0;
             }
             Err(error) => {
-                tracing::warn!(error = %error, entries = batch.len(), "the voucher log cannot be written");
+                tracing::warn!(error = %error, entries = entries.len(), "the voucher log cannot be written");
                 if stopping {
                     return;
                 }
                 // What Postgres refuses again and again must not hold up the rest.
                 failures += u32::from(!postgres_is_away(&error));
                 if failures > ATTEMPTS_MAX {
-                    metrics::counter!("scrip_log_entries_dropped_total").increment(batch.len() as u64);
-                    batch.clear();
+                    metrics::counter!("scrip_log_entries_dropped_total").increment(entries.len() as u64);
+                    entries.clear();
                     failures = 0;
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -144,56 +151,19 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
     }
 }
 
-/// Writes a batch, and with it what integrations are to be told of it.
+/// Writes a sheet, and with it what integrations are to be told of it.
 async fn write_down(
     db: &PgPool,
-    batch: &[Logged],
+    first: i64,
+    entries: &[Logged],
     audience: &mut validations::Audience,
 ) -> Result<(), sqlx::Error> {
     let mut connection = db.acquire().await?;
     if !audience.listens(&mut connection).await? {
-        return copy(&mut connection, batch).await;
+        return sheet::write(&mut connection, first, entries).await;
     }
     let mut tx = connection.begin().await?;
-    copy(&mut tx, batch).await?;
-    validations::put_aside(&mut tx, batch).await?;
+    sheet::write(&mut tx, first, entries).await?;
+    validations::put_aside(&mut tx, entries).await?;
     tx.commit().await
-}
-
-async fn copy(connection: &mut PgConnection, batch: &[Logged]) -> Result<(), sqlx::Error> {
-    let mut text = String::with_capacity(batch.len() * 400);
-    for entry in batch {
-        let _ = write!(text, "{}\t{}\t{}\t", entry.voucher, entry.action.word(), entry.success);
-        escape(&mut text, &entry.requester);
-        let _ = write!(text, "\t{}\t", entry.location);
-        escape(&mut text, &entry.request);
-        text.push('\t');
-        escape(&mut text, &entry.response);
-        text.push('\t');
-        escape(&mut text, &entry.currency);
-        let _ = writeln!(text, "\t{}", entry.at.to_rfc3339_opts(SecondsFormat::Millis, true));
-    }
-    let mut copy = connection
-        .copy_in_raw(
-            "COPY voucher_log (voucher, action, success, requester, location, request, response, currency, created_at) \
-             FROM STDIN",
-        )
-        .await?;
-    copy.send(text.into_bytes()).await?;
-    copy.finish().await?;
-    Ok(())
-}
-
-/// As the text format of COPY wants it.
-fn escape(text: &mut String, value: &str) {
-    for c in value.chars() {
-        match c {
-            '\\' => text.push_str("\\\\"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\0' => {}
-            c => text.push(c),
-        }
-    }
 }
