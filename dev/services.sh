@@ -157,7 +157,7 @@ start_redis() {
         pick_port "$dir/redis.port" "$attempt"
         redis-server --daemonize yes --dir "$redis" --pidfile "$redis/pid" --logfile "$redis/log" \
             --bind 127.0.0.1 --port "$(<"$dir/redis.port")" --unixsocket "$run/redis.sock" --unixsocketperm 700 \
-            --appendonly yes --appendfsync everysec --save '' --maxmemory-policy noeviction --hash-max-listpack-value 512 \
+            --appendonly yes --appendfsync everysec --auto-aof-rewrite-min-size 1gb --save '' --maxmemory-policy noeviction --hash-max-listpack-value 512 \
             9>&- </dev/null >/dev/null
         for _ in $(seq 20); do [[ -f $redis/pid ]] && break; sleep 0.1; done
         wait_for_redis && return

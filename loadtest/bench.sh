@@ -61,9 +61,9 @@ look_up_pids() {
 run() { "$load" run --pids "$pids" --attempts "$attempts" --label "$1" --seconds "$each" "${@:2}"; }
 keep() { run "$@" >>"$results"; }
 product() {
-    keep "$@" --codes "$dir/small/codes" --hot-code "$(<"$dir/small/hot")" --poor-code "$(<"$dir/small/poor")"
+    keep "$@" --aftermath --codes "$dir/small/codes" --hot-code "$(<"$dir/small/hot")" --poor-code "$(<"$dir/small/poor")"
 }
-large() { keep "$@" --codes "$dir/large/codes"; }
+large() { keep "$@" --aftermath --codes "$dir/large/codes"; }
 plain() { keep "$@" --url "http://$plain_at" --codes "$dir/plain.codes"; }
 
 # Asks for each voucher once, so that stores and server have seen it before anything else counts. There is
@@ -75,7 +75,7 @@ tidy() { psql "$DATABASE_URL" -qc 'VACUUM ANALYZE' -c CHECKPOINT; }
 
 # Measures beside campaigns that are generated without a pause.
 beside() {
-    start generate "$load" generate --seconds $((6 * (each + 1)))
+    start generate "$load" generate --seconds $((12 * (each + 1)))
     local generator=$pid
     product validate-beside --scenario validate
     product redeem-beside --scenario redeem
@@ -98,7 +98,7 @@ cold() {
         wait_ready
         look_up_pids
         "$load" run --pids "$pids" --label "$1" --scenario "$2" --seconds "$each" --warmup 0 --connections 256 \
-            --codes "$dir/small/codes" >"$dir/cold.json"
+            --aftermath --codes "$dir/small/codes" >"$dir/cold.json"
         grep -q '"spoilt":true' "$dir/cold.json" || break
     done
     cat "$dir/cold.json" >>"$results"

@@ -17,6 +17,6 @@ local kept = header
 if owner == machine then
   kept = struct.pack(LAYOUT, epoch, version, gen, revision, period, count, balance, now, 0, 0)
 end
-redis.call("HSET", key, id, kept .. facts)
-redis.call("HINCRBY", key, marks, 1)
+-- One write, so that the append-only file has no transaction to hold.
+redis.call("HSET", key, id, kept .. facts, marks, (redis.call("HGET", key, marks) or 0) + 1)
 return { "reserved", header }

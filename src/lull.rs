@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 /// How long to wait for more work once all is done: what has come meanwhile is done together.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long to rest after a piece of work, in times of what it took.
-const REST: u32 = 4;
+/// How long to rest after a piece of work, in times of what it took: in a lull, and beside a rush.
+const REST: u32 = 1;
+const REST_IN_A_RUSH: u32 = 4;
 
 /// It is a rush while this server's threads are busy for more than this share of the time.
 const BUSY: f64 = 0.5;
@@ -16,7 +17,7 @@ const BUSY: f64 = 0.5;
 /// Between two looks whether a rush is over.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// A rush is waited out for so long; then work is done beside it, with its rests.
+/// A rush is waited out for so long; then work is done beside it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Says when the next piece of work may be done.
@@ -36,7 +37,8 @@ impl Lull {
 
     /// Waits until the next piece of work may be done; `false` once the server stops.
     pub async fn came(&mut self, app: &App) -> bool {
-        let pause = if self.left { PAUSE.min(REST * self.began.elapsed()) } else { PAUSE };
+        let rest = if self.rush.since.is_some() { REST_IN_A_RUSH } else { REST };
+        let pause = if self.left { PAUSE.min(rest * self.began.elapsed()) } else { PAUSE };
         let stop = app.stop.clone();
         let came = stop.run_until_cancelled(async {
             tokio::time::sleep(pause).await;

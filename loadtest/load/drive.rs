@@ -1,7 +1,7 @@
 //! A run: connections that ask and ask again, a window in which it counts, and the line at the end.
 
 use crate::{
-    Result,
+    Result, aftermath,
     cpu::{self, Usage, Watched},
     ledger::Ledger,
     pace::Pace,
@@ -69,6 +69,10 @@ pub(crate) struct Args {
     /// Runs at most, for that reason.
     #[arg(long, default_value_t = 1)]
     attempts: u32,
+    /// Waits afterwards until the server has done all that it put off, and measures what that takes; its
+    /// database is in `DATABASE_URL`.
+    #[arg(long)]
+    aftermath: bool,
     /// Writes the answer to each redeem to this file, and asks until there is one.
     #[arg(long)]
     record: Option<PathBuf>,
@@ -152,10 +156,22 @@ async fn once(args: &Args, watched: &[Watched]) -> Result<Measured> {
     let elapsed = start.elapsed();
     let usage = Usage::now(watched)?.since(&before);
     session.stop(&mut connections).await?;
+    let later = if args.aftermath {
+        let stopped = Usage::now(watched)?;
+        aftermath::over().await?;
+        Some(Usage::now(watched)?.since(&stopped))
+    } else {
+        None
+    };
 
     let label = args.label.clone().unwrap_or_else(|| args.scenario.name());
     let what = Conditions { label, connections: args.connections, rate: args.rate };
-    let measured = session.tally.borrow().measured(what, elapsed, &usage);
+    let mut measured = session.tally.borrow().measured(what, elapsed, &usage);
+    if let Some(later) = later {
+        // What was asked while it warmed up is part of it.
+        let share = args.seconds / (args.seconds + args.warmup);
+        measured.note_later(&later, share);
+    }
     Ok(measured)
 }
 

@@ -5,6 +5,7 @@
 //! recorded against the database.
 #![expect(clippy::print_stdout, reason = "results are what this program is for")]
 
+mod aftermath;
 mod api;
 mod cpu;
 mod drive;

@@ -36,6 +36,7 @@ struct Middle<'a> {
     /// Requests without a verdict, of all runs.
     failed: u64,
     cpu_us_per_request: BTreeMap<&'a str, f64>,
+    later_us_per_request: BTreeMap<&'a str, f64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -74,11 +75,6 @@ fn middles(runs: &[Measured]) -> Vec<Middle<'_>> {
 
 fn middle<'a>(label: &'a str, runs: &[&'a Measured]) -> Middle<'a> {
     let of = |metric: Metric| sorted_median(runs.iter().map(|run| metric(run)));
-    let names = runs.iter().flat_map(|run| run.cpu_us_per_request.keys());
-    let cpu = names.map(|name| {
-        let used = runs.iter().filter_map(|run| run.cpu_us_per_request.get(name).copied());
-        (name.as_str(), sorted_median(used))
-    });
     Middle {
         label,
         runs: runs.len(),
@@ -89,8 +85,19 @@ fn middle<'a>(label: &'a str, runs: &[&'a Measured]) -> Middle<'a> {
         p999_us: of(|run| run.p999_us as f64),
         denied: runs.iter().map(|run| run.denied).sum(),
         failed: runs.iter().map(|run| run.failed).sum(),
-        cpu_us_per_request: cpu.collect(),
+        cpu_us_per_request: middle_of(runs, |run| &run.cpu_us_per_request),
+        later_us_per_request: middle_of(runs, |run| &run.later_us_per_request),
     }
+}
+
+/// The median for each name.
+fn middle_of<'a>(
+    runs: &[&'a Measured],
+    of: impl Fn(&'a Measured) -> &'a BTreeMap<String, f64>,
+) -> BTreeMap<&'a str, f64> {
+    let names = runs.iter().flat_map(|run| of(run).keys());
+    let middle = |name: &str| sorted_median(runs.iter().filter_map(|run| of(run).get(name).copied()));
+    names.map(|name| (name.as_str(), middle(name))).collect()
 }
 
 fn sorted_median(numbers: impl Iterator<Item = f64>) -> f64 {
@@ -105,15 +112,10 @@ fn print_middles(middles: &[Middle<'_>]) {
         "median", "rps", "p50 µs", "p99 µs", "p99.9 µs", "denied", "failed"
     );
     for middle in middles {
-        // What takes no part in a run takes less than it can be told by.
-        let cpu: Vec<String> = middle
-            .cpu_us_per_request
-            .iter()
-            .filter(|(_, used)| **used >= 0.05)
-            .map(|(name, used)| format!("{name} {used:.1}"))
-            .collect();
+        let later = users(&middle.later_us_per_request);
+        let later = if later.is_empty() { later } else { format!("; later: {later}") };
         println!(
-            "{:<16}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>8}{:>8}  {}{}",
+            "{:<16}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>8}{:>8}  {}{later}{}",
             middle.label,
             middle.rps,
             middle.p50_us,
@@ -121,10 +123,16 @@ fn print_middles(middles: &[Middle<'_>]) {
             middle.p999_us,
             middle.denied,
             middle.failed,
-            cpu.join(", "),
+            users(&middle.cpu_us_per_request),
             disturbed(middle.spoilt, middle.runs),
         );
     }
+}
+
+/// Who used the processor; without those who took no part, who take less than they can be told by.
+fn users(cpu: &BTreeMap<&str, f64>) -> String {
+    let users = cpu.iter().filter(|(_, used)| **used >= 0.05).map(|(name, used)| format!("{name} {used:.1}"));
+    users.collect::<Vec<_>>().join(", ")
 }
 
 fn print_standings(standings: &[Standing]) {

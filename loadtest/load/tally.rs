@@ -80,6 +80,7 @@ impl Tally {
                 .iter()
                 .map(|(name, used)| (name.clone(), per_request(used)))
                 .collect(),
+            later_us_per_request: BTreeMap::new(),
             foreign_cores: cores(usage.foreign),
             stolen_cores: cores(usage.stolen),
             pacing_p99_us: (!self.lateness.is_empty()).then(|| self.lateness.quantile(0.99)),
@@ -121,6 +122,9 @@ pub(crate) struct Measured {
     /// Requests that got no verdict.
     pub(crate) failed: u64,
     pub(crate) cpu_us_per_request: BTreeMap<String, f64>,
+    /// What was put off until after the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) later_us_per_request: BTreeMap<String, f64>,
     /// Cores that anyone else kept busy meanwhile.
     pub(crate) foreign_cores: f64,
     /// Cores that the host kept from this machine meanwhile.
@@ -132,6 +136,14 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// Adds what was done after the run for all requests, of which these are a `share`.
+    pub(crate) fn note_later(&mut self, usage: &Usage, share: f64) {
+        let requests = (self.as_meant + self.denied + self.failed).max(1) as f64 / share;
+        let per_request = |used: &Duration| round(used.as_secs_f64() * 1e6 / requests);
+        self.later_us_per_request =
+            usage.named.iter().map(|(name, used)| (name.clone(), per_request(used))).collect();
+    }
+
     /// Cores that were busy with something else.
     pub(crate) fn noise(&self) -> f64 {
         self.foreign_cores + self.stolen_cores
