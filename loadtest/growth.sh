@@ -96,12 +96,12 @@ warm_up() {
     for _ in $(seq "$count"); do add_server; done
     redis_empty=$(redis_bytes)
     for url in "${urls[@]}"; do
-        "$load" run --scenario validate --sweep --url "$url" --codes "$dir/codes" >"$dir/sweep.json"
+        "$load" run --scenario validate --sweep --aftermath --url "$url" --codes "$dir/codes" >"$dir/sweep.json"
     done
     redis_full=$(redis_bytes)
 }
 
-run() { "$load" run --pids "$pids" --attempts 3 --seconds "$seconds" --label "$x $1" --scenario "$1" "${@:2}" >>"$results"; }
+run() { "$load" run --aftermath --pids "$pids" --attempts 3 --seconds "$seconds" --label "$x $1" --scenario "$1" "${@:2}" >>"$results"; }
 
 # Measures at x, with so many servers.
 point() {

@@ -5,7 +5,7 @@ SELECT id, campaign, row_number() OVER (ORDER BY id) - 1 AS nth FROM voucher WHE
 CREATE UNIQUE INDEX ON dealt (nth);
 ANALYZE dealt;
 SELECT count(*) AS vouchers FROM dealt \gset
-SELECT (SELECT count(*) FROM redemption) AS redemptions, (SELECT count(*) FROM voucher_log) AS entries \gset
+SELECT (SELECT count(*) FROM redemption) AS redemptions, (SELECT count(*) FROM voucher_log_entry) AS entries \gset
 SELECT date_trunc('month', now()) AS month \gset
 
 INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
@@ -20,5 +20,5 @@ FROM (SELECT * FROM redemption ORDER BY occurred_at DESC LIMIT 1) AS newest,
 INSERT INTO voucher_log (voucher, action, success, requester, location, request, response, currency, created_at)
 SELECT dealt.id, action, success, requester, location, request, response, currency,
        :'month'::timestamptz + random() * (now() - :'month'::timestamptz)
-FROM (SELECT * FROM voucher_log ORDER BY created_at DESC LIMIT 1) AS newest,
+FROM (SELECT * FROM voucher_log_entry ORDER BY created_at DESC LIMIT 1) AS newest,
      generate_series(:entries + 1, :x) AS n JOIN dealt ON nth = n::bigint * :vouchers / (:x + 1);
