@@ -5,9 +5,9 @@ use axum::{
     http::{Method, StatusCode, header},
     response::IntoResponse,
 };
-use metrics::{SharedString, gauge, histogram};
+use metrics::{Gauge, Histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::{sync::OnceLock, time::Duration};
+use std::{cell::RefCell, collections::HashMap, sync::OnceLock, time::Duration};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Bounds of the histograms of durations, in seconds.
@@ -62,19 +62,44 @@ pub fn start(app: &App) {
 
 /// Notes how many requests are under way.
 pub(super) fn in_flight(requests: usize) {
-    gauge!("http_requests_in_flight").set(requests as f64);
+    static GAUGE: OnceLock<Gauge> = OnceLock::new();
+    let gauge = GAUGE.get_or_init(|| {
+        recorder();
+        gauge!("http_requests_in_flight")
+    });
+    gauge.set(requests as f64);
 }
+
+/// A thread's histograms of a route: each with its method and status.
+type Histograms = Vec<(&'static str, StatusCode, Histogram)>;
 
 /// Notes a request that was answered. `route` is the pattern, never the path: that may hold a code.
 pub(super) fn answered(method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
-    let route = route.map(|route| route.strip_prefix("/v1").unwrap_or(route));
-    let route = route.map_or(SharedString::const_str("none"), |route| SharedString::from(route.to_owned()));
-    let labels = [
-        ("method", SharedString::const_str(word(method))),
-        ("route", route),
-        ("status", SharedString::from(status.as_str().to_owned())),
-    ];
-    histogram!("http_request_seconds", &labels).record(took);
+    thread_local! {
+        // To look one up by its labels takes longer than to record a request.
+        static ROUTES: RefCell<HashMap<Box<str>, Histograms>> = RefCell::default();
+    }
+    let method = word(method);
+    let route = route.map_or("none", |route| route.strip_prefix("/v1").unwrap_or(route));
+    ROUTES.with_borrow_mut(|routes| {
+        if !routes.contains_key(route) {
+            routes.insert(route.into(), Vec::new());
+        }
+        let Some(known) = routes.get_mut(route) else { return };
+        let same = |(of, with, _): &&(&str, StatusCode, Histogram)| (*of, *with) == (method, status);
+        if let Some((.., histogram)) = known.iter().find(same) {
+            return histogram.record(took);
+        }
+        let histogram = histogram_of(method, route, status);
+        histogram.record(took);
+        known.push((method, status, histogram));
+    });
+}
+
+fn histogram_of(method: &'static str, route: &str, status: StatusCode) -> Histogram {
+    recorder();
+    let labels = [("method", method.into()), ("route", route.to_owned()), ("status", status.as_str().into())];
+    histogram!("http_request_seconds", &labels)
 }
 
 /// The method as a label; clients can make up methods, and each label costs memory for ever.
