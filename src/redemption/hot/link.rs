@@ -1,14 +1,22 @@
 //! The one connection that vends go over: pipelined by nature, watched, and made again when it breaks.
 
-use super::scripts;
-use crate::config::Config;
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, InfoDict, IntoConnectionInfo, RedisResult,
-    aio::MultiplexedConnection, cmd,
+use super::{
+    pipeline::{Answer, Failure, Pipeline},
+    resp::Reply,
+    scripts,
 };
+use crate::config::Config;
+use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
 use secrecy::ExposeSecret;
-use std::{sync::RwLock, time::Duration};
-use tokio::sync::Notify;
+use std::{
+    io,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::Notify,
+};
 
 /// Between two attempts to connect, and between two looks at whether Redis is still there.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -16,19 +24,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A connection that comes and goes.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
     info: ConnectionInfo,
     timeout: Duration,
-    connection: RwLock<Option<MultiplexedConnection>>,
+    connection: RwLock<Option<Arc<Pipeline>>>,
     suspected: Notify,
 }
 
 impl Link {
     pub(super) fn new(config: &Config) -> RedisResult<Self> {
-        let info = config.redis_url.expose_secret().into_connection_info()?;
         Ok(Self {
-            client: Client::open(info.clone())?,
-            info,
+            info: config.redis_url.expose_secret().into_connection_info()?,
             timeout: Duration::from_millis(config.redis_timeout_ms),
             connection: RwLock::new(None),
             suspected: Notify::new(),
@@ -39,7 +44,7 @@ impl Link {
         self.info.clone()
     }
 
-    pub(super) fn connection(&self) -> Option<MultiplexedConnection> {
+    pub(super) fn connection(&self) -> Option<Arc<Pipeline>> {
         self.connection.read().map_or(None, |connection| connection.clone())
     }
 
@@ -47,13 +52,18 @@ impl Link {
         self.connection.read().is_ok_and(|connection| connection.is_some())
     }
 
-    /// Someone was let down: nobody else is to try before this connection has been looked at.
-    pub(super) fn suspect(&self) {
-        self.publish(None);
-        self.suspected.notify_one();
+    /// Someone was let down: nobody else is to try before this connection has been looked at. All who
+    /// waited for it come here; a connection that was made since is none of their business.
+    pub(super) fn suspect(&self, connection: &Arc<Pipeline>) {
+        if let Ok(mut slot) = self.connection.write()
+            && slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+        {
+            *slot = None;
+            self.suspected.notify_one();
+        }
     }
 
-    fn publish(&self, connection: Option<MultiplexedConnection>) {
+    fn publish(&self, connection: Option<Arc<Pipeline>>) {
         if let Ok(mut slot) = self.connection.write() {
             *slot = connection;
         }
@@ -69,7 +79,7 @@ impl Link {
                 Ok((connection, run_id)) => {
                     tracing::info!(redis.run_id = run_id, "redis is there");
                     arrived(run_id).await;
-                    self.publish(Some(connection.clone()));
+                    self.publish(Some(Arc::clone(&connection)));
                     self.watch(connection).await;
                     self.publish(None);
                     tracing::warn!("redis is away; vouchers are checked in postgres alone");
@@ -85,31 +95,63 @@ impl Link {
     }
 
     /// Connects, sees that it is a server that can be written to, and hands it the scripts.
-    async fn connect(&self) -> RedisResult<(MultiplexedConnection, String)> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let info: InfoDict = cmd("INFO").query_async(&mut connection).await?;
-        if info.get::<String>("role").is_some_and(|role| role != "master") {
-            return Err((deadpool_redis::redis::ErrorKind::Client, "this Redis is a replica").into());
+    async fn connect(&self) -> Result<(Arc<Pipeline>, String), Failure> {
+        let opened = tokio::time::timeout(self.timeout, self.open()).await;
+        let connection = opened.map_err(io::Error::from)??;
+        let settings = self.info.redis_settings();
+        if let Some(password) = settings.password() {
+            let credentials = settings.username().into_iter().chain([password]);
+            order(&connection, ["AUTH"].into_iter().chain(credentials)).await?;
+        }
+        if settings.db() != 0 {
+            order(&connection, ["SELECT", &settings.db().to_string()].into_iter()).await?;
+        }
+        let answer = order(&connection, ["INFO"].into_iter()).await?;
+        let Reply::Bytes(info) = answer.reply() else {
+            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+        };
+        let info = String::from_utf8_lossy(info);
+        let told = |name| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        if told("role").is_some_and(|role| role != "master") {
+            return Err(Failure::Refused("this Redis is a replica".to_owned()));
         }
         for script in scripts::all() {
-            script.install(&mut connection).await?;
+            script.install(&connection).await?;
         }
-        Ok((connection, info.get("run_id").unwrap_or_default()))
+        Ok((Arc::new(connection), told("run_id").unwrap_or_default().to_owned()))
+    }
+
+    async fn open(&self) -> io::Result<Pipeline> {
+        match self.info.addr() {
+            ConnectionAddr::Unix(path) => {
+                let (reader, writer) = UnixStream::connect(path).await?.into_split();
+                Ok(Pipeline::over(reader, writer, self.timeout))
+            }
+            ConnectionAddr::Tcp(host, port) => {
+                let socket = TcpStream::connect((host.as_str(), *port)).await?;
+                socket.set_nodelay(true)?;
+                let (reader, writer) = socket.into_split();
+                Ok(Pipeline::over(reader, writer, self.timeout))
+            }
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in")),
+        }
     }
 
     /// Returns when the connection is no good any more.
-    async fn watch(&self, mut connection: MultiplexedConnection) {
+    async fn watch(&self, connection: Arc<Pipeline>) {
         loop {
             tokio::select! {
                 () = self.suspected.notified() => return,
                 () = tokio::time::sleep(PAUSE) => {}
             }
-            if cmd("PING").exec_async(&mut connection).await.is_err() {
+            if order(&connection, ["PING"].into_iter()).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// A command that is all words.
+async fn order(connection: &Pipeline, words: impl Iterator<Item = &str> + Clone) -> Result<Answer, Failure> {
+    connection.ask(words.map(str::as_bytes)).await
 }

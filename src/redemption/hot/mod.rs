@@ -5,28 +5,36 @@
 //! cluster hash tag.
 
 mod link;
+mod pipeline;
 pub mod record;
+mod resp;
 mod scripts;
 
 use super::voucher::{Facts, Refusal, State};
 use crate::config::Config;
 use chrono::{DateTime, Utc};
-use deadpool_redis::redis::{AsyncCommands, RedisError, Value, aio::MultiplexedConnection};
 use link::Link;
+use pipeline::{Answer, Failure, Pipeline};
 pub use record::Copy;
-use scripts::Invocation;
+use resp::Reply;
 pub use scripts::all as scripts;
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
 
-/// Days after which Redis forgets a code that nobody has loaded again.
-const KEEP_DAYS: u32 = 7;
+/// Seconds after which Redis forgets a code that nobody has loaded again: seven days.
+const KEEP_S: i64 = 7 * 24 * 3600;
 
 /// Two words and seven longs.
 const CLAIM_BYTES: usize = 2 * 4 + 7 * 8;
+
+/// What a server says that cannot be written to.
+const UNWRITABLE: [&str; 4] = ["READONLY", "MISCONF", "OOM", "NOAUTH"];
 
 /// Redis did not answer, or not as expected: go by Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,32 +156,39 @@ impl Hot {
         format!("{}:v:{{{code}}}", self.prefix)
     }
 
-    fn connection(&self) -> Result<MultiplexedConnection, Away> {
+    fn connection(&self) -> Result<Arc<Pipeline>, Away> {
         self.link.connection().ok_or(Away)
     }
 
     /// Any failure of the hot connection: the caller goes by Postgres, the link sees to the rest.
-    fn failed(&self, error: &RedisError) -> Away {
-        tracing::warn!(error = %error, "redis failed");
+    fn failed(&self, connection: &Arc<Pipeline>, failure: &Failure) -> Away {
+        tracing::warn!(error = %failure, "redis failed");
         metrics::counter!("scrip_redis_failures_total").increment(1);
-        if !matches!(error.kind(), deadpool_redis::redis::ErrorKind::Server(_))
-            || error.to_string().contains("READONLY")
-        {
-            self.link.suspect();
+        let is_usable = match failure {
+            Failure::Broken(_) => false,
+            Failure::Refused(text) => !UNWRITABLE.iter().any(|code| text.contains(code)),
+        };
+        if !is_usable {
+            self.link.suspect(connection);
         }
         Away
     }
 
-    async fn run(&self, invocation: Invocation) -> Result<Vec<Value>, Away> {
-        let mut connection = self.connection()?;
-        invocation.run(&mut connection).await.map_err(|error| self.failed(&error))
+    async fn run(&self, script: &scripts::Script, code: &str, args: &[&[u8]]) -> Result<Answer, Away> {
+        let connection = self.connection()?;
+        let answer = script.run(&connection, &self.key(code), args).await;
+        answer.map_err(|failure| self.failed(&connection, &failure))
     }
 
     /// The copies of a code that are worth something.
     pub async fn read(&self, code: &str) -> Result<Vec<Copy>, Away> {
-        let mut connection = self.connection()?;
-        let fields: Vec<(Vec<u8>, Vec<u8>)> =
-            connection.hgetall(self.key(code)).await.map_err(|error| self.failed(&error))?;
+        let connection = self.connection()?;
+        let key = self.key(code);
+        let answer = connection.ask([b"HGETALL".as_slice(), key.as_bytes()].into_iter()).await;
+        let answer = answer.map_err(|failure| self.failed(&connection, &failure))?;
+        let reply = answer.reply();
+        let pairs = reply.items().chunks_exact(2).map(|pair| Some((pair[0].bytes()?, pair[1].bytes()?)));
+        let fields: Vec<(&[u8], &[u8])> = pairs.collect::<Option<_>>().ok_or(Away)?;
         let epoch = self.epoch();
         // One worthless copy makes the code's set incomplete: then none of them counts.
         let complete = |copies: &Vec<Copy>| copies.iter().all(|copy| copy.epoch != 0 && copy.epoch >= epoch);
@@ -198,20 +213,29 @@ impl Hot {
         hold_ms: i64,
     ) -> Result<Admission, Away> {
         let id = claim.facts.id;
-        let invocation =
-            script.key(self.key(code)).arg(id.as_bytes()).arg(&claim.pack(self.epoch(), hold_ms));
-        admission(id, &self.run(invocation).await?).ok_or(Away)
+        let claim = claim.pack(self.epoch(), hold_ms);
+        let answer = self.run(script, code, &[id.as_bytes(), &claim]).await?;
+        admission(id, &answer.reply()).ok_or(Away)
     }
 
     /// Takes away the marks of reservations that are now committed; returns how many each left in its
     /// copy, which is below 0 where that copy was replaced in the meantime.
     pub async fn settle(&self, marks: &[&Mark]) -> Result<Vec<i64>, Away> {
-        let mut connection = self.connection()?;
-        let mut pipeline = deadpool_redis::redis::pipe();
-        for mark in marks {
-            pipeline.hincr(&mark.key, &mark.field, -1);
-        }
-        pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))
+        let connection = self.connection()?;
+        let pack = |out: &mut Vec<u8>| {
+            for mark in marks {
+                let parts = [b"HINCRBY".as_slice(), mark.key.as_bytes(), &mark.field, b"-1"];
+                resp::pack(out, parts.into_iter());
+            }
+        };
+        let answer = connection.send(marks.len(), pack).await;
+        let answer = answer.map_err(|failure| self.failed(&connection, &failure))?;
+        let replies = answer.replies().map_err(|failure| self.failed(&connection, &failure))?;
+        let counts = replies.iter().map(|reply| match reply {
+            Reply::Number(count) => Some(*count),
+            _ => None,
+        });
+        counts.collect::<Option<_>>().ok_or(Away)
     }
 
     /// The mark of the reservation that `copy` was granted with.
@@ -227,13 +251,10 @@ impl Hot {
         machine: i64,
         now: DateTime<Utc>,
     ) -> Result<bool, Away> {
-        let invocation = scripts::release()
-            .key(self.key(code))
-            .arg(id.as_bytes())
-            .arg(machine)
-            .arg(now.timestamp_millis());
-        let reply = self.run(invocation).await?;
-        Ok(word(&reply) == Some("released"))
+        let (machine, now_ms) = (machine.to_string(), now.timestamp_millis().to_string());
+        let args = [id.as_bytes().as_slice(), machine.as_bytes(), now_ms.as_bytes()];
+        let answer = self.run(scripts::release(), code, &args).await?;
+        Ok(word(&answer.reply()) == Some("released"))
     }
 
     /// Puts all vouchers of a code there as Postgres has them, and returns what is there then.
@@ -248,21 +269,19 @@ impl Hot {
         metrics::counter!("scrip_redis_loads_total").increment(1);
         let generation = rand::random();
         let epoch = self.epoch().max(1);
-        let invocation = scripts::load()
-            .key(self.key(code))
-            .arg(epoch)
-            .arg(now.timestamp_millis())
-            .arg(KEEP_DAYS * 24 * 3600)
-            .arg(u8::from(force));
-        let invocation = vouchers.iter().fold(invocation, |invocation, (facts, state, revision)| {
-            let copy = Copy::new(facts, *state, *revision, epoch, generation);
-            invocation.arg(facts.id.as_bytes()).arg(copy.pack())
-        });
-        let reply = self.run(invocation).await?;
-        let copies = reply.iter().skip(1).zip(vouchers).map(|(bytes, (facts, ..))| match bytes {
-            Value::BulkString(bytes) => Copy::unpack(facts.id.as_bytes(), bytes),
-            _ => None,
-        });
+        let numbers = [i64::from(epoch), now.timestamp_millis(), KEEP_S, i64::from(force)];
+        let numbers = numbers.map(|number| number.to_string());
+        let packed: Vec<Vec<u8>> = vouchers
+            .iter()
+            .map(|(facts, state, revision)| Copy::new(facts, *state, *revision, epoch, generation).pack())
+            .collect();
+        let copies = vouchers.iter().zip(&packed);
+        let copies = copies.flat_map(|((facts, ..), packed)| [facts.id.as_bytes().as_slice(), packed]);
+        let args: Vec<&[u8]> = numbers.iter().map(String::as_bytes).chain(copies).collect();
+        let answer = self.run(scripts::load(), code, &args).await?;
+        let reply = answer.reply();
+        let records = reply.items().iter().skip(1).zip(vouchers);
+        let copies = records.map(|(record, (facts, ..))| Copy::unpack(facts.id.as_bytes(), record.bytes()?));
         copies.collect::<Option<Vec<_>>>().ok_or(Away)
     }
 
@@ -270,8 +289,9 @@ impl Hot {
     pub async fn evict(&self, codes: &[String], now: DateTime<Utc>) -> Result<(), Away> {
         let mut connection = self.pool.get().await.map_err(|_| Away)?;
         for code in codes {
-            let invocation = scripts::evict().key(self.key(code)).arg(now.timestamp_millis());
-            invocation.run(&mut connection).await.map_err(|_| Away)?;
+            let key = self.key(code);
+            let evicted = scripts::evict().run_aside(&mut connection, &key, now.timestamp_millis());
+            evicted.await.map_err(|_| Away)?;
         }
         Ok(())
     }
@@ -294,20 +314,17 @@ impl Hot {
     }
 }
 
-/// The first word of a reply.
-fn word(reply: &[Value]) -> Option<&str> {
-    match reply.first() {
-        Some(Value::BulkString(bytes)) => std::str::from_utf8(bytes).ok(),
-        _ => None,
-    }
+/// The first word of a script's reply.
+fn word<'a>(reply: &Reply<'a>) -> Option<&'a str> {
+    std::str::from_utf8(reply.items().first()?.bytes()?).ok()
 }
 
 /// Decodes the reply of `lock.lua` and `redeem.lua`.
-fn admission(id: Uuid, reply: &[Value]) -> Option<Admission> {
+fn admission(id: Uuid, reply: &Reply<'_>) -> Option<Admission> {
+    let bytes = |at: usize| reply.items().get(at).and_then(Reply::bytes);
     let copy = || {
-        let Some(Value::BulkString(bytes)) = reply.get(1) else { return None };
-        let mut copy = Copy::unpack(id.as_bytes(), bytes)?;
-        if let Some(Value::BulkString(marks)) = reply.get(2) {
+        let mut copy = Copy::unpack(id.as_bytes(), bytes(1)?)?;
+        if let Some(marks) = bytes(2) {
             copy.pending = record::number(marks)?;
         }
         Some(copy)

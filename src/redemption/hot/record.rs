@@ -55,17 +55,19 @@ impl Copy {
     }
 
     /// Unpacks the hash of a code. `None` if anything in it is not as it should be.
-    pub fn unpack_all(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<Self>> {
+    pub fn unpack_all<B: AsRef<[u8]>>(fields: &[(B, B)]) -> Option<Vec<Self>> {
         let mut copies = Vec::with_capacity(fields.len());
         for (field, bytes) in fields {
-            if field.len() == ID_BYTES {
-                copies.push(Self::unpack(field, bytes)?);
+            if field.as_ref().len() == ID_BYTES {
+                copies.push(Self::unpack(field.as_ref(), bytes.as_ref())?);
             }
         }
-        for copy in &mut copies {
-            let marks = copy.marks();
-            if let Some((_, count)) = fields.iter().find(|(field, _)| *field == marks) {
-                copy.pending = number(count)?;
+        if copies.len() < fields.len() {
+            for copy in &mut copies {
+                let marks = copy.marks();
+                if let Some((_, count)) = fields.iter().find(|(field, _)| field.as_ref() == marks) {
+                    copy.pending = number(count.as_ref())?;
+                }
             }
         }
         Some(copies)

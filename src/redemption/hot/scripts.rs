@@ -1,8 +1,7 @@
 //! The scripts of `lua/`, joined with what they share, and how one is called.
 
-use deadpool_redis::redis::{
-    Cmd, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike, cmd,
-};
+use super::pipeline::{Answer, Failure, Pipeline};
+use deadpool_redis::redis::{self, RedisResult, ToRedisArgs, aio::ConnectionLike};
 use std::sync::LazyLock;
 
 /// A script and the digest that Redis knows it by.
@@ -11,7 +10,7 @@ pub struct Script {
     /// Its file, without the ending.
     pub name: &'static str,
     code: &'static str,
-    digest: String,
+    known: redis::Script,
 }
 
 macro_rules! scripts {
@@ -44,7 +43,7 @@ scripts! {
 
 impl Script {
     fn new(name: &'static str, code: &'static str) -> Self {
-        Self { name, code, digest: deadpool_redis::redis::Script::new(code).get_hash().to_owned() }
+        Self { name, code, known: redis::Script::new(code) }
     }
 
     /// What Redis runs.
@@ -52,45 +51,37 @@ impl Script {
         self.code
     }
 
-    /// Starts a call on the one key that every script takes.
-    pub(super) fn key(&'static self, key: String) -> Invocation {
-        let mut call = cmd("EVALSHA");
-        call.arg(&self.digest).arg(1).arg(key);
-        Invocation { script: self, call }
-    }
-
     /// Puts it into Redis's cache.
-    pub(super) async fn install(&self, connection: &mut impl ConnectionLike) -> RedisResult<()> {
-        cmd("SCRIPT").arg("LOAD").arg(self.code).exec_async(connection).await
-    }
-}
-
-/// A call under construction.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    script: &'static Script,
-    call: Cmd,
-}
-
-impl Invocation {
-    /// One more ARGV.
-    pub(super) fn arg(mut self, arg: impl ToRedisArgs) -> Self {
-        self.call.arg(arg);
-        self
+    pub(super) async fn install(&self, connection: &Pipeline) -> Result<(), Failure> {
+        let parts = [b"SCRIPT".as_slice(), b"LOAD", self.code.as_bytes()];
+        connection.ask(parts.into_iter()).await.map(drop)
     }
 
-    /// Runs it; a Redis that has lost the script is given it again.
-    pub(super) async fn run(self, connection: &mut impl ConnectionLike) -> RedisResult<Vec<Value>> {
-        match self.call.query_async(connection).await {
-            Err(error) if is_unknown_script(&error) => {
-                self.script.install(connection).await?;
-                self.call.query_async(connection).await
+    /// Runs it on the one key that every script takes; a Redis that has lost it is given it again.
+    pub(super) async fn run(
+        &self,
+        connection: &Pipeline,
+        key: &str,
+        args: &[&[u8]],
+    ) -> Result<Answer, Failure> {
+        let head = [b"EVALSHA".as_slice(), self.known.get_hash().as_bytes(), b"1", key.as_bytes()];
+        let parts = head.iter().chain(args).copied();
+        match connection.ask(parts.clone()).await {
+            Err(Failure::Refused(text)) if text.starts_with("NOSCRIPT") => {
+                self.install(connection).await?;
+                connection.ask(parts).await
             }
-            reply => reply,
+            answer => answer,
         }
     }
-}
 
-fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == deadpool_redis::redis::ErrorKind::Server(ServerErrorKind::NoScript)
+    /// The same over a connection of the pool.
+    pub(super) async fn run_aside(
+        &self,
+        connection: &mut impl ConnectionLike,
+        key: &str,
+        arg: impl ToRedisArgs,
+    ) -> RedisResult<()> {
+        self.known.key(key).arg(arg).invoke_async(connection).await
+    }
 }
