@@ -1,7 +1,7 @@
 //! The guarded statement: its arrays, and how one batch is written.
 
 use super::Entry;
-use crate::redemption::voucher::State;
+use crate::{error::violates, redemption::voucher::State};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
 use std::collections::{BTreeMap, HashMap};
@@ -36,16 +36,24 @@ impl Spent {
 }
 
 /// Writes a batch in one statement, and so in one transaction; returns the vouchers that were spent.
+/// With a look, vouchers with an order that is known are passed over; without, such an order fails the
+/// batch: see [`is_repeat`].
 pub(super) async fn write(
     connection: &mut PgConnection,
     groups: &BTreeMap<Uuid, Group<'_>>,
+    look: bool,
 ) -> Result<HashMap<Uuid, Spent>, sqlx::Error> {
     let mut columns = Columns::default();
     for (voucher, group) in groups {
         columns.push(*voucher, group);
     }
-    let spent: Vec<Spent> = columns.execute(connection).await?;
+    let spent: Vec<Spent> = columns.execute(connection, look).await?;
     Ok(spent.into_iter().map(|spent| (spent.id, spent)).collect())
+}
+
+/// Whether a batch failed because an order of it is known.
+pub(super) fn is_repeat(error: &sqlx::Error) -> bool {
+    violates(error, "redemption_pkey")
 }
 
 #[derive(Default)]
@@ -119,7 +127,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    async fn execute(self, connection: &mut PgConnection) -> Result<Vec<Spent>, sqlx::Error> {
+    async fn execute(self, connection: &mut PgConnection, look: bool) -> Result<Vec<Spent>, sqlx::Error> {
         let (campaigns, campaign_versions): (Vec<i64>, Vec<i64>) = self.campaigns.into_iter().unzip();
         sqlx::query_as(include_str!("batch.sql"))
             .bind(campaigns)
@@ -149,6 +157,7 @@ impl<'a> Columns<'a> {
             .bind(self.campaign_types)
             .bind(self.currencies)
             .bind(self.requests)
+            .bind(look)
             .fetch_all(connection)
             .await
     }
