@@ -5,6 +5,9 @@
 -- $28 asks for a look at which orders are known; without it the primary key refuses them, and with
 -- them the batch.
 --
+-- A redemption that comes alone is written by the same text with rows of values in place of arrays (see
+-- batch.rs), so that each condition stands here only: `unnest` and `ANY` are of parameters.
+--
 -- Tables are reached by `= ANY (array)`, which walks an index in its order; arrays are joined to them
 -- by hash (the connection forbids nested loops, which would be quadratic here).
 WITH intact AS MATERIALIZED (

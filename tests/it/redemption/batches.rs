@@ -98,3 +98,43 @@ async fn a_voucher_with_a_known_order_takes_its_other_orders_all_the_same() {
     assert_eq!(at_once(&shop, entries).await, [ENTERED, ENTERED, Outcome::Refused]);
     assert_eq!(shop.read(&made).await["redemptionCount"], 3);
 }
+
+#[tokio::test]
+async fn what_others_leave_of_a_voucher_is_judged_again_alone_and_in_a_batch() {
+    let shop = Shop::without_redis().await;
+    let changes = [
+        "UPDATE voucher SET redemption_count = 1, revision = revision + 1 WHERE id::text = $1",
+        "UPDATE voucher SET lock_owner = 22, locked_till = 'infinity', revision = revision + 1 WHERE id::text = $1",
+        "UPDATE voucher SET status = 'inactive' WHERE id::text = $1",
+        "UPDATE campaign SET status = 'inactive' WHERE id = (SELECT campaign FROM voucher WHERE id::text = $1)",
+    ];
+    for change in changes {
+        for others in [0, 1] {
+            let made = shop.made(json!({"redemptionLimit": 1})).await;
+            let mut entries = vec![Entry { limit: Some(1), ..entry(&shop, &made, "1").await }];
+            for _ in 0..others {
+                entries.push(entry(&shop, &shop.made(json!({})).await, "2").await);
+            }
+            let mut changing = scrip::transaction::begin(&shop.app().db).await.unwrap();
+            sqlx::query(change).bind(&made.id).execute(&mut *changing).await.unwrap();
+            let ((), outcomes) = tokio::join!(
+                async {
+                    someone_waits(&shop).await;
+                    changing.commit().await.unwrap();
+                },
+                at_once(&shop, entries)
+            );
+            assert_eq!(outcomes[0], Outcome::Refused, "{change}");
+            assert!(outcomes[1..].iter().all(|outcome| *outcome == ENTERED), "{change}");
+        }
+    }
+}
+
+/// Returns once a statement waits for what another transaction holds.
+async fn someone_waits(shop: &Shop) {
+    const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+                                          WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(WAITING).fetch_one(&shop.app().db).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
