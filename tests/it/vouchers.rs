@@ -250,3 +250,43 @@ async fn an_export_has_the_columns_that_were_asked_for() {
     let reply = a.get(&format!("/voucher/export?columns={}", columns.join(","))).await;
     assert_eq!(reply.text().lines().count(), 5_004);
 }
+
+#[tokio::test]
+async fn the_database_refuses_what_no_voucher_can_be() {
+    let app = TestApp::new().await;
+    let a = app.user("a").await;
+    let path = campaign(&a, json!({})).await;
+    voucher(&a, &path, json!({})).await;
+    let refused_by = async |sql: String| {
+        let error = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).execute(&app.app.db).await.expect_err(&sql);
+        error.as_database_error().and_then(|error| error.constraint()).unwrap_or_default().to_owned()
+    };
+    for column in
+        ["redemption_count", "amount_redeemed", "total_redemption_count", "total_amount_redeemed", "balance"]
+    {
+        assert_eq!(
+            refused_by(format!("UPDATE voucher SET {column} = -1")).await,
+            "voucher_state",
+            "{column}"
+        );
+    }
+    let terms = [
+        "type = NULL",
+        "type = 'dynamic'",
+        "value = NULL",
+        "value = -1",
+        "redemption_limit = 0",
+        "reset_frequency = NULL",
+        "reset_frequency = 'year'",
+        "time_zone = NULL",
+        "status = 'lost'",
+        "pdf_status = 'lost'",
+    ];
+    for change in terms {
+        assert_eq!(refused_by(format!("UPDATE voucher SET {change}")).await, "voucher_terms", "{change}");
+    }
+    let insert = "INSERT INTO voucher (id, campaign, code, key, generated, inherits) \
+                  SELECT gen_random_uuid(), campaign, 'NEW', 'NEW', true, false FROM voucher";
+    assert_eq!(refused_by(insert.to_owned()).await, "voucher_terms");
+    assert_eq!(count(&app).await, 1);
+}

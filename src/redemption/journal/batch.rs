@@ -1,10 +1,13 @@
 //! The guarded statement: its arrays, and how one batch is written.
 
 use super::Entry;
-use crate::redemption::voucher::State;
+use crate::{error::violates, redemption::voucher::State};
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, prelude::FromRow};
-use std::collections::{BTreeMap, HashMap};
+use sqlx::{Encode, PgConnection, Postgres, Type, postgres::PgArguments, prelude::FromRow, query::QueryAs};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 use uuid::Uuid;
 
 /// The redemptions of one voucher in one batch: all are entered, or none.
@@ -36,16 +39,63 @@ impl Spent {
 }
 
 /// Writes a batch in one statement, and so in one transaction; returns the vouchers that were spent.
+/// With a look, vouchers with an order that is known are passed over; without, such an order fails the
+/// batch: see [`is_repeat`].
 pub(super) async fn write(
     connection: &mut PgConnection,
     groups: &BTreeMap<Uuid, Group<'_>>,
+    look: bool,
 ) -> Result<HashMap<Uuid, Spent>, sqlx::Error> {
     let mut columns = Columns::default();
     for (voucher, group) in groups {
         columns.push(*voucher, group);
     }
-    let spent: Vec<Spent> = columns.execute(connection).await?;
+    let spent: Vec<Spent> = columns.execute(connection, look).await?;
     Ok(spent.into_iter().map(|spent| (spent.id, spent)).collect())
+}
+
+/// Whether a batch failed because an order of it is known.
+pub(super) fn is_repeat(error: &sqlx::Error) -> bool {
+    violates(error, "redemption_pkey")
+}
+
+/// The guarded statement.
+const BATCH: &str = include_str!("batch.sql");
+
+/// The same guard for a redemption that comes alone: a row of values in place of arrays, and so index
+/// scans in place of hash joins.
+static ALONE: LazyLock<String> = LazyLock::new(|| {
+    [("unnest(", "(SELECT "), ("[]", ""), ("ANY ($", "($")]
+        .iter()
+        .fold(BATCH.to_owned(), |text, (array, value)| text.replace(array, value))
+});
+
+/// One of the two, with its parameters so far.
+struct Statement<'q> {
+    query: QueryAs<'q, Postgres, Spent, PgArguments>,
+    alone: bool,
+}
+
+impl<'q> Statement<'q> {
+    fn new(alone: bool) -> Self {
+        Self { query: sqlx::query_as(if alone { ALONE.as_str() } else { BATCH }), alone }
+    }
+
+    /// Binds an array, or the one value of it.
+    fn column<T>(self, values: Vec<T>) -> Self
+    where
+        T: 'q,
+        Vec<T>: Encode<'q, Postgres> + Type<Postgres>,
+        Option<T>: Encode<'q, Postgres> + Type<Postgres>,
+    {
+        let query =
+            if self.alone { self.query.bind(values.into_iter().next()) } else { self.query.bind(values) };
+        Self { query, ..self }
+    }
+
+    fn bind<T: Encode<'q, Postgres> + Type<Postgres> + 'q>(self, value: T) -> Self {
+        Self { query: self.query.bind(value), ..self }
+    }
 }
 
 #[derive(Default)]
@@ -119,37 +169,53 @@ impl<'a> Columns<'a> {
         }
     }
 
-    async fn execute(self, connection: &mut PgConnection) -> Result<Vec<Spent>, sqlx::Error> {
+    async fn execute(self, connection: &mut PgConnection, look: bool) -> Result<Vec<Spent>, sqlx::Error> {
         let (campaigns, campaign_versions): (Vec<i64>, Vec<i64>) = self.campaigns.into_iter().unzip();
-        sqlx::query_as(include_str!("batch.sql"))
-            .bind(campaigns)
-            .bind(campaign_versions)
-            .bind(self.vouchers)
-            .bind(self.voucher_campaigns)
-            .bind(self.versions)
-            .bind(self.lockers)
-            .bind(self.taken)
-            .bind(self.amounts)
-            .bind(self.limits)
-            .bind(self.initials)
-            .bind(self.periods)
-            .bind(self.last_locations)
+        Statement::new(self.keys.len() == 1)
+            .column(campaigns)
+            .column(campaign_versions)
+            .column(self.vouchers)
+            .column(self.voucher_campaigns)
+            .column(self.versions)
+            .column(self.lockers)
+            .column(self.taken)
+            .column(self.amounts)
+            .column(self.limits)
+            .column(self.initials)
+            .column(self.periods)
+            .column(self.last_locations)
             .bind(self.now)
-            .bind(self.keys)
-            .bind(self.fingerprints)
-            .bind(self.entry_vouchers)
-            .bind(self.entry_campaigns)
-            .bind(self.machines)
-            .bind(self.locations)
-            .bind(self.requesters)
-            .bind(self.order_ids)
-            .bind(self.order_amounts)
-            .bind(self.amounts_off)
-            .bind(self.rests)
-            .bind(self.campaign_types)
-            .bind(self.currencies)
-            .bind(self.requests)
+            .column(self.keys)
+            .column(self.fingerprints)
+            .column(self.entry_vouchers)
+            .column(self.entry_campaigns)
+            .column(self.machines)
+            .column(self.locations)
+            .column(self.requesters)
+            .column(self.order_ids)
+            .column(self.order_amounts)
+            .column(self.amounts_off)
+            .column(self.rests)
+            .column(self.campaign_types)
+            .column(self.currencies)
+            .column(self.requests)
+            .bind(look)
+            .query
             .fetch_all(connection)
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALONE;
+
+    #[test]
+    fn a_redemption_alone_is_written_without_arrays_of_parameters() {
+        let statement: Vec<&str> = ALONE.lines().filter(|line| !line.starts_with("--")).collect();
+        for array in ["unnest", "[]", "ANY ($"] {
+            assert!(!statement.iter().any(|line| line.contains(array)), "{array}");
+        }
+        assert_eq!(ALONE.matches("FROM (SELECT $").count() + ALONE.matches("JOIN (SELECT $").count(), 4);
     }
 }

@@ -2,6 +2,11 @@
 --
 -- Arrays hold a value a campaign ($1–$2), a voucher ($3–$12, ordered by id, so that servers never
 -- deadlock) or a redemption ($14–$27). A voucher takes all its redemptions of the batch or none.
+-- $28 asks for a look at which orders are known; without it the primary key refuses them, and with
+-- them the batch.
+--
+-- A redemption that comes alone is written by the same text with rows of values in place of arrays (see
+-- batch.rs), so that each condition stands here only: `unnest` and `ANY` are of parameters.
 --
 -- Tables are reached by `= ANY (array)`, which walks an index in its order; arrays are joined to them
 -- by hash (the connection forbids nested loops, which would be quadratic here).
@@ -15,7 +20,7 @@ WITH intact AS MATERIALIZED (
 known AS MATERIALIZED (
     SELECT asked.voucher
     FROM unnest($14::uuid[], $16::uuid[]) AS asked(key, voucher) JOIN redemption r ON r.key = asked.key
-    WHERE r.key = ANY ($14)
+    WHERE $28::boolean AND r.key = ANY ($14)
 ),
 spent AS (
     UPDATE voucher v SET

@@ -76,6 +76,8 @@ pub(super) struct Lane {
     waiting: VecDeque<Submission>,
     batch_max: usize,
     lock_wait_ms: u64,
+    /// Known orders are looked for before a batch is written.
+    look: bool,
 }
 
 impl Lane {
@@ -86,6 +88,7 @@ impl Lane {
             waiting: VecDeque::new(),
             batch_max: config.journal_batch_max.max(1),
             lock_wait_ms: config.journal_lock_wait_ms,
+            look: false,
         }
     }
 
@@ -183,10 +186,7 @@ impl Lane {
     async fn commit(&mut self, connection: &mut PgConnection, batch: Vec<Submission>) -> bool {
         crash::point("journal-before-write");
         metrics::histogram!("scrip_journal_batch_size").record(batch.len() as f64);
-        let groups = groups(&batch);
-        let written = batch::write(connection, &groups).await;
-        drop(groups);
-        match written {
+        match self.write(connection, &batch).await {
             Ok(spent) => {
                 crash::point("journal-after-commit");
                 self.answer(batch, &spent);
@@ -209,6 +209,25 @@ impl Lane {
                 true
             }
         }
+    }
+
+    /// Writes a batch; once more, with a look, if an order of it turns out to be known: the others
+    /// must not suffer for it. Repeats come in swarms, so that the next batches look at once, until all
+    /// of one is entered.
+    async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        batch: &[Submission],
+    ) -> Result<HashMap<Uuid, batch::Spent>, sqlx::Error> {
+        let groups = groups(batch);
+        let mut written = batch::write(connection, &groups, self.look).await;
+        if !self.look && written.as_ref().is_err_and(batch::is_repeat) {
+            metrics::counter!("scrip_journal_batches_repeated_total").increment(1);
+            self.look = true;
+            written = batch::write(connection, &groups, true).await;
+        }
+        self.look &= written.as_ref().map_or(true, |spent| spent.len() < groups.len());
+        written
     }
 
     fn answer(&mut self, batch: Vec<Submission>, spent: &HashMap<Uuid, batch::Spent>) {
@@ -257,7 +276,8 @@ fn is_lock_timeout(error: &sqlx::Error) -> bool {
 /// Writes one entry of a batch that failed on a connection of the pool.
 async fn write_apart(pool: PgPool, submission: Submission) {
     let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
-    let written = async { batch::write(&mut *pool.acquire().await?, &group).await }.await;
+    // With a look: a repeat is what most likely failed the batch.
+    let written = async { batch::write(&mut *pool.acquire().await?, &group, true).await }.await;
     let outcome = match &written {
         Ok(spent) => match spent.get(&submission.entry.voucher) {
             Some(spent) => return submission.entered(spent, 0),

@@ -1,5 +1,6 @@
 //! The verbs as a machine sees them: through HTTP, on real stores, with a clock that stands still.
 
+mod batches;
 mod callers;
 mod codes;
 mod express;
