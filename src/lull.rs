@@ -12,7 +12,7 @@ const REST: u32 = 1;
 const REST_IN_A_RUSH: u32 = 4;
 
 /// It is a rush while this server's threads are busy for more than this share of the time.
-const BUSY: f64 = 0.5;
+const BUSY: f64 = 0.25;
 
 /// Between two looks whether a rush is over.
 const MOMENT: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@
 
 use crate::{app::App, error::Result, redemption::epoch, transaction};
 use sqlx::postgres::PgListener;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// Between two attempts to listen, and between two looks for codes that nobody took out of Redis.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -31,8 +31,11 @@ pub async fn listen(app: App) {
 
 async fn hear(app: &App) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(&app.db).await?;
+    // It would listen again over whatever connection the pool has left, to a Postgres that is dying, say.
+    listener.eager_reconnect(false);
     listener.listen("scrip").await?;
     forget_everything(app);
+    app.stores.listening();
     let _ = epoch::read(app).await;
     loop {
         let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await else {
@@ -47,8 +50,8 @@ async fn hear(app: &App) -> Result<(), sqlx::Error> {
                     heed(app, noun, id).await;
                 }
             }
-            // The connection broke and was made again: what was said meanwhile is lost.
-            None => forget_everything(app),
+            // What is said from here on is lost: it is forgotten once there is someone to ask.
+            None => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -22,6 +22,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Stores {
     postgres: Absence,
     redis: Absence,
+    /// Whether this server has begun to hear what Postgres tells all of them.
+    listening: AtomicBool,
 }
 
 /// Milliseconds since 1970 of the first miss; 0 while there is none, and below 0 until the store has
@@ -33,7 +35,7 @@ impl Stores {
     /// Of a server that starts now and has asked neither store yet.
     pub fn unasked(now: DateTime<Utc>) -> Self {
         let unasked = || Absence(AtomicI64::new(-now.timestamp_millis()));
-        Self { postgres: unasked(), redis: unasked() }
+        Self { postgres: unasked(), redis: unasked(), listening: AtomicBool::new(false) }
     }
 
     fn of(&self, store: Store) -> &AtomicI64 {
@@ -62,6 +64,12 @@ impl Stores {
         if store_away.load(Ordering::Relaxed) != 0 && store_away.swap(0, Ordering::Relaxed) > 0 {
             tracing::info!(?store, "a store is back");
         }
+    }
+
+    /// This server hears the notices of Postgres, and has forgotten what it knew before.
+    pub fn listening(&self) {
+        self.listening.store(true, Ordering::Relaxed);
+        self.back(Store::Postgres);
     }
 
     /// Since when a store has been away (from the start, until it has answered); `None` while it answers.
@@ -96,7 +104,11 @@ pub async fn probe_postgres(app: App) {
         {
             continue;
         }
-        app.stores.note(Store::Postgres, matches!(answer, Ok(Ok(_))), &app.clock);
+        let answered = matches!(answer, Ok(Ok(_)));
+        // Ready is who keeps what it learns: a server forgets all of it when it begins to listen.
+        if !answered || app.stores.listening.load(Ordering::Relaxed) {
+            app.stores.note(Store::Postgres, answered, &app.clock);
+        }
     }
 }
 

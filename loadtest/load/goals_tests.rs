@@ -21,6 +21,7 @@ fn run(label: &str, rps: f64) -> Measured {
         denied: 0,
         failed: 0,
         cpu_us_per_request: BTreeMap::new(),
+        later_us_per_request: BTreeMap::new(),
         foreign_cores: 0.0,
         stolen_cores: 0.0,
         pacing_p99_us: None,

@@ -29,13 +29,17 @@ pub struct Near {
     devices: Cache<Box<str>, Arc<Device>>,
     campaigns: Cache<i64, Arc<Campaign>>,
     vouchers: Cache<Box<str>, Shared>,
-    /// Counts notices: what was read before one is not kept after it.
-    notices: AtomicU64,
+    /// Counts notices about codes, and about anything else: what was read before one is not kept after it.
+    code_notices: AtomicU64,
+    other_notices: AtomicU64,
 }
 
-/// The number of notices at some moment: see [`Near::mark`].
+/// The numbers of notices at some moment: see [`Near::mark`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(u64);
+pub struct Mark {
+    codes: u64,
+    others: u64,
+}
 
 impl Near {
     /// `vouchers_max` is how many codes are kept.
@@ -44,18 +48,27 @@ impl Near {
             devices: Cache::new(DEVICES_MAX),
             campaigns: Cache::new(CAMPAIGNS_MAX),
             vouchers: Cache::new(vouchers_max.max(1)),
-            notices: AtomicU64::new(0),
+            code_notices: AtomicU64::new(0),
+            other_notices: AtomicU64::new(0),
         }
     }
 
     /// To be taken before something is read that is to be kept.
     pub fn mark(&self) -> Mark {
-        Mark(self.notices.load(Ordering::SeqCst))
+        Mark {
+            codes: self.code_notices.load(Ordering::SeqCst),
+            others: self.other_notices.load(Ordering::SeqCst),
+        }
     }
 
     /// Whether nothing has changed since `mark`, so that what was read since may be kept.
     pub fn is_current(&self, mark: Mark) -> bool {
         self.mark() == mark
+    }
+
+    /// The same for what no code has a say in: a device or a campaign. Codes change all day.
+    fn is_current_but_for_codes(&self, mark: Mark) -> bool {
+        self.mark().others == mark.others
     }
 
     /// The machine that a device id names.
@@ -65,7 +78,7 @@ impl Near {
         }
         let mark = self.mark();
         let Some(device) = truth::device(db, device_id).await?.map(Arc::new) else { return Ok(None) };
-        if self.is_current(mark) {
+        if self.is_current_but_for_codes(mark) {
             self.devices.insert(device_id.into(), Arc::clone(&device));
         }
         Ok(Some(device))
@@ -89,7 +102,7 @@ impl Near {
 
     /// Keeps what was read of a campaign after `mark`.
     pub fn keep_campaign(&self, campaign: &Arc<Campaign>, mark: Mark) {
-        if self.is_current(mark) {
+        if self.is_current_but_for_codes(mark) {
             self.campaigns.insert(campaign.id, Arc::clone(campaign));
         }
     }
@@ -121,7 +134,8 @@ impl Near {
         if !["code", "campaign", "machine", "location", "group"].contains(&noun) {
             return;
         }
-        self.notices.fetch_add(1, Ordering::SeqCst);
+        let notices = if noun == "code" { &self.code_notices } else { &self.other_notices };
+        notices.fetch_add(1, Ordering::SeqCst);
         let number: i64 = id.parse().unwrap_or_default();
         match noun {
             "code" => self.forget_code(id),
@@ -134,9 +148,33 @@ impl Near {
 
     /// Forgets everything: notices may have been missed.
     pub fn clear(&self) {
-        self.notices.fetch_add(1, Ordering::SeqCst);
+        self.other_notices.fetch_add(1, Ordering::SeqCst);
         self.devices.clear();
         self.campaigns.clear();
         self.vouchers.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_about_a_code_keeps_no_campaign_out() {
+        let near = Near::new(10);
+        let none = || Shared::from([]);
+        let mark = near.mark();
+        near.on_notice("code", "A");
+        assert!(near.is_current_but_for_codes(mark) && !near.is_current(mark));
+        near.keep_vouchers("B", none(), mark);
+        assert!(near.vouchers("B").is_none());
+
+        let mark = near.mark();
+        near.keep_vouchers("B", none(), mark);
+        assert!(near.vouchers("B").is_some());
+        near.on_notice("machine", "1");
+        assert!(!near.is_current_but_for_codes(mark) && !near.is_current(mark));
+        near.clear();
+        assert!(near.vouchers("B").is_none());
     }
 }

@@ -7,7 +7,7 @@ use crate::{app::App, crash, error::Result, lull::Lull, transaction};
 use sqlx::PgPool;
 
 /// Entries in one transaction, about: few, so that nobody who vends waits long for a core.
-const ENTRIES: i32 = 500;
+const ENTRIES: i32 = 100;
 
 /// Files sheets until the server stops, at quiet moments where there are some.
 pub async fn keep(app: App) {
