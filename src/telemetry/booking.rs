@@ -10,7 +10,7 @@ use sqlx::{PgConnection, prelude::FromRow};
 use uuid::Uuid;
 
 /// Payments in one transaction at most: few, so that nobody who vends waits long for a core.
-const BATCH_MAX: i64 = 100;
+const BATCH_MAX: i64 = 500;
 
 /// A payment as its redemption left it.
 #[derive(FromRow)]

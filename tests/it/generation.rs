@@ -88,7 +88,7 @@ async fn a_worker_that_is_cut_off_anywhere_leaves_a_count_that_is_true() {
     while sqlx::query_scalar("SELECT state <> 'done' FROM job").fetch_one(&app.app.db).await.unwrap_or(true) {
         let (_, cut) = tokio::join!(work_one(&app.app), async {
             // A little later each time.
-            tokio::time::sleep(Duration::from_millis(5 + 3 * cuts)).await;
+            tokio::time::sleep(Duration::from_millis(2 + cuts)).await;
             sqlx::query_scalar::<_, i64>(CUT).fetch_one(&app.app.db).await
         });
         cuts += u64::from(cut.is_ok_and(|cut| cut > 0));
