@@ -48,11 +48,12 @@ DECLARE
 BEGIN
     WITH due AS (
         SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id) - size AS before
-                        FROM (SELECT id, size FROM voucher_log_sheet ORDER BY id LIMIT entries FOR UPDATE SKIP LOCKED) AS oldest)
-            AS counted
+                        FROM (SELECT id, size FROM voucher_log_sheet ORDER BY id LIMIT entries) AS oldest) AS counted
         WHERE before < entries
+    ), held AS (
+        SELECT id FROM voucher_log_sheet WHERE id IN (SELECT id FROM due) ORDER BY id FOR UPDATE SKIP LOCKED
     ), taken AS (
-        DELETE FROM voucher_log_sheet AS sheet WHERE id IN (SELECT id FROM due) RETURNING sheet AS sheet
+        DELETE FROM voucher_log_sheet AS sheet WHERE id IN (SELECT id FROM held) RETURNING sheet AS sheet
     ), entered AS (
         -- A voucher's entries one after the other: its place in the index is looked for once.
         INSERT INTO voucher_log
