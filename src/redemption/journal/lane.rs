@@ -6,6 +6,7 @@ use super::{
     batch::{self, Group},
 };
 use crate::{config::Config, crash, error::postgres_is_away, redemption::reconcile::Reservation};
+use futures_util::future;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -96,13 +97,32 @@ impl Lane {
     pub(super) async fn run(mut self) {
         while let Some(mut connection) = self.connect().await {
             self.set_connected(true);
-            while self.gather().await {
-                let batch = self.form_batch();
-                if !batch.is_empty() && !self.commit(&mut connection, batch).await {
-                    break;
+            self.write_through(&mut connection).await;
+            self.set_connected(false);
+        }
+    }
+
+    /// Writes batch after batch, until the connection is no good any more, or nothing more will come. A
+    /// batch is answered once the next is on its way, so that Postgres need not wait for that.
+    async fn write_through(&mut self, connection: &mut PgConnection) {
+        let mut committed = None;
+        loop {
+            self.take_queued();
+            if self.waiting.is_empty() {
+                if let Some(committed) = committed.take() {
+                    answer(committed, &mut self.waiting);
+                }
+                if !self.gather().await {
+                    return;
                 }
             }
-            self.set_connected(false);
+            let batch = self.form_batch();
+            if !batch.is_empty() {
+                committed = match self.commit(connection, batch, committed.take()).await {
+                    Ok(committed) => committed,
+                    Err(Broken) => return,
+                };
+            }
         }
     }
 
@@ -156,11 +176,17 @@ impl Lane {
             };
             let Some(first) = first else { return false };
             self.waiting.push_back(first);
+            // Redis admits many at once: those who are ready to submit come along with the first.
+            tokio::task::yield_now().await;
         }
+        self.take_queued();
+        true
+    }
+
+    fn take_queued(&mut self) {
         while let Ok(submission) = self.queue.try_recv() {
             self.waiting.push_back(submission);
         }
-        true
     }
 
     /// The next batch: what is waiting, in order, less what has to go separately.
@@ -182,22 +208,32 @@ impl Lane {
         gathering.batch
     }
 
-    /// Writes a batch and answers it; `false` if the connection is no good any more.
-    async fn commit(&mut self, connection: &mut PgConnection, batch: Vec<Submission>) -> bool {
+    /// Writes a batch, and answers the one `before` meanwhile.
+    async fn commit(
+        &mut self,
+        connection: &mut PgConnection,
+        batch: Vec<Submission>,
+        before: Option<Committed>,
+    ) -> Result<Option<Committed>, Broken> {
         crash::point("journal-before-write");
         metrics::histogram!("scrip_journal_batch_size").record(batch.len() as f64);
-        match self.write(connection, &batch).await {
+        let answered = async {
+            if let Some(before) = before {
+                answer(before, &mut self.waiting);
+            }
+        };
+        let (written, ()) = future::join(write(connection, &batch, &mut self.look), answered).await;
+        match written {
             Ok(spent) => {
                 crash::point("journal-after-commit");
-                self.answer(batch, &spent);
-                true
+                Ok(Some(Committed { batch, spent }))
             }
             Err(error) if postgres_is_away(&error) && !is_lock_timeout(&error) => {
                 tracing::warn!(error = %error, entries = batch.len(), "a batch was lost with its connection");
                 for submission in batch {
                     submission.answer(Err(Lost::Unknown));
                 }
-                connection.ping().await.is_ok()
+                connection.ping().await.map(|()| None).map_err(|_| Broken)
             }
             Err(error) => {
                 // One of them is to blame; the others must not suffer for it.
@@ -206,57 +242,66 @@ impl Lane {
                 for submission in batch {
                     tokio::spawn(write_apart(self.means.pool.clone(), submission));
                 }
-                true
+                Ok(None)
             }
         }
     }
+}
 
-    /// Writes a batch; once more, with a look, if an order of it turns out to be known: the others
-    /// must not suffer for it. Repeats come in swarms, so that the next batches look at once, until all
-    /// of one is entered.
-    async fn write(
-        &mut self,
-        connection: &mut PgConnection,
-        batch: &[Submission],
-    ) -> Result<HashMap<Uuid, batch::Spent>, sqlx::Error> {
-        let groups = groups(batch);
-        let mut written = batch::write(connection, &groups, self.look).await;
-        if !self.look && written.as_ref().is_err_and(batch::is_repeat) {
-            metrics::counter!("scrip_journal_batches_repeated_total").increment(1);
-            self.look = true;
-            written = batch::write(connection, &groups, true).await;
-        }
-        self.look &= written.as_ref().map_or(true, |spent| spent.len() < groups.len());
-        written
+/// A batch that is true, and waits for its answers.
+struct Committed {
+    batch: Vec<Submission>,
+    spent: HashMap<Uuid, batch::Spent>,
+}
+
+/// The connection is no good any more.
+struct Broken;
+
+/// Writes a batch; once more, with a look, if an order of it turns out to be known: the others must not
+/// suffer for it. Repeats come in swarms, so that the next batches look at once, until all of one is entered.
+async fn write(
+    connection: &mut PgConnection,
+    batch: &[Submission],
+    look: &mut bool,
+) -> Result<HashMap<Uuid, batch::Spent>, sqlx::Error> {
+    let groups = groups(batch);
+    let mut written = batch::write(connection, &groups, *look).await;
+    if !*look && written.as_ref().is_err_and(batch::is_repeat) {
+        metrics::counter!("scrip_journal_batches_repeated_total").increment(1);
+        *look = true;
+        written = batch::write(connection, &groups, true).await;
     }
+    *look &= written.as_ref().map_or(true, |spent| spent.len() < groups.len());
+    written
+}
 
-    fn answer(&mut self, batch: Vec<Submission>, spent: &HashMap<Uuid, batch::Spent>) {
-        let mut taken_later: HashMap<Uuid, i64> = HashMap::new();
-        let mut members: HashMap<Uuid, usize> = HashMap::new();
-        for submission in &batch {
-            *taken_later.entry(submission.entry.voucher).or_default() += submission.entry.amount_off;
-            *members.entry(submission.entry.voucher).or_default() += 1;
-        }
-        for mut submission in batch {
-            let voucher = submission.entry.voucher;
-            if let Some(spent) = spent.get(&voucher) {
-                let rest = taken_later.entry(voucher).or_default();
-                *rest -= submission.entry.amount_off;
-                submission.entered(spent, *rest);
-            } else if members.get(&voucher) == Some(&1) {
-                // Whoever else waits for this voucher one by one has to look again as well.
-                let (same, others): (VecDeque<_>, _) = std::mem::take(&mut self.waiting)
-                    .into_iter()
-                    .partition(|other| other.alone && other.entry.voucher == voucher);
-                self.waiting = others;
-                for other in same {
-                    other.answer(Ok(Outcome::Refused));
-                }
-                submission.answer(Ok(Outcome::Refused));
-            } else {
-                submission.alone = true;
-                self.waiting.push_back(submission);
+/// Answers a batch; what has to be tried again by itself is left `waiting`.
+fn answer(Committed { batch, spent }: Committed, waiting: &mut VecDeque<Submission>) {
+    let mut taken_later: HashMap<Uuid, i64> = HashMap::new();
+    let mut members: HashMap<Uuid, usize> = HashMap::new();
+    for submission in &batch {
+        *taken_later.entry(submission.entry.voucher).or_default() += submission.entry.amount_off;
+        *members.entry(submission.entry.voucher).or_default() += 1;
+    }
+    for mut submission in batch {
+        let voucher = submission.entry.voucher;
+        if let Some(spent) = spent.get(&voucher) {
+            let rest = taken_later.entry(voucher).or_default();
+            *rest -= submission.entry.amount_off;
+            submission.entered(spent, *rest);
+        } else if members.get(&voucher) == Some(&1) {
+            // Whoever else waits for this voucher one by one has to look again as well.
+            let (same, others): (VecDeque<_>, _) = std::mem::take(waiting)
+                .into_iter()
+                .partition(|other| other.alone && other.entry.voucher == voucher);
+            *waiting = others;
+            for other in same {
+                other.answer(Ok(Outcome::Refused));
             }
+            submission.answer(Ok(Outcome::Refused));
+        } else {
+            submission.alone = true;
+            waiting.push_back(submission);
         }
     }
 }
