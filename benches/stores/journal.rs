@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use scrip::{
     app::MIGRATIONS,
     config::Config,
-    redemption::journal::{Entry, Journal, Outcome, fingerprint, idempotency_key},
+    redemption::{
+        code::Code,
+        journal::{Entry, Journal, Outcome, fingerprint, idempotency_key},
+    },
     telemetry::months,
     time::{Clock, from_millis},
 };
@@ -136,7 +139,7 @@ impl<'a> Ledger<'a> {
         let voucher = order % VOUCHERS;
         let order_id = order.to_string();
         Entry {
-            key: idempotency_key(&code(voucher), MACHINE, &order_id),
+            key: idempotency_key(&Code::parse(&code(voucher)).unwrap(), MACHINE, &order_id),
             fingerprint: fingerprint(250, None, []),
             voucher: self.vouchers[voucher],
             version: 1,

@@ -1,16 +1,18 @@
 -- Fills this month up to :x entries of the voucher log and as many redemptions: each like the newest one
--- that the server wrote, of another voucher and order. Keys rise, so that filling takes minutes only.
+-- that the server wrote, of another voucher and order. Ids rise, so that filling takes minutes only.
 CREATE TEMP TABLE dealt AS
-SELECT id, campaign, row_number() OVER (ORDER BY id) - 1 AS nth FROM voucher WHERE prefix = 'LOAD';
+SELECT id, campaign, left(first_redemption(key)::text, 8) AS start,
+       row_number() OVER (ORDER BY first_redemption(key)) - 1 AS nth
+FROM voucher WHERE prefix = 'LOAD';
 CREATE UNIQUE INDEX ON dealt (nth);
 ANALYZE dealt;
 SELECT count(*) AS vouchers FROM dealt \gset
 SELECT (SELECT count(*) FROM redemption) AS redemptions, (SELECT count(*) FROM voucher_log_entry) AS entries \gset
 SELECT date_trunc('month', now()) AS month \gset
 
-INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
+INSERT INTO redemption (id, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
                         amount_off, voucher_value, campaign_type, currency, period_start, request, occurred_at)
-SELECT (lpad(to_hex((n::float8 / :x * 4294967295)::bigint), 8, '0') || substr(md5(:x || '-' || n), 9))::uuid,
+SELECT (start || substr(md5(:x || '-' || n), 9))::uuid,
        fingerprint, dealt.id, dealt.campaign, machine, location, requester, 'past-' || n, order_amount, amount_off,
        voucher_value, campaign_type, currency, period_start, request,
        :'month'::timestamptz + random() * (now() - :'month'::timestamptz)

@@ -64,11 +64,11 @@ const TABLES: &[&str] = &[
 
 const JOURNAL: &str = "
     INSERT INTO journal
-    SELECT v.code, m.hostname, r.order_id, r.amount_off, b.key IS NOT NULL
+    SELECT v.code, m.hostname, r.order_id, r.amount_off, b.redemption IS NOT NULL
     FROM redemption r
     JOIN voucher v ON v.id = r.voucher
     JOIN machine m ON m.id = r.machine
-    LEFT JOIN redemption_rollback b ON b.key = r.key
+    LEFT JOIN redemption_rollback b ON b.redemption = r.id
     WHERE r.order_id IN (SELECT order_id FROM ledger)";
 
 /// Each counts what must not be.
@@ -106,7 +106,7 @@ const RULES: &[(&str, &str)] = &[
         "vouchers_that_the_journal_does_not_add_up_to",
         "WITH net AS (
              SELECT voucher, count(*) AS redemptions, sum(amount_off) AS amount
-             FROM redemption r WHERE NOT EXISTS (SELECT FROM redemption_rollback b WHERE b.key = r.key)
+             FROM redemption r WHERE NOT EXISTS (SELECT FROM redemption_rollback b WHERE b.redemption = r.id)
              GROUP BY voucher
          )
          SELECT count(*) FROM voucher v LEFT JOIN net ON net.voucher = v.id

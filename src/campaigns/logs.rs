@@ -44,7 +44,7 @@ pub struct LogEntry {
 }
 
 /// The clock counts in milliseconds, so the microseconds of an id are free to tell entries of one
-/// millisecond apart: by number in the log, by the first bytes of the key in the journal.
+/// millisecond apart: by number in the log, by bytes of the order's digest in the journal.
 static ENTRIES: Listing = Listing {
     select: "id, voucher::text AS voucher, requester, location::text AS requester_location, action, success,
         request, response, currency, created_at, created_at AS updated_at",
@@ -55,13 +55,14 @@ static ENTRIES: Listing = Listing {
         FROM voucher_log_entry l
         UNION ALL
         SELECT (extract(epoch FROM date_trunc('milliseconds', r.occurred_at)) * 1000000)::bigint
-                + (get_byte(uuid_send(r.key), 0) * 256 + get_byte(uuid_send(r.key), 1)) % 1000,
+                + (get_byte(uuid_send(r.id), 4) * 256 + get_byte(uuid_send(r.id), 5)) % 1000,
             r.voucher, r.requester, r.location, 'redeem', 1::bigint, r.request,
             json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
                 'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
                 'voucherValue', r.voucher_value)::text,
             r.currency, r.occurred_at
-        FROM redemption r JOIN voucher v ON v.id = r.voucher
+        FROM voucher v JOIN redemption r ON r.voucher = v.id
+            AND r.id BETWEEN first_redemption(v.key) AND last_redemption(v.key)
     ) entry",
     columns: &[
         Column::new("id", "id", Kind::Int),

@@ -121,7 +121,7 @@ pub async fn redeem(
         code,
         order,
         products: order.items.iter().map(|(product, ..)| product.as_str()).collect(),
-        key: journal::idempotency_key(code.upper(), device.machine, &order.id),
+        key: journal::idempotency_key(code, device.machine, &order.id),
         fingerprint: journal::fingerprint(order.amount, order.demand, items),
     };
     attempt.run().await

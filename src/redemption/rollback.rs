@@ -36,7 +36,7 @@ pub async fn rollback(
     order_id: &str,
     reason: Option<&str>,
 ) -> Result<Option<RolledBack>> {
-    let key = idempotency_key(code.upper(), device.machine, order_id);
+    let key = idempotency_key(code, device.machine, order_id);
     match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
         Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {

@@ -6,9 +6,9 @@ WITH journal AS (
            count(*) FILTER (WHERE r.period_start = v.period_start) AS period_count,
            COALESCE(sum(r.amount_off) FILTER (WHERE r.period_start = v.period_start), 0) AS period_amount
     FROM redemption r
-    LEFT JOIN redemption_rollback b ON b.key = r.key
+    LEFT JOIN redemption_rollback b ON b.redemption = r.id
     JOIN voucher v ON v.id = r.voucher
-    WHERE b.key IS NULL
+    WHERE b.redemption IS NULL
     GROUP BY r.voucher
 ),
 expected AS (
@@ -35,4 +35,9 @@ WHERE diff.expected IS DISTINCT FROM diff.found
 UNION ALL
 SELECT r.voucher, 'redemptions of a voucher that is gone', 0, count(*)
 FROM redemption r WHERE NOT EXISTS (SELECT FROM voucher v WHERE v.id = r.voucher)
+GROUP BY r.voucher
+UNION ALL
+SELECT r.voucher, 'redemptions under the id of another code', 0, count(*)
+FROM redemption r JOIN voucher v ON v.id = r.voucher
+WHERE r.id NOT BETWEEN first_redemption(v.key) AND last_redemption(v.key)
 GROUP BY r.voucher

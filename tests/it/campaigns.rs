@@ -22,9 +22,10 @@ pub async fn voucher(client: &Client, campaign: &str, more: Value) -> Value {
 /// Writes a redemption of `voucher` into the journal and into the voucher.
 pub async fn redeem(app: &TestApp, voucher: &Value, amount: i64, at: &str) {
     const JOURNAL: &str = "
-        INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id,
+        INSERT INTO redemption (id, fingerprint, voucher, campaign, machine, location, requester, order_id,
             order_amount, amount_off, voucher_value, campaign_type, currency, period_start, request, occurred_at)
-        SELECT gen_random_uuid(), gen_random_uuid(), id, campaign, 21, 2, 'vm-a-1', 'order-1', $2, $2,
+        SELECT (left(first_redemption(key)::text, 9) || right(gen_random_uuid()::text, 27))::uuid, gen_random_uuid(),
+            id, campaign, 21, 2, 'vm-a-1', 'order-1', $2, $2,
             COALESCE(balance, value) - CASE WHEN balance IS NULL THEN 0 ELSE $2 END, type, 'EUR', period_start,
             '{\"asked\":true}', $3::text::timestamptz
         FROM voucher WHERE id = $1";

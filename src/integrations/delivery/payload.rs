@@ -35,7 +35,7 @@ const REDEEMED: &str = "
         'machine', r.machine, 'deviceId', r.requester, 'location', r.location, 'order', r.order_id,
         'amountOff', r.amount_off, 'voucherValue', r.voucher_value, 'currency', r.currency,
         'occurredAt', rfc3339(r.occurred_at))
-    FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.key = ($1->>'redemption')::uuid";
+    FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.id = ($1->>'redemption')::uuid";
 
 /// What was given back.
 const ROLLED_BACK: &str = "
@@ -43,7 +43,7 @@ const ROLLED_BACK: &str = "
         'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'machine', r.machine, 'deviceId', r.requester,
         'location', r.location, 'order', r.order_id, 'amountOff', r.amount_off, 'voucherValue', r.voucher_value,
         'currency', r.currency, 'reason', r.reason, 'occurredAt', rfc3339(r.occurred_at))
-    FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.key = ($1->>'redemption')::uuid";
+    FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.redemption = ($1->>'redemption')::uuid";
 
 /// What a machine was told of a voucher: it has changed since, so the answer itself was kept.
 const VALIDATED: &str = "

@@ -19,8 +19,8 @@ WITH intact AS MATERIALIZED (
 ),
 known AS MATERIALIZED (
     SELECT asked.voucher
-    FROM unnest($14::uuid[], $16::uuid[]) AS asked(key, voucher) JOIN redemption r ON r.key = asked.key
-    WHERE $28::boolean AND r.key = ANY ($14)
+    FROM unnest($14::uuid[], $16::uuid[]) AS asked(key, voucher) JOIN redemption r ON r.id = asked.key
+    WHERE $28::boolean AND r.id = ANY ($14)
 ),
 spent AS (
     UPDATE voucher v SET
@@ -51,7 +51,7 @@ spent AS (
     RETURNING v.id, v.balance, v.period_start, v.redemption_count
 ),
 entered AS (
-    INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
+    INSERT INTO redemption (id, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount,
                             amount_off, voucher_value, campaign_type, currency, period_start, request, occurred_at)
     SELECT e.key, e.fingerprint, e.voucher, e.campaign, e.machine, e.location, e.requester, e.order_id, e.order_amount,
            -- A gift's balance after this one: what later ones of the batch took is added back.
@@ -62,10 +62,10 @@ entered AS (
         AS e(key, fingerprint, voucher, campaign, machine, location, requester, order_id, order_amount, amount_off,
              rest, campaign_type, currency, request)
     JOIN spent ON spent.id = e.voucher
-    RETURNING key, machine, location, amount_off, currency
+    RETURNING id, machine, location, amount_off, currency
 ),
 paid AS (
     INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at)
-    SELECT machine, location, amount_off, currency, key, $13 FROM entered
+    SELECT machine, location, amount_off, currency, id, $13 FROM entered
 )
 SELECT id, balance, period_start, redemption_count FROM spent

@@ -10,7 +10,7 @@ pub mod locks;
 pub mod rollback;
 pub mod truth;
 
-use super::reconcile::Reservation;
+use super::{code::Code, reconcile::Reservation};
 use crate::config::Config;
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
@@ -30,7 +30,7 @@ use uuid::Uuid;
 /// A redemption to be entered.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Idempotency key: see [`idempotency_key`].
+    /// Idempotency key, and id in the journal: see [`idempotency_key`].
     pub key: Uuid,
     /// What was asked: see [`fingerprint`].
     pub fingerprint: Uuid,
@@ -161,19 +161,27 @@ impl Journal {
 }
 
 /// 128 bits of SHA-256 over parts of which none contains a NUL.
-fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Uuid {
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
         hash.update([0]);
     }
-    let bytes = hash.finalize();
-    Uuid::from_slice(&bytes[..16]).unwrap_or_default()
+    let (mut half, whole) = ([0; 16], hash.finalize());
+    half.copy_from_slice(&whole[..16]);
+    half
 }
 
-/// The key under which a redemption is known for ever: code, machine and the client's order id.
-pub fn idempotency_key(code: &str, machine: i64, order_id: &str) -> Uuid {
-    digest([code.as_bytes(), machine.to_string().as_bytes(), order_id.as_bytes()])
+/// Bytes of an idempotency key that are of the code alone; `first_redemption` in Postgres counts on them.
+const OF_CODE: usize = 4;
+
+/// The key under which a redemption is known for ever: code, machine and the client's order id. All of a
+/// voucher's start alike, so that they are found together.
+pub fn idempotency_key(code: &Code, machine: i64, order_id: &str) -> Uuid {
+    let order = digest([code.upper().as_bytes(), machine.to_string().as_bytes(), order_id.as_bytes()]);
+    let mut key = digest([code.key().as_bytes()]);
+    key[OF_CODE..].copy_from_slice(&order[..16 - OF_CODE]);
+    Uuid::from_bytes(key)
 }
 
 /// What an order asks for, so that a repeat can be told from another order under the same id.
@@ -185,5 +193,5 @@ pub fn fingerprint<'a>(
     let amounts = format!("{order_amount} {demand:?}");
     let items: Vec<String> =
         items.into_iter().map(|(product, quantity, price)| format!("{quantity} {price} {product}")).collect();
-    digest(std::iter::once(amounts.as_bytes()).chain(items.iter().map(String::as_bytes)))
+    Uuid::from_bytes(digest(std::iter::once(amounts.as_bytes()).chain(items.iter().map(String::as_bytes))))
 }

@@ -81,13 +81,13 @@ pub async fn undo(
     .await?;
     sqlx::query(
         "WITH undone AS ( \
-            INSERT INTO redemption_rollback (key, voucher, campaign, machine, location, requester, order_id, \
+            INSERT INTO redemption_rollback (redemption, voucher, campaign, machine, location, requester, order_id, \
                                              amount_off, voucher_value, currency, reason, occurred_at) \
-            SELECT key, voucher, campaign, machine, $2, $3, order_id, amount_off, $4, currency, $5, $6 \
-            FROM redemption WHERE key = $1 \
-            RETURNING key, machine, location, amount_off, currency, occurred_at) \
+            SELECT id, voucher, campaign, machine, $2, $3, order_id, amount_off, $4, currency, $5, $6 \
+            FROM redemption WHERE id = $1 \
+            RETURNING redemption, machine, location, amount_off, currency, occurred_at) \
          INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at) \
-         SELECT machine, location, -amount_off, currency, key, occurred_at FROM undone",
+         SELECT machine, location, -amount_off, currency, redemption, occurred_at FROM undone",
     )
     .bind(key)
     .bind(device.location)

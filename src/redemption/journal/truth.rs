@@ -206,9 +206,9 @@ pub async fn redemption(db: impl sqlx::PgExecutor<'_>, key: Uuid) -> Result<Opti
         "SELECT r.fingerprint, r.voucher, v.code, r.campaign, r.campaign_type, r.amount_off, r.voucher_value, \
                 r.currency, r.period_start, b.voucher_value AS rolled_back_to \
          FROM redemption r \
-         LEFT JOIN redemption_rollback b ON b.key = r.key \
+         LEFT JOIN redemption_rollback b ON b.redemption = r.id \
          LEFT JOIN voucher v ON v.id = r.voucher \
-         WHERE r.key = $1",
+         WHERE r.id = $1",
     )
     .bind(key)
     .fetch_optional(db)

@@ -105,7 +105,7 @@ async fn spend(db: &PgPool, voucher: Uuid, campaign: i64) {
     let (key, nothing) = (Uuid::new_v4(), Uuid::new_v4());
     for (key, amount) in [(key, 50_i64), (nothing, 0)] {
         sqlx::query(
-            "INSERT INTO redemption (key, fingerprint, voucher, campaign, machine, location, requester, order_id,
+            "INSERT INTO redemption (id, fingerprint, voucher, campaign, machine, location, requester, order_id,
                  order_amount, amount_off, voucher_value, campaign_type, currency, period_start, request, occurred_at)
              VALUES ($1, $1, $2, $3, 21, 2, 'vm-a-1', 'order-7', 150, $4, 50, 'discount', 'EUR', now(), '{}', now())",
         )
@@ -118,9 +118,9 @@ async fn spend(db: &PgPool, voucher: Uuid, campaign: i64) {
         .unwrap();
     }
     sqlx::query(
-        "INSERT INTO redemption_rollback (key, voucher, campaign, machine, location, requester, order_id, amount_off,
+        "INSERT INTO redemption_rollback (redemption, voucher, campaign, machine, location, requester, order_id, amount_off,
              voucher_value, currency, reason, occurred_at)
-         SELECT key, voucher, campaign, machine, location, requester, order_id, amount_off, voucher_value, currency,
+         SELECT id, voucher, campaign, machine, location, requester, order_id, amount_off, voucher_value, currency,
              'jam', occurred_at + interval '1 second' FROM redemption",
     )
     .execute(db)
@@ -128,8 +128,8 @@ async fn spend(db: &PgPool, voucher: Uuid, campaign: i64) {
     .unwrap();
     sqlx::query(
         "INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at)
-         SELECT machine, location, amount_off, currency, key, occurred_at FROM redemption
-         UNION ALL SELECT machine, location, -amount_off, currency, key, occurred_at FROM redemption_rollback",
+         SELECT machine, location, amount_off, currency, id, occurred_at FROM redemption
+         UNION ALL SELECT machine, location, -amount_off, currency, redemption, occurred_at FROM redemption_rollback",
     )
     .execute(db)
     .await

@@ -3,7 +3,10 @@
 use super::{Made, Shop};
 use chrono::DateTime;
 use futures_util::future::join_all;
-use scrip::redemption::journal::{Entry, Outcome, fingerprint, idempotency_key};
+use scrip::redemption::{
+    code::Code,
+    journal::{Entry, Outcome, fingerprint, idempotency_key},
+};
 use serde_json::json;
 use tokio::task::unconstrained;
 
@@ -19,7 +22,7 @@ async fn entry(shop: &Shop, made: &Made, order_id: &str) -> Entry {
     .await
     .unwrap();
     Entry {
-        key: idempotency_key(&made.code, 21, order_id),
+        key: idempotency_key(&Code::parse(&made.code).unwrap(), 21, order_id),
         fingerprint: fingerprint(250, None, []),
         voucher: made.id.parse().unwrap(),
         version,

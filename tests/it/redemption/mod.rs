@@ -10,6 +10,7 @@ mod periods;
 mod repeats;
 mod rules;
 mod story;
+mod upgrade;
 mod verdicts;
 
 use crate::{
