@@ -12,6 +12,7 @@ mod rules;
 mod story;
 mod upgrade;
 mod verdicts;
+mod verify;
 
 use crate::{
     app::{Builder, TestApp},
