@@ -17,6 +17,15 @@ COMMENT ON FUNCTION last_redemption IS 'The greatest id that a redemption of a c
 ALTER TABLE redemption RENAME key TO id;
 ALTER TABLE redemption_rollback RENAME key TO redemption;
 
+-- What a voucher was spent on, given voucher.key. In variables, so that the planner sees how few ids there are.
+CREATE FUNCTION redemptions_of(of_voucher uuid, code text) RETURNS SETOF redemption STABLE ROWS 10 LANGUAGE plpgsql AS $$
+DECLARE
+    first uuid := first_redemption(code);
+    last uuid := last_redemption(code);
+BEGIN
+    RETURN QUERY SELECT r.* FROM redemption r WHERE r.id BETWEEN first AND last AND r.voucher = of_voucher;
+END $$;
+
 CREATE TEMP TABLE renamed ON COMMIT DROP AS
     SELECT r.id AS old, (left(first_redemption(v.key)::text, 8) || left(replace(r.id::text, '-', ''), 24))::uuid AS new
     FROM redemption r JOIN voucher v ON v.id = r.voucher;

@@ -45,6 +45,7 @@ pub struct LogEntry {
 
 /// The clock counts in milliseconds, so the microseconds of an id are free to tell entries of one
 /// millisecond apart: by number in the log, by bytes of the order's digest in the journal.
+/// The voucher is `v.id` throughout: of one that is asked for, only its own redemptions are then looked for.
 static ENTRIES: Listing = Listing {
     select: "id, voucher::text AS voucher, requester, location::text AS requester_location, action, success,
         request, response, currency, created_at, created_at AS updated_at",
@@ -56,13 +57,12 @@ static ENTRIES: Listing = Listing {
         UNION ALL
         SELECT (extract(epoch FROM date_trunc('milliseconds', r.occurred_at)) * 1000000)::bigint
                 + (get_byte(uuid_send(r.id), 4) * 256 + get_byte(uuid_send(r.id), 5)) % 1000,
-            r.voucher, r.requester, r.location, 'redeem', 1::bigint, r.request,
+            v.id, r.requester, r.location, 'redeem', 1::bigint, r.request,
             json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
                 'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
                 'voucherValue', r.voucher_value)::text,
             r.currency, r.occurred_at
-        FROM voucher v JOIN redemption r ON r.voucher = v.id
-            AND r.id BETWEEN first_redemption(v.key) AND last_redemption(v.key)
+        FROM voucher v, redemptions_of(v.id, v.key) r
     ) entry",
     columns: &[
         Column::new("id", "id", Kind::Int),

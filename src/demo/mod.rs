@@ -220,8 +220,7 @@ async fn unspent(db: &mut PgConnection, kind: &'static str) -> Result<(Uuid, Str
     let voucher = sqlx::query_as(
         "SELECT v.id, v.code FROM voucher v JOIN campaign c ON c.id = v.campaign
          WHERE c.type = $1 AND c.reset_frequency = 'never' AND c.status = 'active' AND v.inherits
-           AND v.status = 'active' AND NOT EXISTS (SELECT FROM redemption r WHERE r.voucher = v.id
-               AND r.id BETWEEN first_redemption(v.key) AND last_redemption(v.key))
+           AND v.status = 'active' AND NOT EXISTS (SELECT FROM redemptions_of(v.id, v.key))
          ORDER BY v.id LIMIT 1",
     )
     .bind(kind)
