@@ -84,7 +84,7 @@ async fn nobody_learns_who_exists_by_logging_in() {
 async fn an_unknown_user_takes_as_long_as_a_known_one() {
     let town = Town::with(Config { argon2_memory_kib: 2_048, logins_per_minute: 1_000, ..config() }).await;
     let mut took = [Vec::new(), Vec::new()];
-    for _ in 0..9 {
+    for _ in 0..20 {
         for (name, took) in ["ann", "nobody"].into_iter().zip(&mut took) {
             let begun = std::time::Instant::now();
             let body = json!({"username": name, "password": "wrong"});
@@ -92,10 +92,8 @@ async fn an_unknown_user_takes_as_long_as_a_known_one() {
             took.push(begun.elapsed());
         }
     }
-    let [known, unknown] = took.map(|mut took| {
-        took.sort();
-        took[4].as_secs_f64()
-    });
+    // The quickest of each: whatever else the machine does only adds to it.
+    let [known, unknown] = took.map(|took| took.into_iter().min().unwrap().as_secs_f64());
     assert!((0.5..2.0).contains(&(unknown / known)), "known {known} s, unknown {unknown} s");
 }
 
