@@ -18,11 +18,11 @@ bench:
 # What must be so before anything is merged. As the tests are built, so that their tools are built once.
 lint:
 	cargo fmt --check
-	cargo clippy --release --all-targets --features failpoints -- -D warnings
+	cargo clippy --all-targets --features failpoints -- -D warnings
 
 # The OpenAPI document, for those who generate clients.
 openapi:
-	@cargo run --quiet --release --bin scrip -- openapi
+	@cargo run --quiet --features failpoints --bin scrip -- openapi
 
 # Forgets the demo: its data, its secrets and its stores.
 clean-dev:

@@ -33,9 +33,13 @@ fi
 # The stores below .dev/ are stopped with the one server that started them.
 mkdir -p .dev
 exec 8>.dev/run.lock
-flock -n 8 || refuse 'it already runs from this folder'
+! command -v flock >/dev/null || flock -n 8 || refuse 'it already runs from this folder'
 dev/services.sh up .dev 8>&-
-cargo build --release --bin scrip
+# The tests' build, so that `make test` compiles nothing of it again. Fail points do nothing unless they are named.
+built=${CARGO_TARGET_DIR:-target}/debug/scrip
+if [[ -x $built ]]; then takes='a changed line takes seconds'; else takes='the first time takes minutes'; fi
+echo "Building for trying and testing (dev profile; $takes). The fast build: cargo build --release" >&2
+cargo build --features failpoints --bin scrip
 
 # A secret of this demo's own; a server takes one that begins so only as a demo.
 if [[ ! -s .dev/secret.env ]]; then
@@ -51,7 +55,7 @@ SCRIP_LISTEN=127.0.0.1:$port
 SCRIP_PUBLIC_URL=http://127.0.0.1:$port
 set +a
 
-scrip=${CARGO_TARGET_DIR:-target}/release/scrip
+scrip=$built
 "$scrip" migrate
 "$scrip" demo --write .dev/demo.env
 "$scrip" serve &
@@ -87,8 +91,8 @@ curl -sw '\n' $SCRIP_URL/campaign/1 -H "Authorization: Bearer \$token"
 
   Send in a sale as the machine's gateway does, and see what was sold since the month began:
 
-curl -sw '\n' $SCRIP_URL/machine/$SCRIP_DEVICE_ID/revenuetransactions $machine -d '{"remote":$(date +%s),"occurredAt":"$(date -Is)","price":150,"plu":1,"paymenttransactions":[{"method":"card","price":150}]}'
-curl -sw '\n' $SCRIP_URL/report/revenue -H "Authorization: Bearer \$token" -H 'Content-Type: application/json' -d '{"period1":{"referenceDate":"$(date -Is)","startDate":{"year":0,"month":0,"day":1},"endDate":{"year":0,"month":0,"day":0,"hour":23,"minute":59,"second":59}}}'
+curl -sw '\n' $SCRIP_URL/machine/$SCRIP_DEVICE_ID/revenuetransactions $machine -d '{"remote":$(date +%s),"occurredAt":"$(date -u +%Y-%m-%dT%H:%M:%SZ)","price":150,"plu":1,"paymenttransactions":[{"method":"card","price":150}]}'
+curl -sw '\n' $SCRIP_URL/report/revenue -H "Authorization: Bearer \$token" -H 'Content-Type: application/json' -d '{"period1":{"referenceDate":"$(date -u +%Y-%m-%dT%H:%M:%SZ)","startDate":{"year":0,"month":0,"day":1},"endDate":{"year":0,"month":0,"day":0,"hour":23,"minute":59,"second":59}}}'
 
   Ctrl-C stops everything.
 

@@ -7,7 +7,10 @@
 #   dev/services.sh kill [dir] postgres|redis     end it as a power cut would
 #   dev/services.sh wipe [dir]                    stop both and delete their data
 set -euo pipefail
+shopt -s extglob
 
+# The oldest version of Postgres that the schema and the statements are written for.
+postgres_least=14
 verb=${1:-}
 mkdir -p "${2:-.dev}"
 dir=$(cd "${2:-.dev}" && pwd -P)
@@ -18,7 +21,26 @@ die() { say "$*"; exit 1; }
 
 wants() { [[ -z $only || $only == "$1" ]]; }
 
-postgres_bin() { compgen -G '/usr/lib/postgresql/*/bin/postgres' | sort -V | tail -n 1 | xargs -r dirname; }
+# Postgres' programs are not all on the PATH everywhere: Debian, Fedora's versions and Homebrew keep them apart.
+postgres_bin() {
+    local found newest='' newest_version=0 version
+    for found in "$(command -v initdb || true)" "$(command -v pg_config >/dev/null && pg_config --bindir || true)/initdb" \
+        /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /usr/lib/postgresql*/bin/initdb \
+        "${HOMEBREW_PREFIX:-/opt/homebrew}"/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb; do
+        [[ -x $found && -x ${found%/*}/postgres && -x ${found%/*}/pg_ctl && -x ${found%/*}/psql ]] || continue
+        version=$("$found" --version | sed -n 's/^[^0-9]*\([0-9]\{1,\}\).*/\1/p')
+        if ((${version:-0} >= postgres_least && version > newest_version)); then
+            newest=${found%/*} newest_version=$version
+        fi
+    done
+    printf '%s' "$newest"
+}
+
+# Redis or Valkey, which speaks the same: the server's program (`server`) or the client's (`cli`).
+redis_program() {
+    command -v "redis-$1" || command -v "valkey-$1" \
+        || compgen -G "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/[rv]*/bin/[rv]*-$1" | head -n 1 || true
+}
 
 # As root: the programs without the services that their packages would start.
 install() {
@@ -36,15 +58,22 @@ install() {
 need_programs() {
     local missing=()
     [[ -n $(postgres_bin) ]] || missing+=(postgresql)
-    command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server)
+    [[ -n $(redis_program server) && -n $(redis_program cli) ]] || missing+=(redis-server)
     ((${#missing[@]})) || return 0
-    local root=()
+    local root=(env)
     [[ $EUID == 0 ]] || root=(sudo -n)
     if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
         say "installing ${missing[*]}"
-        "${root[@]}" bash -c "$(declare -f install); install \"\$@\"" install "${missing[@]}" </dev/null >&2 && return 0
+        "${root[@]}" bash -c "$(declare -f install); install \"\$@\"" install "${missing[@]}" </dev/null >&2 || true
+        # An old Debian's Postgres may be there now and yet be too old.
+        [[ -z $(postgres_bin) || -z $(redis_program server) || -z $(redis_program cli) ]] || return 0
     fi
-    die "please install: ${missing[*]}  (Debian: sudo apt-get install ${missing[*]})"
+    say "missing or too old: ${missing[*]}. Scrip needs Postgres $postgres_least or newer, and Redis or Valkey, on the PATH:"
+    say '  Debian, Ubuntu   sudo apt-get install postgresql redis-server'
+    say '  Fedora           sudo dnf install postgresql-server valkey'
+    say '  Arch             sudo pacman -S postgresql valkey'
+    say '  Homebrew         brew install postgresql@17 redis'
+    exit 1
 }
 
 # Postgres refuses to run as root, so root lends it to another user.
@@ -61,7 +90,7 @@ fi
 choose_home() {
     home=$dir
     if ((${#dir} > 70)) || ! as_owner test -x "$dir"; then
-        home=/var/tmp/scrip-$EUID-$(printf '%s' "$dir" | sha256sum | cut -c1-16)
+        home=/var/tmp/scrip-$EUID-$(printf '%s' "$dir" | cksum | tr -d ' ')
         mkdir -p -m 711 "$home"
         [[ -O $home ]] || die "$home belongs to someone else"
     fi
@@ -102,8 +131,11 @@ start_postgres() {
     if [[ ! -f $data/PG_VERSION ]]; then
         say "making a Postgres cluster in $data"
         (umask 077; head -c 24 /dev/urandom | base64 | tr -d '/+=\n' >"$dir/postgres.password")
+        # Not every system has the locale that sorts by code point and knows all letters' cases.
+        local locale=C.UTF-8
+        locale -a 2>/dev/null | grep -qix 'c.utf-\?8' || locale=en_US.UTF-8
         as_owner "$bin/initdb" -D "$data" -U scrip --auth-local=trust --auth-host=scram-sha-256 \
-            -E UTF8 --locale=C.UTF-8 >/dev/null
+            -E UTF8 --locale=$locale >/dev/null
     fi
     postgres_runs && return
     local attempt
@@ -126,17 +158,26 @@ create_database() {
     fi
 }
 
-redis_answers() { [[ $(redis-cli -s "$run/redis.sock" ping 2>/dev/null) == PONG ]]; }
+redis_answers() { [[ $("$(redis_program cli)" -s "$run/redis.sock" ping 2>/dev/null) == PONG ]]; }
 
-# Where nobody collects orphans (a container), the dead stay listed, without a command line.
-lives() { [[ -n $({ tr -d '\0' <"/proc/$1/cmdline"; } 2>/dev/null) ]]; }
+# A process table without `ps`, as containers have it, or `ps` where there is no /proc (macOS).
+if [[ -d /proc/self ]]; then
+    # Where nobody collects orphans (a container), the dead stay listed, without a command line.
+    lives() { [[ -n $({ tr -d '\0' <"/proc/$1/cmdline"; } 2>/dev/null) ]]; }
+    program_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
+    children_of() { grep -ls "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status | cut -d / -f 3 || true; }
+else
+    lives() { [[ $(ps -o stat= -p "$1" 2>/dev/null) == [!Z]* ]]; }
+    program_of() { basename "$(ps -o comm= -p "$1" 2>/dev/null)"; }
+    children_of() { pgrep -P "$1" || true; }
+fi
 
 # A pid file outlives a crash, and by then the number may be another program's.
-is_program() { lives "$1" && [[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]; }
+is_program() { lives "$1" && [[ $(program_of "$1") == $2 ]]; }
 
 redis_pid() {
     local pid
-    pid=$(cat "$redis/pid" 2>/dev/null) && is_program "$pid" redis-server && printf '%s' "$pid"
+    pid=$(cat "$redis/pid" 2>/dev/null) && is_program "$pid" '@(redis|valkey)-server' && printf '%s' "$pid"
 }
 
 # Redis reads its append-only file first; until then it answers LOADING.
@@ -155,7 +196,7 @@ start_redis() {
     local attempt
     for attempt in $(seq 5); do
         pick_port "$dir/redis.port" "$attempt"
-        redis-server --daemonize yes --dir "$redis" --pidfile "$redis/pid" --logfile "$redis/log" \
+        "$(redis_program server)" --daemonize yes --dir "$redis" --pidfile "$redis/pid" --logfile "$redis/log" \
             --bind 127.0.0.1 --port "$(<"$dir/redis.port")" --unixsocket "$run/redis.sock" --unixsocketperm 700 \
             --appendonly yes --appendfsync everysec --auto-aof-rewrite-min-size 1gb --save '' --maxmemory-policy noeviction --hash-max-listpack-value 512 \
             9>&- </dev/null >/dev/null
@@ -219,8 +260,8 @@ power_cut() {
     case $only in
         postgres)
             pid=$(postgres_pid) || return 0
-            mapfile -t pids < <(grep -ls "^PPid:[[:space:]]*$pid$" /proc/[0-9]*/status | cut -d / -f 3)
-            pids=("$pid" "${pids[@]}")
+            # shellcheck disable=SC2207  # numbers, and macOS' bash has no mapfile
+            pids=("$pid" $(children_of "$pid"))
             ;;
         redis)
             pid=$(redis_pid) || return 0
@@ -240,8 +281,9 @@ wipe() {
     [[ $home == "$dir" ]] || rmdir "$home"
 }
 
+# Two that start or stop the same stores at once take turns; without flock (macOS) they would have to know.
 exec 9>"$dir/lock"
-flock 9
+! command -v flock >/dev/null || flock 9
 case $verb in
     up) up ;;
     down) down ;;

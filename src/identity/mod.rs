@@ -7,6 +7,7 @@
 pub mod access;
 pub mod directory;
 pub mod groups;
+mod hs256;
 pub mod http;
 pub mod keys;
 pub mod login;
