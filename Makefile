@@ -1,6 +1,6 @@
 # Scrip in one word each. Needs Rust and a C compiler; Postgres and Redis are seen to.
 
-.PHONY: run test bench lint openapi clean-dev
+.PHONY: run test bench lint openapi planted clean-dev
 
 # Try it: starts everything, loads the demo, prints what to paste. PORT=8081 make run
 run:
@@ -15,7 +15,7 @@ test:
 bench:
 	@loadtest/bench.sh
 
-# What must be so before anything is merged. As the tests are built, so that their tools are built once.
+# What must be so before anything is merged.
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --features failpoints -- -D warnings
@@ -23,6 +23,10 @@ lint:
 # The OpenAPI document, for those who generate clients.
 openapi:
 	@cargo run --quiet --features failpoints --bin scrip -- openapi
+
+# Breaks one guarantee at a time in a copy of the tree, and counts how many of those bugs the tests catch.
+planted:
+	@tests/planted_bugs.py
 
 # Forgets the demo: its data, its secrets and its stores.
 clean-dev:

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't read the code is to fail")]
 
+use figment::{
+    Figment,
+    providers::{Format, Toml},
+};
+use serde::Deserialize;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -179,4 +184,36 @@ fn migrations_are_numbered_without_a_gap_in_their_order() {
         names.iter().map(|name| name.strip_prefix("migrations/")?.split_once('_')?.0.parse().ok()).collect();
     assert!(numbers.iter().all(Option::is_some), "{names:?}");
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "two of one number: {names:?}");
+}
+
+/// The list of `planted_bugs.py`.
+#[derive(Deserialize)]
+struct PlantedBugs {
+    bug: Vec<PlantedBug>,
+}
+
+/// One guarantee that a changed text takes away.
+#[derive(Deserialize)]
+struct PlantedBug {
+    name: String,
+    file: PathBuf,
+    old: String,
+    new: String,
+    tests: Vec<String>,
+}
+
+#[test]
+fn every_planted_bug_can_still_be_planted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = Figment::from(Toml::file_exact(root.join("tests/planted_bugs.toml")));
+    let PlantedBugs { bug: bugs } = list.extract().unwrap();
+    let stale = bugs.iter().filter(|bug| {
+        let text = fs::read_to_string(root.join(&bug.file)).unwrap_or_default();
+        text.matches(&bug.old).count() != 1 || bug.old == bug.new || bug.tests.is_empty()
+    });
+    let complaints: Vec<String> = stale
+        .map(|bug| format!("{}: {} does not hold its text once", bug.name, bug.file.display()))
+        .collect();
+    none(&complaints);
+    assert!(bugs.len() >= 20, "{} planted bugs", bugs.len());
 }
