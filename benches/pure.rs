@@ -20,6 +20,7 @@ use scrip::{
         hot::Copy,
         http::body::{Discount, ValidateAnswer, ValidateRequest},
         journal,
+        period::History,
         rules::{Device, Products, Rule, RuleField, hold},
         voucher::{Ask, Campaign, CampaignType, Facts, Kind, State, Terms, Voucher, choose},
     },
@@ -67,6 +68,7 @@ fn voucher(number: u128, rule_count: usize) -> Voucher {
         version: 1,
         currency: "EUR".into(),
         terms,
+        history: History::default(),
         rules: rules(rule_count),
     };
     let facts = Facts {
@@ -78,6 +80,7 @@ fn voucher(number: u128, rule_count: usize) -> Voucher {
         active: true,
         created_at: now(),
         own: None,
+        terms_since: DateTime::UNIX_EPOCH,
         rules: Vec::new(),
     };
     let state = State { period: DateTime::UNIX_EPOCH, count: 0, balance: 0, lock: None };
@@ -149,7 +152,7 @@ fn codes(c: &mut Criterion) {
     c.bench_function("check a code", |b| b.iter(|| code::is_intact(black_box("00000-ABCDEFGHJKMN"))));
     let scanned = Code::parse("00000-ABCDEFGHJKMN").expect("a code");
     c.bench_function("idempotency key", |b| {
-        b.iter(|| journal::idempotency_key(black_box(&scanned), 7, "order-1"));
+        b.iter(|| journal::idempotency_key(black_box(&scanned), true, 7, "order-1"));
     });
 }
 

@@ -139,7 +139,7 @@ impl<'a> Ledger<'a> {
         let voucher = order % VOUCHERS;
         let order_id = order.to_string();
         Entry {
-            key: idempotency_key(&Code::parse(&code(voucher)).unwrap(), MACHINE, &order_id),
+            key: idempotency_key(&Code::parse(&code(voucher)).unwrap(), true, MACHINE, &order_id),
             fingerprint: fingerprint(250, None, []),
             voucher: self.vouchers[voucher],
             version: 1,

@@ -208,6 +208,7 @@ fn copy(number: usize) -> Copy {
         active: true,
         created_at: now(),
         own: None,
+        terms_since: now(),
         rules: Vec::new(),
     };
     Copy::new(&facts, State { period: now(), count: 0, balance: 0, lock: None }, 1, 1, 1)

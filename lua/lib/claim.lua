@@ -6,7 +6,7 @@
 --   least     epoch that a copy must be of
 --   known     version of the facts that the caller decided by
 --   now       ms
---   due       start of the current period, ms
+--   due       last reset, ms: what a period that began before it has counted is over
 --   initial   balance that a period starts with, cents
 --   limit     redemptions a period; -1: none
 --   need      balance that there must be at least, cents

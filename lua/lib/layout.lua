@@ -5,7 +5,7 @@
 --   version   of the facts that follow
 --   gen       of this copy, at random: a reservation is settled only in the copy that it was made in
 --   revision  of the row in Postgres that this copy was made from
---   period    start of the period that the counters are about, ms
+--   period    when the period began that the counters are about, ms
 --   count     redemptions in it, reservations included
 --   balance   cents left, reservations taken off; 0 for a discount
 --   since     when the last reservation was made, ms

@@ -14,7 +14,7 @@ use crate::{
     transaction,
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, types::Json};
 
 /// Where the PDF of a campaign's coupons stands: what its job says, as [`PdfStatus`].
 macro_rules! pdf_status {
@@ -39,7 +39,8 @@ macro_rules! columns {
          c.updated_at, c.prefix, c.user_group AS owner_id, c.owner_data, c.voucher_text1, c.voucher_text2,
          c.voucher_text3, c.voucher_text4, c.voucher_style, c.id AS campaignstats, ",
             pdf_status!(),
-            " AS vouchers_pdf_status, NULL::text AS vouchers_pdf_url, c.voucher_logo_img"
+            " AS vouchers_pdf_status, NULL::text AS vouchers_pdf_url, c.voucher_logo_img, c.calendar_since,
+         c.former_calendars"
         )
     };
 }
@@ -161,7 +162,8 @@ pub(super) async fn update(
             starts_on = $6, starts_at = $7, expires_on = $8, expires_at = $9, currency = $10, time_zone = $11,
             voucher_text1 = $12, voucher_text2 = $13, voucher_text3 = $14, voucher_text4 = $15,
             voucher_style = $16, status_wanted = COALESCE($17, status_wanted),
-            status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END
+            status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END,
+            calendar_since = $18, former_calendars = $19
         WHERE id = $1";
     let mut transaction = transaction::begin(db).await?;
     let mut campaign = lock(&mut transaction, group, id).await?;
@@ -187,6 +189,8 @@ pub(super) async fn update(
         .bind(campaign.voucher_text4)
         .bind(campaign.voucher_style)
         .bind(status)
+        .bind(campaign.history.since)
+        .bind(Json(campaign.history.former))
         .execute(&mut *transaction)
         .await?;
     if prints_otherwise {

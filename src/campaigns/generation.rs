@@ -5,7 +5,7 @@
 //! is committed or nothing is, so the count in the job is the count in the table at any moment. The
 //! last batch also gives the campaign the status that was asked for.
 
-use super::{prints, terms::zone};
+use super::prints;
 use crate::{
     app::App,
     crash,
@@ -15,7 +15,6 @@ use crate::{
         code::{self, Code},
         voucher::CampaignType,
     },
-    time::Frequency,
     transaction,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -34,8 +33,6 @@ const DRAWS_MAX: u32 = 3;
 struct Mould {
     r#type: CampaignType,
     voucher_value: i64,
-    reset_frequency: Frequency,
-    time_zone: String,
     prefix: String,
 }
 
@@ -92,8 +89,7 @@ impl From<Error> for BatchError {
 }
 
 async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
-    const MOULD: &str =
-        "SELECT type, voucher_value, reset_frequency, time_zone, prefix FROM campaign WHERE id = $1";
+    const MOULD: &str = "SELECT type, voucher_value, prefix FROM campaign WHERE id = $1";
     const COMPLETE: &str = "UPDATE campaign SET status = status_wanted WHERE id = $1 AND status = 'creating'";
     let mut transaction = transaction::begin(&app.db).await?;
     let Some(done) = claim.lock(&mut transaction).await? else { return Ok(Batch::Lost) };
@@ -120,8 +116,6 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
 /// digits and a dash.
 fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String {
     const ROW_BYTES: usize = 200;
-    let period = mould.reset_frequency.period_start(zone(&mould.time_zone), now);
-    let period = period.to_rfc3339_opts(SecondsFormat::Millis, true);
     let created = now.to_rfc3339_opts(SecondsFormat::Millis, true);
     let balance = match mould.r#type {
         CampaignType::Gift => mould.voucher_value.to_string(),
@@ -138,7 +132,7 @@ fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String 
         // Writing to a String cannot fail.
         let _ = writeln!(
             rows,
-            "{id}\t{campaign}\t{code}\t{key}\t{prefix}\tt\tt\t{period}\t{balance}\t{created}\t{created}"
+            "{id}\t{campaign}\t{code}\t{key}\t{prefix}\tt\tt\t{created}\t{balance}\t{created}\t{created}"
         );
     }
     rows

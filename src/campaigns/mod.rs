@@ -16,6 +16,7 @@ pub mod links;
 pub mod logs;
 pub mod prints;
 pub mod rules;
+mod schedule;
 pub mod stats;
 pub mod style;
 pub mod terms;

@@ -2,11 +2,12 @@
 
 use super::{
     rules,
-    terms::{Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
+    schedule::ScheduleColumns,
+    terms::{Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT},
 };
 use crate::{
     error::{Error, Result},
-    redemption::{code::Code, rules::Rule, voucher::Kind},
+    redemption::{code::Code, period::Tally, rules::Rule, voucher::Kind},
     text,
     time::Frequency,
 };
@@ -99,25 +100,29 @@ pub struct Voucher {
     pub pdf_url: Option<String>,
     /// A note about it.
     pub voucher_comments: Option<String>,
-    /// Start of the period that the counters are about.
+    /// When the period began that the counters are about.
     #[serde(skip)]
     pub period_start: DateTime<Utc>,
+    /// When they start again.
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    pub schedule: ScheduleColumns,
 }
 
 impl Voucher {
     /// The voucher as it is at `now`: a reset that is due shows as done, a lock that ran out as gone.
     #[must_use]
     pub fn as_of(mut self, now: DateTime<Utc>) -> Self {
-        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
-        if self.period_start < start {
-            self.period_start = start;
-            self.last_reset_at = Some(start);
-            self.redemption_count = 0;
-            self.amount_redeemed = 0;
-            if self.r#type == Kind::Gift {
-                self.balance = self.value;
-            }
+        let initial = if self.r#type == Kind::Gift { self.value } else { 0 };
+        let (count, amount) = (self.redemption_count, self.amount_redeemed);
+        let tally = Tally { period: self.period_start, count, amount, balance: self.balance };
+        let last_reset = self.schedule.last_reset(now);
+        let due = tally.after(last_reset, initial);
+        if due != tally {
+            self.last_reset_at = Some(last_reset);
         }
+        (self.period_start, self.balance) = (due.period, due.balance);
+        (self.redemption_count, self.amount_redeemed) = (due.count, due.amount);
         if self.locked_till.is_none_or(|till| till <= now) {
             self.locked_till = None;
             self.lock_owner = None;

@@ -2,13 +2,14 @@
 
 use super::{
     rules,
+    schedule::ScheduleColumns,
     terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
     voucher::check_look,
 };
 use crate::{
     error::{Error, Result},
     http::extract::present,
-    redemption::{rules::Rule, voucher::Kind},
+    redemption::{period::Tally, rules::Rule, voucher::Kind},
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -118,8 +119,11 @@ pub struct Standing {
     pub status: Switch,
     /// Rules of its own.
     pub rules: Option<Json<Vec<Rule>>>,
-    /// Start of the period that the counters are about.
+    /// When the period began that the counters are about.
     pub period_start: DateTime<Utc>,
+    /// When they start again.
+    #[sqlx(flatten)]
+    pub schedule: ScheduleColumns,
     /// Redemptions of the period.
     pub redemption_count: i64,
     /// What they gave.
@@ -161,18 +165,21 @@ impl Standing {
         }
     }
 
-    /// Carries out a reset that is due, by the terms so far.
-    pub fn reset_if_due(&mut self, now: DateTime<Utc>) {
-        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
-        if self.period_start < start {
-            self.period_start = start;
-            self.last_reset_at = Some(start);
-            self.redemption_count = 0;
-            self.amount_redeemed = 0;
-            if self.r#type == Kind::Gift {
-                self.balance = Some(self.value);
-            }
+    /// Carries out a reset that is due by the terms so far. Those that follow are in force from now on: the
+    /// period goes on under them.
+    fn end_terms(&mut self, now: DateTime<Utc>) {
+        let (period, count, amount) = (self.period_start, self.redemption_count, self.amount_redeemed);
+        let initial = if self.r#type == Kind::Gift { self.value } else { 0 };
+        let tally = Tally { period, count, amount, balance: self.balance.unwrap_or(0) };
+        let last_reset = self.schedule.last_reset(now);
+        let due = tally.after(last_reset, initial);
+        if due != tally {
+            self.last_reset_at = Some(last_reset);
         }
+        (self.period_start, self.redemption_count, self.amount_redeemed) =
+            (due.period, due.count, due.amount);
+        self.balance = self.balance.map(|_| due.balance);
+        self.schedule.terms_since = Some(now);
     }
 
     /// Puts `new` in the place of all terms. Says from when until when the voucher is then good.
@@ -192,13 +199,11 @@ impl Standing {
         if new.r#type != self.r#type && self.total_redemption_count > 0 {
             return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
         }
-        self.reset_if_due(now);
+        self.end_terms(now);
         self.revalue(new.r#type, new.value)?;
         self.redemption_limit = new.redemption_limit;
         self.reset_frequency = new.reset_frequency.unwrap_or_default();
         zone.name().clone_into(&mut self.time_zone);
-        // What was counted since stays counted in the period that the new terms are in.
-        self.period_start = self.reset_frequency.period_start(zone, now);
         self.status = new.status.unwrap_or(self.status);
         self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
         (self.text1, self.text2, self.text3, self.text4) = (new.text1, new.text2, new.text3, new.text4);
@@ -217,7 +222,7 @@ impl Standing {
         let zone = zone(&self.time_zone);
         let span = Span::read(&mut checks, self.starts_on.clone(), expires_on, zone, before.as_deref(), now);
         checks.done()?;
-        self.reset_if_due(now);
+        self.end_terms(now);
         self.revalue(self.r#type, patch.value.unwrap_or(self.value))?;
         self.status = patch.status.unwrap_or(self.status);
         Ok(span)
@@ -245,6 +250,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redemption::period::History;
     use proptest::prelude::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -263,7 +269,15 @@ mod tests {
             time_zone: "Europe/Amsterdam".to_owned(),
             status: Switch::Active,
             rules: None,
-            period_start: frequency.period_start(ZONE_DEFAULT, at("2026-11-24T12:00:00Z")),
+            period_start: at("2026-11-24T12:00:00Z"),
+            schedule: ScheduleColumns {
+                own_reset: Some(frequency),
+                own_zone: Some("Europe/Amsterdam".to_owned()),
+                terms_since: None,
+                campaign_reset: Frequency::Never,
+                campaign_zone: "UTC".to_owned(),
+                history: History::default(),
+            },
             redemption_count: 1,
             amount_redeemed: value - balance,
             total_redemption_count: 1,

@@ -1,6 +1,6 @@
 //! Which vouchers there are: the columns of one, and lists of them.
 
-use super::{terms::PdfStatus, voucher::Voucher};
+use super::{schedule::schedule, terms::PdfStatus, voucher::Voucher};
 use crate::{
     app::App,
     error::Result,
@@ -67,7 +67,9 @@ macro_rules! columns {
             " AS time_zone, m.hostname AS lock_owner, v.locked_till, v.status, v.amount_redeemed,
              v.total_amount_redeemed, v.created_at, v.updated_at, COALESCE(v.balance, 0) AS balance, ",
             look!(),
-            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments, v.period_start"
+            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments,
+             v.period_start, ",
+            schedule!()
         )
     };
 }

@@ -2,6 +2,7 @@
 
 use super::{
     prints,
+    schedule::schedule,
     terms::Span,
     voucher::{NewVouchers, Voucher, code_taken},
     voucher_change::{Standing, VoucherPatch, VoucherReplacement},
@@ -99,8 +100,8 @@ async fn insert(
         INSERT INTO voucher (id, code, key, campaign, prefix, generated, inherits, type, value, redemption_limit,
             reset_frequency, starts_on, starts_at, expires_on, expires_at, time_zone, rules, period_start, balance,
             text1, text2, text3, text4, style, created_at, updated_at)
-        SELECT id, code, key, $4, $5, $6, false, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23, $24, $24
+        SELECT id, code, key, $4, $5, $6, false, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $23, $17, $18,
+            $19, $20, $21, $22, $23, $23
         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS new (id, code, key)";
     let NewVouchers { draft, own_code, span, zone, .. } = new;
     let prefix = draft.prefix.as_deref().or(own_code.is_none().then_some(home.prefix.as_str()));
@@ -108,7 +109,6 @@ async fn insert(
         Some((code, parsed)) => (vec![code.clone()], vec![parsed.key().to_owned()]),
         None => generate(prefix.unwrap_or_default(), home.total_vouchers, ids.len()),
     };
-    let frequency = draft.reset_frequency.unwrap_or_default();
     let rules = draft.validation_rules.as_ref().filter(|rules| !rules.is_empty()).map(Json);
     let balance = (draft.r#type == Kind::Gift).then_some(draft.value);
     let insert = sqlx::query(SQL)
@@ -121,14 +121,13 @@ async fn insert(
         .bind(draft.r#type)
         .bind(draft.value)
         .bind(draft.redemption_limit)
-        .bind(frequency)
+        .bind(draft.reset_frequency.unwrap_or_default())
         .bind(&span.starts_on)
         .bind(span.starts_at)
         .bind(&span.expires_on)
         .bind(span.expires_at)
         .bind(zone.name())
         .bind(rules)
-        .bind(frequency.period_start(*zone, now))
         .bind(balance)
         .bind(&draft.text1)
         .bind(&draft.text2)
@@ -210,6 +209,8 @@ async fn lock(connection: &mut PgConnection, group: i64, id: Uuid) -> Result<Sta
         term!("time_zone", "time_zone"),
         " AS time_zone, v.status, v.rules, v.period_start, v.redemption_count, v.amount_redeemed,
           v.total_redemption_count, v.balance, v.last_reset_at, ",
+        schedule!(),
+        ", ",
         look!(),
         ", v.comments
          FROM voucher v JOIN campaign c ON c.id = v.campaign
@@ -226,7 +227,8 @@ async fn keep(connection: &mut PgConnection, id: Uuid, standing: Standing, span:
         UPDATE voucher SET inherits = false, type = $2, value = $3, redemption_limit = $4, reset_frequency = $5,
             starts_on = $6, starts_at = $7, expires_on = $8, expires_at = $9, time_zone = $10, status = $11,
             rules = $12, period_start = $13, redemption_count = $14, amount_redeemed = $15, balance = $16,
-            last_reset_at = $17, text1 = $18, text2 = $19, text3 = $20, text4 = $21, style = $22, comments = $23
+            last_reset_at = $17, text1 = $18, text2 = $19, text3 = $20, text4 = $21, style = $22, comments = $23,
+            terms_since = $24
         WHERE id = $1";
     let update = sqlx::query(SQL)
         .bind(id)
@@ -251,7 +253,8 @@ async fn keep(connection: &mut PgConnection, id: Uuid, standing: Standing, span:
         .bind(standing.text3)
         .bind(standing.text4)
         .bind(standing.style)
-        .bind(standing.comments);
+        .bind(standing.comments)
+        .bind(standing.schedule.terms_since);
     update.execute(connection).await?;
     Ok(())
 }

@@ -16,6 +16,9 @@ const GUESSES_PER_HIT: f64 = 1e9;
 /// The longest code that is looked up or stored, in bytes.
 pub const CODE_MAX_BYTES: usize = 80;
 
+/// The longest prefix, in characters.
+const PREFIX_MAX: usize = 5;
+
 /// The prefix of generated codes where none is asked for.
 pub const PREFIX_DEFAULT: &str = "00000";
 
@@ -49,6 +52,13 @@ impl Code {
         &self.upper
     }
 
+    /// The form that all spellings share which find a voucher with this code, and no other code has: the key of
+    /// a generated code, an own code in upper case. What has the form of a generated code counts as one, so that
+    /// no spelling has two identities where an own code is the copy of a generated one.
+    pub fn identity(&self, generated: bool) -> &str {
+        if generated || looks_generated(&self.key) { &self.key } else { &self.upper }
+    }
+
     /// Whether this is the code of a voucher with `stored` code: a generated one forgives
     /// look-alikes, an own one stands as it is.
     pub fn names(&self, stored: &str, generated: bool) -> bool {
@@ -80,6 +90,16 @@ const fn fold_byte(upper: u8) -> u8 {
         b'I' | b'L' => b'1',
         byte => byte,
     }
+}
+
+/// Whether a key is that of a code as [`generate`] makes it, its check character included.
+fn looks_generated(key: &str) -> bool {
+    let Some((prefix, body)) = key.split_once('-') else { return false };
+    (1..=PREFIX_MAX).contains(&prefix.len())
+        && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && body.len() > BODY_RANDOM_MIN as usize
+        && body.bytes().all(|byte| ALPHABET.contains(&byte))
+        && is_intact(key)
 }
 
 /// Random characters that a body needs so that one guess hits one of `vouchers` codes with a
@@ -131,7 +151,7 @@ fn value(byte: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
     use rand::{SeedableRng, rngs::StdRng};
 
     #[test]
@@ -154,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn own_codes_that_look_alike_have_identities_of_their_own() {
+        let identity = |typed: &str| Code::parse(typed).unwrap().identity(false).to_owned();
+        assert_eq!(identity(" cola"), "COLA");
+        assert_eq!(identity("C0LA"), "C0LA");
+        assert_eq!(identity("COLA-SUMMERBREEZES"), "COLA-SUMMERBREEZES");
+        assert_eq!(identity("O-23456789ABC"), "O-23456789ABC", "too short to be generated");
+    }
+
+    #[test]
     fn a_log_line_never_holds_the_code() {
         assert_eq!(Code::parse("00000-23456789ABC").unwrap().to_string(), "000…");
     }
@@ -167,6 +196,21 @@ mod tests {
             let (ours, theirs) = (typed.to_uppercase(), stored.to_uppercase());
             let same = if generated { fold(&ours) == fold(&theirs) } else { ours == theirs };
             prop_assert_eq!(code.names(&stored, generated), same);
+        }
+
+        #[test]
+        fn a_generated_code_has_one_identity_in_every_spelling(
+            seed: u64, prefix in "[0OoIiLl1a-zA-Z]{1,5}", spelling in vec(0usize..3, 40), generated: bool,
+        ) {
+            let printed = generate(&prefix, 1_000, &mut StdRng::seed_from_u64(seed));
+            let spelled: String = printed.chars().zip(&spelling).map(|(c, &nth)| match c.to_ascii_uppercase() {
+                '0' | 'O' => ['0', 'O', 'o'][nth],
+                '1' | 'I' | 'L' => ['1', 'i', 'L'][nth],
+                other if nth == 0 => other.to_ascii_lowercase(),
+                other => other,
+            }).collect();
+            let [printed, spelled] = [printed, format!(" {spelled} ")].map(|code| Code::parse(&code).unwrap());
+            prop_assert_eq!(spelled.identity(generated), printed.identity(true));
         }
 
         #[test]

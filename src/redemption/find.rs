@@ -155,7 +155,11 @@ async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::M
             Arc::clone(facts)
         } else {
             all_at_hand = false;
-            let Some(facts) = copy.facts() else { continue };
+            // Packed by another version of this server: Postgres knows.
+            let Some(facts) = copy.facts() else {
+                drop(app.reconcile.watch(code.key()));
+                return Ok(Vec::new());
+            };
             facts
         };
         facts_of_code.push(Arc::clone(&facts));
@@ -177,7 +181,7 @@ pub(super) fn claim<'a>(voucher: &'a Voucher, device: &Device, need: i64, now: D
     Claim {
         facts: &voucher.facts,
         now,
-        period: terms.reset.period_start(terms.zone, now),
+        period: voucher.last_reset(now),
         initial: terms.initial_balance().unwrap_or(0),
         limit: terms.limit,
         need: if terms.initial_balance().is_some() { need } else { 0 },

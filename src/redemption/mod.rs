@@ -21,7 +21,8 @@
 //! # What always holds
 //!
 //! 1. An answer `redeemed: true` is committed in Postgres before it is given.
-//! 2. One (code, machine, order id) is redeemed at most once, for ever: the journal's primary key.
+//! 2. One (code as printed, machine, order id) is redeemed at most once, for ever, however the code was
+//!    spelled: the journal's primary key.
 //! 3. In one period a voucher is redeemed at most as often as its limit, and a gift's balance never
 //!    goes below zero: the guard of the journal, under the voucher's row lock.
 //! 4. A campaign or voucher switched off refuses every redemption from that commit on: the guard
@@ -30,7 +31,9 @@
 //! 6. Nothing in Redis or in memory is needed for 1–5. Lost, stale or wrong, it costs a reload.
 //! 7. The journal is append-only, and every counter and balance can be recomputed from it ([`verify`]).
 //!
-//! [`voucher`], [`rules`] and [`code`] are pure: they decide, and ask nobody.
+//! 8. An edit of terms is no reset: a period is named by the moment at which it began ([`period`]).
+//!
+//! [`voucher`], [`rules`], [`period`] and [`code`] are pure: they decide, and ask nobody.
 
 pub mod audit;
 pub mod code;
@@ -41,6 +44,7 @@ pub mod guesses;
 pub mod hot;
 pub mod http;
 pub mod journal;
+pub mod period;
 pub mod reconcile;
 pub mod redeem;
 pub mod release;

@@ -84,7 +84,6 @@ struct Attempt<'a> {
     code: &'a Code,
     order: &'a Order,
     products: Vec<&'a str>,
-    key: Uuid,
     fingerprint: Uuid,
 }
 
@@ -121,7 +120,6 @@ pub async fn redeem(
         code,
         order,
         products: order.items.iter().map(|(product, ..)| product.as_str()).collect(),
-        key: journal::idempotency_key(code, device.machine, &order.id),
         fingerprint: journal::fingerprint(order.amount, order.demand, items),
     };
     attempt.run().await
@@ -253,7 +251,12 @@ impl Attempt<'_> {
         let terms = voucher.terms();
         let amount_off = amount_off(terms, &voucher.state, self.ask());
         let entry = Entry {
-            key: self.key,
+            key: journal::idempotency_key(
+                self.code,
+                voucher.facts.generated,
+                self.device.machine,
+                &self.order.id,
+            ),
             fingerprint: self.fingerprint,
             voucher: voucher.facts.id,
             version: i64::from(voucher.facts.version),
@@ -269,7 +272,7 @@ impl Attempt<'_> {
             value: terms.value,
             limit: terms.limit,
             initial: terms.initial_balance(),
-            period: terms.reset.period_start(terms.zone, at),
+            period: voucher.last_reset(at),
             currency: voucher.campaign.currency.clone(),
             request: self.order.request.clone(),
             now: at,
@@ -307,7 +310,8 @@ impl Attempt<'_> {
     /// found in it.
     async fn judge_by_postgres(&self) -> Result<Result<Admitted, Redeemed>> {
         let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
-        if let Some(redemption) = truth::redemption(&self.app.db, self.key).await? {
+        let keys = journal::idempotency_keys(self.code, self.device.machine, &self.order.id);
+        if let Some(redemption) = truth::redemption(&self.app.db, keys).await? {
             return self.repeat(redemption).map(Err);
         }
         let at = self.app.clock.now();

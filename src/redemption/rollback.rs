@@ -4,7 +4,7 @@ use super::{
     code::Code,
     find,
     journal::{
-        idempotency_key,
+        idempotency_keys,
         rollback::{Undone, undo},
     },
     rules::Device,
@@ -36,8 +36,8 @@ pub async fn rollback(
     order_id: &str,
     reason: Option<&str>,
 ) -> Result<Option<RolledBack>> {
-    let key = idempotency_key(code, device.machine, order_id);
-    match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
+    let keys = idempotency_keys(code, device.machine, order_id);
+    match undo(&app.db, keys, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
         Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
             crash::point("rollback-committed");

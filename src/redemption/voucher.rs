@@ -1,6 +1,9 @@
 //! A voucher's terms and state, and what may be done with it: pure, time passed in.
 
-use super::rules::{self, Device, Products, Rule};
+use super::{
+    period::{Calendar, History, Schedule, Tally},
+    rules::{self, Device, Products, Rule},
+};
 use crate::time::Frequency;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -96,6 +99,8 @@ pub struct Campaign {
     pub currency: Box<str>,
     /// What vouchers follow that have no terms of their own.
     pub terms: Terms,
+    /// The calendars that it had before.
+    pub history: History,
     /// Conditions on all its vouchers.
     pub rules: Vec<Rule>,
 }
@@ -120,6 +125,9 @@ pub struct Facts {
     pub created_at: DateTime<Utc>,
     /// Its own terms; without them it follows its campaign's.
     pub own: Option<Terms>,
+    /// When they last changed; 1970 if they never did.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub terms_since: DateTime<Utc>,
     /// Conditions besides the campaign's.
     pub rules: Vec<Rule>,
 }
@@ -143,7 +151,7 @@ pub struct Lock {
 /// What changes with every vend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Start of the period that the rest is about.
+    /// When the period began that the rest is about.
     pub period: DateTime<Utc>,
     /// Redemptions in it.
     pub count: i64,
@@ -154,16 +162,12 @@ pub struct State {
 }
 
 impl State {
-    /// The state at `now`: after the reset that is due, and without a lock that is over.
-    #[must_use]
-    pub fn at(self, terms: &Terms, now: DateTime<Utc>) -> Self {
-        let lock = self.lock.filter(|lock| lock.till > now);
-        let period = terms.reset.period_start(terms.zone, now);
-        if self.period < period {
-            Self { period, count: 0, balance: terms.initial_balance().unwrap_or(0), lock }
-        } else {
-            Self { lock, ..self }
-        }
+    /// The state at `now`: after the last reset, and without a lock that is over.
+    fn after(self, last_reset: DateTime<Utc>, initial: i64, now: DateTime<Utc>) -> Self {
+        let Self { period, count, balance, lock } = self;
+        let Tally { period, count, balance, .. } =
+            Tally { period, count, amount: 0, balance }.after(last_reset, initial);
+        Self { period, count, balance, lock: lock.filter(|lock| lock.till > now) }
     }
 }
 
@@ -249,12 +253,31 @@ impl Voucher {
         self.facts.terms(&self.campaign)
     }
 
+    /// The last reset at or before `now`; see [`Schedule::last_reset`].
+    pub fn last_reset(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let (own, inherited) = (self.facts.own.as_ref(), &self.campaign.terms);
+        let schedule = Schedule {
+            own_reset: own.map(|own| own.reset),
+            own_zone: own.map(|own| own.zone),
+            terms_since: self.facts.terms_since,
+            calendar: Calendar { reset: inherited.reset, zone: inherited.zone },
+            history: &self.campaign.history,
+        };
+        schedule.last_reset(now)
+    }
+
+    /// Its state at `now`: after a reset that is due, and without a lock that is over.
+    pub fn state_at(&self, now: DateTime<Utc>) -> State {
+        let initial = self.terms().initial_balance().unwrap_or(0);
+        self.state.after(self.last_reset(now), initial, now)
+    }
+
     /// What `validate` calls its value: a discount's value, a gift's balance.
     pub fn value(&self, now: DateTime<Utc>) -> i64 {
         let terms = self.terms();
         match terms.kind {
             Kind::Discount => terms.value,
-            Kind::Gift => self.state.at(terms, now).balance,
+            Kind::Gift => self.state_at(now).balance,
         }
     }
 
@@ -299,7 +322,7 @@ impl Voucher {
     pub fn verdict(&self, device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> Result<i64, Refusal> {
         self.standing(now)?;
         let terms = self.terms();
-        let state = self.state.at(terms, now);
+        let state = self.state_at(now);
         if terms.limit.is_some_and(|limit| state.count >= limit) {
             return Err(Refusal::RedemptionLimitReached);
         }

@@ -64,6 +64,7 @@ async fn everything_about_a_code_is_under_one_key_in_one_slot() {
             active: true,
             created_at: app.clock.now(),
             own: None,
+            terms_since: app.clock.now(),
             rules: Vec::new(),
         };
         let now = app.clock.now();

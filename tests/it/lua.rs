@@ -52,6 +52,7 @@ fn copy() -> Copy {
         active: true,
         created_at: now(),
         own: None,
+        terms_since: now(),
         rules: Vec::new(),
     };
     let period = now() - Duration::hours(1);

@@ -67,7 +67,7 @@ pub struct Claim<'a> {
     pub facts: &'a Facts,
     /// The present.
     pub now: DateTime<Utc>,
-    /// Start of the current period by the voucher's terms.
+    /// The last reset by the voucher's terms.
     pub period: DateTime<Utc>,
     /// The balance that a period starts with.
     pub initial: i64,

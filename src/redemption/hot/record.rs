@@ -156,7 +156,8 @@ mod tests {
         ) {
             let facts = Facts {
                 id: Uuid::from_u128(id), code: "00000-ABC".into(), generated: true, campaign: 7, version: words[0],
-                active: true, created_at: created, own: None, rules: Vec::new(),
+                active: true, created_at: created, own: None,
+                terms_since: period, rules: Vec::new(),
             };
             let state = State { period, count, balance, lock: lock.map(|(owner, till)| Lock { owner, till }) };
             let copy = Copy::new(&facts, state, revision, words[1], words[2]);

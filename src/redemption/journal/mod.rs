@@ -62,7 +62,7 @@ pub struct Entry {
     pub limit: Option<i64>,
     /// A gift's balance at the start of a period; `None` for a discount.
     pub initial: Option<i64>,
-    /// Start of the current period.
+    /// The last reset by the voucher's terms.
     pub period: DateTime<Utc>,
     /// ISO 4217.
     pub currency: Box<str>,
@@ -175,13 +175,21 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
 /// Bytes of an idempotency key that are of the code alone; `first_redemption` in Postgres counts on them.
 const OF_CODE: usize = 4;
 
-/// The key under which a redemption is known for ever: code, machine and the client's order id. All of a
-/// voucher's start alike, so that they are found together.
-pub fn idempotency_key(code: &Code, machine: i64, order_id: &str) -> Uuid {
-    let order = digest([code.upper().as_bytes(), machine.to_string().as_bytes(), order_id.as_bytes()]);
+/// The key under which a redemption is known for ever: the voucher's code in whatever spelling, machine and
+/// the client's order id; `generated` is said of the voucher. All of a voucher's keys start alike, so that
+/// they are found together.
+pub fn idempotency_key(code: &Code, generated: bool, machine: i64, order_id: &str) -> Uuid {
+    let identity = code.identity(generated).as_bytes();
+    let order = digest([identity, machine.to_string().as_bytes(), order_id.as_bytes()]);
     let mut key = digest([code.key().as_bytes()]);
     key[OF_CODE..].copy_from_slice(&order[..16 - OF_CODE]);
     Uuid::from_bytes(key)
+}
+
+/// Every key that an order can be known under where it is open which voucher its code means, or whether
+/// that is still there.
+pub fn idempotency_keys(code: &Code, machine: i64, order_id: &str) -> [Uuid; 2] {
+    [false, true].map(|generated| idempotency_key(code, generated, machine, order_id))
 }
 
 /// What an order asks for, so that a repeat can be told from another order under the same id.

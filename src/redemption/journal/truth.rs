@@ -3,6 +3,7 @@
 use crate::{
     error::Result,
     redemption::{
+        period::{Former, History},
         rules::{Device, Rule},
         voucher::{Campaign, CampaignType, Facts, Kind, Lock, State, Terms, Voucher},
     },
@@ -27,12 +28,13 @@ const CAMPAIGN_COLUMNS: &str = "c.id AS c_id, c.user_group AS c_group, c.type AS
      c.version AS c_version, c.currency AS c_currency, c.voucher_value AS c_value, \
      c.redemption_limit AS c_limit, c.reset_frequency AS c_reset, c.time_zone AS c_zone, \
      c.starts_at AS c_starts_at, c.expires_at AS c_expires_at, \
+     c.calendar_since AS c_calendar_since, c.former_calendars AS c_former_calendars, \
      COALESCE((SELECT jsonb_agg(jsonb_build_object('field', r.field, 'value', r.value) ORDER BY r.id) \
                FROM campaign_rule r WHERE r.campaign = c.id), '[]') AS c_rules";
 
 const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.inherits, v.type, v.value, \
      v.redemption_limit, v.reset_frequency, v.time_zone, v.starts_at, v.expires_at, v.rules, v.period_start, \
-     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at";
+     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at, v.terms_since";
 
 /// Every voucher whose code could be meant by `key` (see [`crate::redemption::code::Code::key`]), oldest first.
 pub async fn vouchers(db: &PgPool, key: &str) -> Result<Vec<Row>> {
@@ -79,6 +81,7 @@ fn campaign_of(row: &PgRow) -> Result<Campaign, sqlx::Error> {
             starts_at: columns.c_starts_at.map(to_millis),
             expires_at: columns.c_expires_at.map(to_millis),
         },
+        history: History { since: to_millis(columns.c_calendar_since), former: columns.c_former_calendars.0 },
         rules: columns.c_rules.0,
     })
 }
@@ -108,6 +111,7 @@ fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
         active: columns.status == "active",
         created_at: to_millis(columns.created_at),
         own,
+        terms_since: columns.terms_since.map(to_millis).unwrap_or_default(),
         rules: columns.rules.map(|rules| rules.0).unwrap_or_default(),
     };
     let lock = match (columns.lock_owner, columns.locked_till) {
@@ -147,6 +151,8 @@ struct CampaignColumns {
     c_zone: String,
     c_starts_at: Option<DateTime<Utc>>,
     c_expires_at: Option<DateTime<Utc>>,
+    c_calendar_since: DateTime<Utc>,
+    c_former_calendars: Json<Vec<Former>>,
     c_rules: Json<Vec<Rule>>,
 }
 
@@ -173,11 +179,14 @@ struct VoucherColumns {
     lock_owner: Option<i64>,
     locked_till: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    terms_since: Option<DateTime<Utc>>,
 }
 
 /// A redemption as the journal holds it.
 #[derive(Clone, Debug, FromRow)]
 pub struct Redemption {
+    /// Its idempotency key.
+    pub id: Uuid,
     /// What was asked, to tell a repeat from another order under the same id.
     pub fingerprint: Uuid,
     /// Of which voucher.
@@ -194,23 +203,23 @@ pub struct Redemption {
     pub voucher_value: i64,
     /// ISO 4217.
     pub currency: String,
-    /// The period that it counts in.
+    /// When the period began that it counts in.
     pub period_start: DateTime<Utc>,
     /// A gift's or a discount's, once rolled back: the value after that.
     pub rolled_back_to: Option<i64>,
 }
 
-/// What the journal holds under an idempotency key.
-pub async fn redemption(db: impl sqlx::PgExecutor<'_>, key: Uuid) -> Result<Option<Redemption>> {
+/// What the journal holds under the first of these idempotency keys that it holds anything under.
+pub async fn redemption(db: impl sqlx::PgExecutor<'_>, keys: [Uuid; 2]) -> Result<Option<Redemption>> {
     Ok(sqlx::query_as(
-        "SELECT r.fingerprint, r.voucher, v.code, r.campaign, r.campaign_type, r.amount_off, r.voucher_value, \
+        "SELECT r.id, r.fingerprint, r.voucher, v.code, r.campaign, r.campaign_type, r.amount_off, r.voucher_value, \
                 r.currency, r.period_start, b.voucher_value AS rolled_back_to \
          FROM redemption r \
          LEFT JOIN redemption_rollback b ON b.redemption = r.id \
          LEFT JOIN voucher v ON v.id = r.voucher \
-         WHERE r.id = $1",
+         WHERE r.id = ANY ($1) ORDER BY array_position($1, r.id) LIMIT 1",
     )
-    .bind(key)
+    .bind(keys)
     .fetch_optional(db)
     .await?)
 }

@@ -1,6 +1,6 @@
 //! What the answers should be, worked out the plain way: civil dates, one thing after another.
 
-use super::steps::Seed;
+use super::steps::{Edit, Seed};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use std::{cmp::Reverse, collections::HashMap};
@@ -36,7 +36,12 @@ pub struct Voucher {
     pub on: bool,
     /// Whether its campaign is.
     pub campaign_on: bool,
+    /// Whether it has terms of its own.
+    pub parted: bool,
+    /// The civil date by which the terms in force call the period.
     period: NaiveDate,
+    /// How many periods there were before this one.
+    resets: u32,
     /// Redemptions in this period.
     pub count: i64,
     /// Cents given in this period.
@@ -55,7 +60,7 @@ pub struct Voucher {
 struct Receipt {
     asked: (i64, Option<i64>),
     voucher: usize,
-    period: NaiveDate,
+    resets: u32,
     off: i64,
     value: i64,
     undone: Option<i64>,
@@ -91,6 +96,7 @@ impl Voucher {
         let period = self.period_at(now);
         if self.period < period {
             (self.period, self.count, self.spent) = (period, 0, 0);
+            self.resets += 1;
             self.balance = if self.seed.gift { self.seed.value } else { 0 };
         }
         self.lock = self.lock.filter(|(_, till)| *till > now);
@@ -140,7 +146,9 @@ impl Oracle {
                 expires: seed.expires.map(|days| today + Days::new(days as u64)),
                 on: true,
                 campaign_on: true,
+                parted: !seed.inherits,
                 period: NaiveDate::MIN,
+                resets: 0,
                 count: 0,
                 spent: 0,
                 balance: if seed.gift { seed.value } else { 0 },
@@ -232,8 +240,8 @@ impl Oracle {
         voucher.total_count += 1;
         voucher.total_spent += off;
         voucher.lock = None;
-        let (period, value) = (voucher.period, voucher.value());
-        let receipt = Receipt { asked: (amount, demand), voucher: at, period, off, value, undone: None };
+        let (resets, value) = (voucher.resets, voucher.value());
+        let receipt = Receipt { asked: (amount, demand), voucher: at, resets, off, value, undone: None };
         self.orders.insert((device, order), receipt);
         said(at, None, off, value)
     }
@@ -259,7 +267,7 @@ impl Oracle {
         if receipt.undone.is_none() {
             voucher.total_count -= 1;
             voucher.total_spent -= receipt.off;
-            if voucher.period == receipt.period {
+            if voucher.resets == receipt.resets {
                 voucher.count -= 1;
                 voucher.spent -= receipt.off;
                 voucher.balance += if voucher.seed.gift { receipt.off } else { 0 };
@@ -279,6 +287,30 @@ impl Oracle {
             voucher.balance = value - voucher.spent;
         }
         voucher.seed.value = value;
+        voucher.parted = true;
+        true
+    }
+
+    /// Whether the change is allowed. What was used in the running period stays used.
+    pub fn edit(&mut self, at: usize, edit: &Edit) -> bool {
+        let now = self.now;
+        let voucher = &mut self.vouchers[at];
+        let mut new = voucher.seed.clone();
+        if voucher.parted {
+            new.gift = edit.gift.unwrap_or(new.gift);
+            new.value = edit.value.unwrap_or(new.value);
+        }
+        new.limit = edit.limit(new.limit);
+        new.reset = edit.reset.unwrap_or(new.reset);
+        new.zone = edit.zone.unwrap_or(new.zone);
+        let retyped = new.gift != voucher.seed.gift && voucher.total_count > 0;
+        if retyped || (new.gift && new.value < voucher.spent) {
+            return false;
+        }
+        voucher.balance = if new.gift { new.value - voucher.spent } else { 0 };
+        voucher.zone = new.zone.parse().unwrap();
+        voucher.seed = new;
+        voucher.period = voucher.period_at(now);
         true
     }
 
@@ -293,6 +325,7 @@ impl Oracle {
         });
         if allowed {
             voucher.expires = date;
+            voucher.parted = true;
         }
         allowed
     }

@@ -22,7 +22,7 @@ async fn entry(shop: &Shop, made: &Made, order_id: &str) -> Entry {
     .await
     .unwrap();
     Entry {
-        key: idempotency_key(&Code::parse(&made.code).unwrap(), 21, order_id),
+        key: idempotency_key(&Code::parse(&made.code).unwrap(), true, 21, order_id),
         fingerprint: fingerprint(250, None, []),
         voucher: made.id.parse().unwrap(),
         version,
