@@ -21,7 +21,7 @@ use scrip::{
         http::body::{Discount, ValidateAnswer, ValidateRequest},
         journal,
         rules::{Device, Products, Rule, RuleField, hold},
-        voucher::{Ask, Campaign, CampaignType, Facts, Kind, State, Terms, Voucher, choose},
+        voucher::{Ask, Campaign, CampaignType, Facts, Kind, OwnTerms, State, Terms, Voucher, choose},
     },
     time::Frequency,
 };
@@ -77,11 +77,11 @@ fn voucher(number: u128, rule_count: usize) -> Voucher {
         version: 1,
         active: true,
         created_at: now(),
-        own: None,
+        own: OwnTerms::default(),
         rules: Vec::new(),
     };
     let state = State { period: DateTime::UNIX_EPOCH, count: 0, balance: 0, lock: None };
-    Voucher { campaign: Arc::new(campaign), facts: Arc::new(facts), state }
+    Voucher::new(Arc::new(campaign), Arc::new(facts), state)
 }
 
 fn products(count: usize) -> Vec<Rule> {

@@ -1,22 +1,27 @@
 -- Puts all vouchers of a code into Redis as Postgres has them. A copy that is newer stays, and a
--- lock that is in force outlives the copy that it was given in.
+-- lock that is in force outlives the copy that it was given in. What was read before the code was
+-- evicted is out of date.
 --
 -- KEYS[1]   {prefix}:v:{code}  the vouchers of a code, a hash
 -- ARGV[1]   epoch   that the copies are of
 -- ARGV[2]   now     ms
 -- ARGV[3]   keep    seconds after which an unused code is forgotten
 -- ARGV[4]   force   1: replaces a copy of the same revision too, with what it has reserved
+-- ARGV[5]   evictions  as they were before Postgres was read
 -- then for each voucher:
 --           id      16 bytes
 --           record  as it is to be
 --
 -- Returns:
+--   { "outdated" }          the code was evicted since
 --   { "loaded", record … }  what is there now, in the order given
-assert(#KEYS == 1 and #ARGV >= 4 and #ARGV % 2 == 0, "load: 1 key, 4 arguments and pairs")
+assert(#KEYS == 1 and #ARGV >= 5 and #ARGV % 2 == 1, "load: 1 key, 5 arguments and pairs")
 
 local key, epoch, now, force = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == "1"
-local reply, wanted = { "loaded" }, {}
-for i = 5, #ARGV, 2 do
+if (redis.call("HGET", key, EVICTIONS) or "0") ~= ARGV[5] then return { "outdated" } end
+
+local reply, wanted = { "loaded" }, { [EVICTIONS] = true }
+for i = 6, #ARGV, 2 do
   local id, bytes = ARGV[i], ARGV[i + 1]
   wanted[id] = true
   local there = redis.call("HGET", key, id)

@@ -27,6 +27,9 @@ use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// The longest wait before a new connection to Redis is used, while changed codes are taken out there.
+const SWEEP_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// A running Scrip; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Parts>);
@@ -58,6 +61,8 @@ pub struct Parts {
     pub jobs_due: Bell,
     /// Rung when there may be an alert.
     pub alerts_due: Notify,
+    /// This server's progress through the notices of Postgres.
+    pub notices: notice::Progress,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
@@ -129,6 +134,7 @@ impl App {
             alerts_due: Notify::new(),
             db,
             stores,
+            notices: notice::Progress::default(),
             access: Access::default(),
             tokens,
             passwords: Passwords::new(&config)?,
@@ -172,6 +178,11 @@ async fn watch_redis(app: App) {
         let app = app.clone();
         async move {
             epoch::arrived(&app, run_id).await;
+            // Takes out the codes that changed while this server could not tell Redis.
+            let swept = tokio::time::timeout(SWEEP_TIMEOUT, notice::sweep_all(&app)).await;
+            if !matches!(swept, Ok(Ok(()))) {
+                tracing::debug!("codes that changed are taken out of redis later");
+            }
             app.stores.back(Store::Redis);
         }
     };

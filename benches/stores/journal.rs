@@ -157,6 +157,7 @@ impl<'a> Ledger<'a> {
             limit: None,
             initial: None,
             period: DateTime::UNIX_EPOCH,
+            ended: None,
             currency: "EUR".into(),
             now: now(),
         }

@@ -99,7 +99,7 @@ const RULES: &[(&str, &str)] = &[
     (
         "vouchers_above_their_limit_or_below_zero",
         "SELECT count(*) FROM voucher v JOIN campaign c ON c.id = v.campaign
-         WHERE v.redemption_count > CASE WHEN v.inherits THEN c.redemption_limit ELSE v.redemption_limit END
+         WHERE v.redemption_count > COALESCE(v.redemption_limit, c.redemption_limit)
             OR v.balance < 0",
     ),
     (

@@ -14,4 +14,6 @@
 --
 -- Beside it, once something was reserved, a field named "p", id and gen: how many reservations Postgres
 -- has not confirmed yet. It is a field of its own so that HINCRBY can settle them.
+-- Once the code was evicted, there is a field "evictions": how often it was.
+local EVICTIONS = "evictions"
 local LAYOUT, LENGTH, ID, GEN, GEN_END = "<I4I4I4i8i8i8i8i8i8i8", 68, 16, 9, 12

@@ -4,7 +4,8 @@ use super::{
     campaign::{Campaign, CampaignPatch, NewCampaign},
     generation, prints,
     rules::CampaignRule,
-    terms::PdfStatus,
+    terms::{PdfStatus, zone},
+    voucher_store,
 };
 use crate::{
     error::{Error, Result},
@@ -180,7 +181,7 @@ pub(super) async fn update(
         .bind(span.expires_on)
         .bind(span.expires_at)
         .bind(campaign.currency)
-        .bind(campaign.time_zone)
+        .bind(&campaign.time_zone)
         .bind(campaign.voucher_text1)
         .bind(campaign.voucher_text2)
         .bind(campaign.voucher_text3)
@@ -189,6 +190,9 @@ pub(super) async fn update(
         .bind(status)
         .execute(&mut *transaction)
         .await?;
+    if campaign.time_zone != before.time_zone {
+        voucher_store::move_dates(&mut transaction, id, zone(&campaign.time_zone)).await?;
+    }
     if prints_otherwise {
         prints::outdate(&mut transaction, id, now).await?;
     }

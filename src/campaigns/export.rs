@@ -54,6 +54,7 @@ pub(super) const FIELDS: &[&str] = &[
     "style",
     "pdfUrl",
     "voucherComments",
+    "inherits",
 ];
 
 /// Vouchers whose locks are looked up in one go.

@@ -15,6 +15,7 @@ pub mod generation;
 pub mod links;
 pub mod logs;
 pub mod prints;
+pub mod properties;
 pub mod rules;
 pub mod stats;
 pub mod style;

@@ -36,13 +36,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create vouchers
 ///
 /// One, which is returned, or up to 5,000 alike, with an empty body: all of them or none. They keep
-/// the terms that they are posted with, whatever becomes of their campaign's.
+/// what they are posted with; the rest they take from their campaign, and follow it there. None outlives
+/// its campaign: the earlier end holds.
 #[utoipa::path(post, path = "/voucher", tag = "voucher", operation_id = "create_voucher",
     request_body = VoucherDraft,
     responses((status = 201, description = "The vouchers were created; the voucher, if it is one", body = Voucher)))]
 async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
     caller.may(Permission::VoucherWrite)?;
-    let new = draft.check(app.clock.now())?;
+    let new = draft.check()?;
     Ok(match store::create(&app, caller.group(), &new).await? {
         Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
         None => StatusCode::CREATED.into_response(),
@@ -70,7 +71,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> 
 
 /// Replace a voucher's terms
 ///
-/// It no longer follows its campaign. A gift's balance moves by the difference to the value before;
+/// It takes from its campaign what is absent. A gift's balance moves by the difference to the value before;
 /// what was spent in this period stays spent. The type can change until the first redemption.
 #[utoipa::path(put, path = "/voucher/{id}", tag = "voucher", operation_id = "replace_voucher",
     params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherReplacement,

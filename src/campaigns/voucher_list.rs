@@ -18,10 +18,10 @@ use uuid::Uuid;
 /// filtered as stored: a reset that is due shows in rows, not in conditions.
 pub(super) static VOUCHERS: Listing = Listing { select: COLUMNS, from: FROM, columns: FILTERS };
 
-/// A term of the voucher: the campaign's while the voucher follows it.
+/// A term of the voucher: the campaign's, where it was not given its own.
 macro_rules! term {
     ($campaign:literal, $own:literal) => {
-        concat!("CASE WHEN v.inherits THEN c.", $campaign, " ELSE v.", $own, " END")
+        concat!("COALESCE(v.", $own, ", c.", $campaign, ")")
     };
 }
 
@@ -67,7 +67,7 @@ macro_rules! columns {
             " AS time_zone, m.hostname AS lock_owner, v.locked_till, v.status, v.amount_redeemed,
              v.total_amount_redeemed, v.created_at, v.updated_at, COALESCE(v.balance, 0) AS balance, ",
             look!(),
-            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments, v.period_start"
+            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments, v.inherits, v.period_start"
         )
     };
 }
@@ -119,6 +119,7 @@ const FILTERS: &[Column] = &[
     Column::new("text4", term!("voucher_text4", "text4"), Kind::Text),
     Column::new("pdfStatus", "v.pdf_status", Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherComments", "v.comments", Kind::Text),
+    Column::new("inherits", "v.inherits", Kind::Bool),
 ];
 
 /// One page of vouchers; `scope` pushes the condition that decides which the caller may see.

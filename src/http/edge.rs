@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     error::{Error, Problem},
     gateway::commands,
+    notice,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -72,10 +73,28 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The edge as a layer of the router.
+/// The edge as a layer of the router. An answer that something was changed waits until this server knows.
 pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    edge.pass(route.as_ref().map(MatchedPath::as_str), request, |request| next.run(request)).await
+    let handler = async |request: Request| {
+        let changes = !request.method().is_safe();
+        let response = next.run(request).await;
+        if changes && response.status().is_success() && response.extensions().get::<Uncached>().is_none() {
+            notice::catch_up(&edge.app).await;
+        }
+        response
+    };
+    edge.pass(route.as_ref().map(MatchedPath::as_str), request, handler).await
+}
+
+/// Marks the answer of a route that changes nothing of what servers keep in memory.
+#[derive(Clone, Copy, Debug)]
+struct Uncached;
+
+/// Marks an answer as [`Uncached`]: what machines send all day waits for no notice.
+pub(super) async fn uncached(mut response: Response) -> Response {
+    response.extensions_mut().insert(Uncached);
+    response
 }
 
 impl Edge {

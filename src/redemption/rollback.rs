@@ -42,11 +42,7 @@ pub async fn rollback(
         Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
             crash::point("rollback-committed");
             if first {
-                // Redis hears of it at once, or as soon as it can.
-                let watch = app.reconcile.watch(code.key());
-                if matches!(find::load(app, code, true).await, Ok((_, copies)) if !copies.is_empty()) {
-                    watch.settled();
-                }
+                find::reload(app, code).await;
             }
             let code = printed.unwrap_or_else(|| code.upper().to_owned());
             Ok(Some(RolledBack { voucher, code, voucher_value, currency, first }))

@@ -44,6 +44,14 @@ impl CampaignType {
             Self::Dynamic => "dynamic",
         }
     }
+
+    /// Returns `true` if a voucher of the campaign can be of this kind.
+    pub const fn has(self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Dynamic, _) | (Self::Discount, Kind::Discount) | (Self::Gift, Kind::Gift)
+        )
+    }
 }
 
 /// What a voucher is worth, how often and until when.
@@ -76,6 +84,43 @@ impl Terms {
     /// The balance that a period starts with; `None` where there is none.
     pub fn initial_balance(&self) -> Option<i64> {
         (self.kind == Kind::Gift).then_some(self.value)
+    }
+}
+
+/// A voucher's own terms. It takes from its campaign what is `None` here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnTerms {
+    /// How it is spent.
+    pub kind: Option<Kind>,
+    /// Cents.
+    pub value: Option<i64>,
+    /// Redemptions in one period.
+    pub limit: Option<i64>,
+    /// When counters and balance start again.
+    pub reset: Option<Frequency>,
+    /// Where days begin.
+    pub zone: Option<Tz>,
+    /// Not before.
+    #[serde(with = "chrono::serde::ts_milliseconds_option")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// The first instant at which it no longer holds.
+    #[serde(with = "chrono::serde::ts_milliseconds_option")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl OwnTerms {
+    /// Returns the terms in force. No voucher outlives its campaign: the earlier end holds.
+    pub fn over(&self, campaign: &Terms) -> Terms {
+        let expires_at = [self.expires_at, campaign.expires_at].into_iter().flatten().min();
+        Terms {
+            kind: self.kind.unwrap_or(campaign.kind),
+            value: self.value.unwrap_or(campaign.value),
+            limit: self.limit.or(campaign.limit),
+            reset: self.reset.unwrap_or(campaign.reset),
+            zone: self.zone.unwrap_or(campaign.zone),
+            starts_at: self.starts_at.or(campaign.starts_at),
+            expires_at,
+        }
     }
 }
 
@@ -118,17 +163,10 @@ pub struct Facts {
     /// When it was made.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: DateTime<Utc>,
-    /// Its own terms; without them it follows its campaign's.
-    pub own: Option<Terms>,
+    /// Its own terms; the rest are its campaign's.
+    pub own: OwnTerms,
     /// Conditions besides the campaign's.
     pub rules: Vec<Rule>,
-}
-
-impl Facts {
-    /// The terms in force.
-    pub fn terms<'a>(&'a self, campaign: &'a Campaign) -> &'a Terms {
-        self.own.as_ref().unwrap_or(&campaign.terms)
-    }
 }
 
 /// A device's hold on a voucher.
@@ -241,12 +279,26 @@ pub struct Voucher {
     pub facts: Arc<Facts>,
     /// What changes with every vend.
     pub state: State,
+    /// The terms in force.
+    terms: Terms,
 }
 
 impl Voucher {
+    /// Puts one together.
+    pub fn new(campaign: Arc<Campaign>, facts: Arc<Facts>, state: State) -> Self {
+        let terms = facts.own.over(&campaign.terms);
+        Self { campaign, facts, state, terms }
+    }
+
+    /// The same in another state.
+    #[must_use]
+    pub fn with_state(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
     /// The terms in force.
     pub fn terms(&self) -> &Terms {
-        self.facts.terms(&self.campaign)
+        &self.terms
     }
 
     /// What `validate` calls its value: a discount's value, a gift's balance.
@@ -295,9 +347,19 @@ impl Voucher {
         Ok(())
     }
 
+    /// Returns `true` if a lock that the device was granted in time carries its redemption past the end
+    /// of the voucher's span. It carries no validation: else it could be renewed for ever.
+    fn is_carried(&self, device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> bool {
+        let held = |lock: Lock| lock.owner == device.machine && now < lock.till;
+        matches!(ask, Ask::Redeem { .. }) && self.state.lock.is_some_and(held)
+    }
+
     /// Cents that the ask would take off, or the first reason why not.
     pub fn verdict(&self, device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> Result<i64, Refusal> {
-        self.standing(now)?;
+        match self.standing(now) {
+            Err(Refusal::Expired) if self.is_carried(device, ask, now) => {}
+            standing => standing?,
+        }
         let terms = self.terms();
         let state = self.state.at(terms, now);
         if terms.limit.is_some_and(|limit| state.count >= limit) {

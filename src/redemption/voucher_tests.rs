@@ -28,7 +28,7 @@ fn terms(kind: Kind, value: i64) -> Terms {
 
 /// A gift of 100 cents with 60 left, redeemed once of twice, for products 5 and 7.
 fn gift() -> Voucher {
-    let own = Terms { limit: Some(2), ..terms(Kind::Gift, 100) };
+    let own = OwnTerms { kind: Some(Kind::Gift), value: Some(100), limit: Some(2), ..OwnTerms::default() };
     let rule = |value: &str| Rule { field: RuleField::Product, value: value.to_owned() };
     let campaign = Campaign {
         id: 1,
@@ -48,11 +48,11 @@ fn gift() -> Voucher {
         version: 1,
         active: true,
         created_at: at("2026-05-01T00:00:00Z"),
-        own: Some(own),
+        own,
         rules: Vec::new(),
     };
     let state = State { period: DateTime::UNIX_EPOCH, count: 1, balance: 60, lock: None };
-    Voucher { campaign: Arc::new(campaign), facts: Arc::new(facts), state }
+    Voucher::new(Arc::new(campaign), Arc::new(facts), state)
 }
 
 const ORDER: Ask<'_> = Ask::Redeem { order_amount: 250, demand: 50, products: &["5"] };
@@ -61,7 +61,7 @@ const ORDER: Ask<'_> = Ask::Redeem { order_amount: 250, demand: 50, products: &[
 type Obstacle = (Refusal, fn(&mut Voucher));
 
 fn own(voucher: &mut Voucher) -> &mut Terms {
-    Arc::make_mut(&mut voucher.facts).own.as_mut().unwrap()
+    &mut voucher.terms
 }
 
 /// Every obstacle, in order of precedence.
@@ -132,6 +132,32 @@ fn an_empty_gift_is_refused_even_to_those_who_ask_for_nothing() {
     for demand in [None, Some(0), Some(10)] {
         let verdict = voucher.verdict(&device(), Ask::Validate { demand }, now());
         assert_eq!(verdict, Err(Refusal::InsufficientBalance), "{demand:?}");
+    }
+}
+
+#[test]
+fn a_lock_in_force_carries_its_owners_redemption_past_the_end_and_nothing_else() {
+    let held = |owner, seconds| Some(Lock { owner, till: now() + Duration::seconds(seconds) });
+    let validate = Ask::Validate { demand: None };
+    let mut voucher = gift();
+    own(&mut voucher).expires_at = Some(now());
+    for (lock, ask, expected) in [
+        (None, ORDER, Err(Refusal::Expired)),
+        (held(7, 1), ORDER, Ok(50)),
+        (held(7, 0), ORDER, Err(Refusal::Expired)),
+        (held(8, 1), ORDER, Err(Refusal::Expired)),
+        (held(7, 1), validate, Err(Refusal::Expired)),
+    ] {
+        voucher.state.lock = lock;
+        assert_eq!(voucher.verdict(&device(), ask, now()), expected, "{lock:?} {ask:?}");
+    }
+    voucher.state.lock = held(7, 1);
+    for (refusal, put) in obstacles().into_iter().filter(|(refusal, _)| *refusal != Refusal::Expired) {
+        let mut voucher = voucher.clone();
+        put(&mut voucher);
+        // Another's lock is none of its own.
+        let expected = if matches!(refusal, Refusal::Locked { .. }) { Refusal::Expired } else { refusal };
+        assert_eq!(voucher.verdict(&device(), ORDER, now()), Err(expected));
     }
 }
 
@@ -234,6 +260,27 @@ proptest! {
             prop_assert_eq!((then.count, then.balance), (0, 100));
             prop_assert!(state.period < then.period && then.period <= later);
         }
+    }
+
+    #[test]
+    fn what_a_voucher_lacks_is_its_campaigns_and_the_earlier_end_holds(
+        own_end in prop::option::of(0i64..9), campaign_end in prop::option::of(0i64..9),
+        limit in prop::option::of(1i64..9), campaign_limit in prop::option::of(1i64..9),
+        reset in prop::option::of(prop::sample::select(vec![Frequency::Day, Frequency::Never])),
+        zone in prop::option::of(prop::sample::select(vec![Amsterdam, New_York])),
+    ) {
+        let day = |days| now() + Duration::days(days);
+        let campaign = Terms {
+            limit: campaign_limit, reset: Frequency::Week, starts_at: Some(day(-1)),
+            expires_at: campaign_end.map(day), ..terms(Kind::Gift, 100)
+        };
+        let own = OwnTerms { limit, reset, zone, expires_at: own_end.map(day), ..OwnTerms::default() };
+        let terms = own.over(&campaign);
+        prop_assert_eq!(terms.expires_at, own_end.into_iter().chain(campaign_end).min().map(day));
+        prop_assert_eq!((terms.kind, terms.value, terms.starts_at), (Kind::Gift, 100, Some(day(-1))));
+        prop_assert_eq!(terms.limit, limit.or(campaign_limit));
+        prop_assert_eq!((terms.reset, terms.zone), (reset.unwrap_or(Frequency::Week), zone.unwrap_or(Amsterdam)));
+        prop_assert_eq!(OwnTerms::default().over(&campaign), campaign);
     }
 
     #[test]

@@ -30,6 +30,9 @@ use uuid::Uuid;
 /// Seconds after which Redis forgets a code that nobody has loaded again: seven days.
 const KEEP_S: i64 = 7 * 24 * 3600;
 
+/// The field that counts how often a code was evicted.
+const EVICTIONS: &str = "evictions";
+
 /// Two words and seven longs.
 const CLAIM_BYTES: usize = 2 * 4 + 7 * 8;
 
@@ -60,6 +63,15 @@ pub enum Admission {
     Granted(Copy),
 }
 
+/// The content of Redis for a code.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Its copies, if all of them are worth something.
+    pub copies: Vec<Copy>,
+    /// The number of its evictions by then: what is read from Postgres next is loaded if there was none since.
+    pub evictions: i64,
+}
+
 /// What a lock or a reservation is asked with.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -80,7 +92,7 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Packs it as `lua/lib/claim.lua` reads it; `hold_ms` is until when to hold the voucher.
+    /// Packs it as `lua/lib/claim.lua` reads it.
     fn pack(&self, epoch: u32, hold_ms: i64) -> [u8; CLAIM_BYTES] {
         let mut bytes = [0; CLAIM_BYTES];
         let (words, longs) = bytes.split_at_mut(8);
@@ -129,6 +141,13 @@ impl Hot {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { prefix: config.redis_prefix.clone(), link, epoch: AtomicU32::new(0), pool })
+    }
+
+    /// Has the connection made anew: what Redis holds is out of date, and could not be taken out.
+    pub fn distrust(&self) {
+        if let Some(connection) = self.link.connection() {
+            self.link.suspect(&connection);
+        }
     }
 
     /// Whether Redis answers, as far as known.
@@ -180,8 +199,8 @@ impl Hot {
         answer.map_err(|failure| self.failed(&connection, &failure))
     }
 
-    /// The copies of a code that are worth something.
-    pub async fn read(&self, code: &str) -> Result<Vec<Copy>, Away> {
+    /// Reads the copies of a code.
+    pub async fn read(&self, code: &str) -> Result<Found, Away> {
         let connection = self.connection()?;
         let key = self.key(code);
         let answer = connection.ask([b"HGETALL".as_slice(), key.as_bytes()].into_iter()).await;
@@ -192,7 +211,21 @@ impl Hot {
         let epoch = self.epoch();
         // One worthless copy makes the code's set incomplete: then none of them counts.
         let complete = |copies: &Vec<Copy>| copies.iter().all(|copy| copy.epoch != 0 && copy.epoch >= epoch);
-        Ok(Copy::unpack_all(&fields).filter(complete).unwrap_or_default())
+        let evictions = fields.iter().find(|(field, _)| *field == EVICTIONS.as_bytes());
+        Ok(Found {
+            copies: Copy::unpack_all(&fields).filter(complete).unwrap_or_default(),
+            evictions: evictions.and_then(|(_, count)| record::count(count)).unwrap_or(0),
+        })
+    }
+
+    /// Reads the number of a code's evictions.
+    pub async fn evictions(&self, code: &str) -> Result<i64, Away> {
+        let connection = self.connection()?;
+        let key = self.key(code);
+        let parts = [b"HGET".as_slice(), key.as_bytes(), EVICTIONS.as_bytes()];
+        let answer = connection.ask(parts.into_iter()).await;
+        let answer = answer.map_err(|failure| self.failed(&connection, &failure))?;
+        Ok(answer.reply().bytes().and_then(record::count).unwrap_or(0))
     }
 
     /// Takes or renews a lock.
@@ -200,9 +233,15 @@ impl Hot {
         self.claim(scripts::lock(), code, claim, till.timestamp_millis()).await
     }
 
-    /// Reserves one redemption.
-    pub async fn reserve(&self, code: &str, claim: Claim<'_>) -> Result<Admission, Away> {
-        self.claim(scripts::redeem(), code, claim, 0).await
+    /// Reserves one redemption. With `ends`, when the voucher's span does, the holder of a lock may redeem
+    /// after that, and goes on holding the voucher: it gives its lock back once this is committed.
+    pub async fn reserve(
+        &self,
+        code: &str,
+        claim: Claim<'_>,
+        ends: Option<DateTime<Utc>>,
+    ) -> Result<Admission, Away> {
+        self.claim(scripts::redeem(), code, claim, -ends.map_or(0, |ends| ends.timestamp_millis())).await
     }
 
     async fn claim(
@@ -257,19 +296,21 @@ impl Hot {
         Ok(word(&answer.reply()) == Some("released"))
     }
 
-    /// Puts all vouchers of a code there as Postgres has them, and returns what is there then.
-    /// `force` replaces even what is of the same revision, reservations and all.
+    /// Puts all vouchers of a code there as Postgres has them, and returns what is there then. `force`
+    /// replaces even what is of the same revision, reservations and all. Returns `None` if the code was
+    /// evicted more often than `evictions`: what was read from Postgres may be out of date.
     pub async fn load(
         &self,
         code: &str,
         vouchers: &[(&Facts, State, i64)],
         force: bool,
+        evictions: i64,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Copy>, Away> {
+    ) -> Result<Option<Vec<Copy>>, Away> {
         metrics::counter!("scrip_redis_loads_total").increment(1);
         let generation = rand::random();
         let epoch = self.epoch().max(1);
-        let numbers = [i64::from(epoch), now.timestamp_millis(), KEEP_S, i64::from(force)];
+        let numbers = [i64::from(epoch), now.timestamp_millis(), KEEP_S, i64::from(force), evictions];
         let numbers = numbers.map(|number| number.to_string());
         let packed: Vec<Vec<u8>> = vouchers
             .iter()
@@ -280,17 +321,24 @@ impl Hot {
         let args: Vec<&[u8]> = numbers.iter().map(String::as_bytes).chain(copies).collect();
         let answer = self.run(scripts::load(), code, &args).await?;
         let reply = answer.reply();
+        if word(&reply) == Some("outdated") {
+            return Ok(None);
+        }
         let records = reply.items().iter().skip(1).zip(vouchers);
         let copies = records.map(|(record, (facts, ..))| Copy::unpack(facts.id.as_bytes(), record.bytes()?));
-        copies.collect::<Option<Vec<_>>>().ok_or(Away)
+        copies.collect::<Option<Vec<_>>>().ok_or(Away).map(Some)
     }
 
     /// Makes the copies of these codes worthless; locks in force outlive that.
     pub async fn evict(&self, codes: &[String], now: DateTime<Utc>) -> Result<(), Away> {
+        if codes.is_empty() {
+            return Ok(());
+        }
         let mut connection = self.pool.get().await.map_err(|_| Away)?;
         for code in codes {
             let key = self.key(code);
-            let evicted = scripts::evict().run_aside(&mut connection, &key, now.timestamp_millis());
+            let args = [now.timestamp_millis(), KEEP_S];
+            let evicted = scripts::evict().run_aside(&mut connection, &key, &args);
             evicted.await.map_err(|_| Away)?;
         }
         Ok(())
@@ -332,6 +380,7 @@ fn admission(id: Uuid, reply: &Reply<'_>) -> Option<Admission> {
     Some(match word(reply)? {
         "missing" => Admission::Missing,
         "changed" => Admission::Changed,
+        "expired" => Admission::Refused(Refusal::Expired, copy()?),
         "redemption_limit_reached" => Admission::Refused(Refusal::RedemptionLimitReached, copy()?),
         "insufficient_balance" => Admission::Refused(Refusal::InsufficientBalance, copy()?),
         "locked" => {

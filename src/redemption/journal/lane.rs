@@ -359,6 +359,11 @@ impl Gathering {
     fn takes(&mut self, submission: &Submission) -> bool {
         let entry = &submission.entry;
         let at = self.batch.len();
+        // The guard of one that comes late has a condition more, which is for one entry alone.
+        let late = entry.ended.is_some() || self.batch.first().is_some_and(|one| one.entry.ended.is_some());
+        if late && at > 0 {
+            return false;
+        }
         if *self.campaigns.entry(entry.campaign).or_insert(entry.campaign_version) != entry.campaign_version
             || self.keys.contains(&entry.key)
         {

@@ -64,6 +64,8 @@ pub struct Entry {
     pub initial: Option<i64>,
     /// Start of the current period.
     pub period: DateTime<Utc>,
+    /// The end of the voucher's span, where a lock carries the redemption past it: it is the only one then.
+    pub ended: Option<DateTime<Utc>>,
     /// ISO 4217.
     pub currency: Box<str>,
     /// The request as it came.

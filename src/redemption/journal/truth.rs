@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     redemption::{
         rules::{Device, Rule},
-        voucher::{Campaign, CampaignType, Facts, Kind, Lock, State, Terms, Voucher},
+        voucher::{Campaign, CampaignType, Facts, Kind, Lock, OwnTerms, State, Terms, Voucher},
     },
     time::{Frequency, from_millis},
 };
@@ -21,6 +21,20 @@ pub struct Row {
     pub voucher: Voucher,
     /// Counts changes of the row.
     pub revision: i64,
+    /// The time of its last redemption.
+    pub last_redemption_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// Returns the voucher. A lock carries one redemption past the end of its span: one that has is over.
+    pub fn into_voucher(self) -> Voucher {
+        let Self { mut voucher, last_redemption_at, .. } = self;
+        let ended = voucher.terms().expires_at;
+        if ended.is_some() && last_redemption_at >= ended {
+            voucher.state.lock = None;
+        }
+        voucher
+    }
 }
 
 const CAMPAIGN_COLUMNS: &str = "c.id AS c_id, c.user_group AS c_group, c.type AS c_type, c.status AS c_status, \
@@ -30,9 +44,9 @@ const CAMPAIGN_COLUMNS: &str = "c.id AS c_id, c.user_group AS c_group, c.type AS
      COALESCE((SELECT jsonb_agg(jsonb_build_object('field', r.field, 'value', r.value) ORDER BY r.id) \
                FROM campaign_rule r WHERE r.campaign = c.id), '[]') AS c_rules";
 
-const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.inherits, v.type, v.value, \
+const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.type, v.value, \
      v.redemption_limit, v.reset_frequency, v.time_zone, v.starts_at, v.expires_at, v.rules, v.period_start, \
-     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at";
+     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.last_redemption_at, v.created_at";
 
 /// Every voucher whose code could be meant by `key` (see [`crate::redemption::code::Code::key`]), oldest first.
 pub async fn vouchers(db: &PgPool, key: &str) -> Result<Vec<Row>> {
@@ -85,19 +99,15 @@ fn campaign_of(row: &PgRow) -> Result<Campaign, sqlx::Error> {
 
 fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
     let columns = VoucherColumns::from_row(row)?;
-    let own =
-        match (columns.inherits, columns.r#type, columns.value, columns.reset_frequency, columns.time_zone) {
-            (false, Some(kind), Some(value), Some(reset), Some(name)) => Some(Terms {
-                kind,
-                value,
-                limit: columns.redemption_limit,
-                reset,
-                zone: zone(&name)?,
-                starts_at: columns.starts_at.map(to_millis),
-                expires_at: columns.expires_at.map(to_millis),
-            }),
-            _ => None,
-        };
+    let own = OwnTerms {
+        kind: columns.r#type,
+        value: columns.value,
+        limit: columns.redemption_limit,
+        reset: columns.reset_frequency,
+        zone: columns.time_zone.as_deref().map(zone).transpose()?,
+        starts_at: columns.starts_at.map(to_millis),
+        expires_at: columns.expires_at.map(to_millis),
+    };
     let campaign = Arc::new(campaign_of(row)?);
     let facts = Facts {
         id: columns.id,
@@ -120,7 +130,11 @@ fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
         balance: columns.balance.unwrap_or(0),
         lock,
     };
-    Ok(Row { voucher: Voucher { campaign, facts: Arc::new(facts), state }, revision: columns.revision })
+    Ok(Row {
+        voucher: Voucher::new(campaign, Arc::new(facts), state),
+        revision: columns.revision,
+        last_redemption_at: columns.last_redemption_at,
+    })
 }
 
 /// Redis counts milliseconds, so everyone does.
@@ -158,7 +172,6 @@ struct VoucherColumns {
     version: i64,
     revision: i64,
     status: String,
-    inherits: bool,
     r#type: Option<Kind>,
     value: Option<i64>,
     redemption_limit: Option<i64>,
@@ -172,6 +185,7 @@ struct VoucherColumns {
     balance: Option<i64>,
     lock_owner: Option<i64>,
     locked_till: Option<DateTime<Utc>>,
+    last_redemption_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
 

@@ -108,14 +108,16 @@ impl Voucher {
         if self.seed.gift { self.balance } else { self.seed.value }
     }
 
-    /// The first reason why not, for a device that wants `take` of a gift.
-    fn refusal(&self, device: usize, take: i64, now: DateTime<Utc>) -> Option<&'static str> {
+    /// The first reason why not, for a device that wants `take` of a gift; to redeem it, or only to know.
+    fn refusal(&self, device: usize, take: i64, redeems: bool, now: DateTime<Utc>) -> Option<&'static str> {
         let today = self.today(now);
+        // A machine that holds it since it was good may still redeem it.
+        let carried = redeems && self.lock.is_some_and(|(owner, _)| owner == device);
         let reasons = [
             (!self.campaign_on, "campaign_inactive"),
             (!self.on, "voucher_inactive"),
             (self.starts.is_some_and(|date| today < date), "not_started"),
-            (self.expires.is_some_and(|date| today > date), "expired"),
+            (self.expires.is_some_and(|date| today > date) && !carried, "expired"),
             (self.seed.limit.is_some_and(|limit| self.count >= limit), "redemption_limit_reached"),
             (self.seed.gift && (self.balance == 0 || take > self.balance), "insufficient_balance"),
             (self.lock.is_some_and(|(owner, _)| owner != device), "locked"),
@@ -177,20 +179,20 @@ impl Oracle {
         self.vouchers[voucher].seed.group < 2 || device == 2
     }
 
-    fn meant(&self, device: usize, take: i64) -> Option<usize> {
+    fn meant(&self, device: usize, take: i64, redeems: bool) -> Option<usize> {
         (0..self.vouchers.len()).filter(|&at| self.in_scope(at, device)).min_by_key(|&at| {
             let voucher = &self.vouchers[at];
-            let usable = voucher.refusal(device, take, self.now).is_none();
+            let usable = voucher.refusal(device, take, redeems, self.now).is_none();
             (Reverse(usable), voucher.expires_at(), at)
         })
     }
 
     /// `validate`, perhaps with a lock of so many seconds.
     pub fn validate(&mut self, device: usize, lock: Option<i64>, demand: Option<i64>) -> Said {
-        let Some(at) = self.meant(device, 0) else { return Said::NotFound };
+        let Some(at) = self.meant(device, 0, false) else { return Said::NotFound };
         let now = self.now;
         let voucher = &mut self.vouchers[at];
-        let reason = voucher.refusal(device, 0, now);
+        let reason = voucher.refusal(device, 0, false, now);
         if let Some(seconds) = lock
             && reason.is_none()
             && (voucher.seed.gift || voucher.seed.limit.is_some())
@@ -214,14 +216,14 @@ impl Oracle {
                 None => said(receipt.voucher, None, receipt.off, receipt.value),
             };
         }
-        let Some(at) = self.meant(device, demand.unwrap_or(0)) else { return Said::NotFound };
+        let Some(at) = self.meant(device, demand.unwrap_or(0), true) else { return Said::NotFound };
         let now = self.now;
         let voucher = &mut self.vouchers[at];
         if voucher.seed.gift && demand.is_none() {
             return Said::Invalid;
         }
         let take = demand.unwrap_or(0);
-        if let Some(reason) = voucher.refusal(device, take, now) {
+        if let Some(reason) = voucher.refusal(device, take, true, now) {
             let till = voucher.locked_till(Some(reason));
             return Said::Answer { voucher: at, reason: Some(reason), off: 0, value: voucher.value(), till };
         }

@@ -9,6 +9,7 @@ mod log;
 mod periods;
 mod repeats;
 mod rules;
+mod seen;
 mod story;
 mod upgrade;
 mod verdicts;
@@ -30,7 +31,7 @@ const SCOPES: &[&str] =
 /// A server, someone of the root group who may do everything, and machines to speak for.
 #[derive(Debug)]
 pub struct Shop {
-    test: TestApp,
+    pub(super) test: TestApp,
     /// May do everything in every group.
     pub owner: Client,
 }
