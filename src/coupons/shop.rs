@@ -74,7 +74,8 @@ impl PrintShop {
         let style = Self::style(design.voucher_style.as_deref());
         let print = self.setting(app, design, options, &style).await?;
         let mut styles = Styles::new();
-        let coupon = |voucher| self.coupon(&design.currency, voucher, &mut styles);
+        let locale = self.locale(design);
+        let coupon = |voucher| Self::coupon(&design.currency, locale, voucher, &mut styles);
         let coupons: Vec<Coupon> = vouchers.into_iter().map(coupon).collect();
         let stop = app.stop.clone();
         self.work(move || {
@@ -97,7 +98,7 @@ impl PrintShop {
     ) -> Result<Vec<Note>> {
         let style = Self::style(voucher.style.as_deref());
         let print = self.setting(app, design, options, &style).await?;
-        let coupon = self.coupon(&design.currency, voucher, &mut Styles::new());
+        let coupon = Self::coupon(&design.currency, self.locale(design), voucher, &mut Styles::new());
         self.work(move || {
             let notes = press::check(&print, &coupon).map_err(refusal)?;
             let unprintable = notes.iter().filter_map(|note| match &note.outcome {
@@ -132,7 +133,7 @@ impl PrintShop {
             sheet,
             logo,
             title: design.name.clone(),
-            language: style.locale.unwrap_or(self.locale).to_string(),
+            language: style.locale.unwrap_or_else(|| self.locale(design)).to_string(),
             typefaces: Arc::clone(&self.typefaces),
         })
     }
@@ -151,11 +152,16 @@ impl PrintShop {
         Ok(logo)
     }
 
+    /// The locale of coupons whose own style has none.
+    fn locale(&self, design: &Design) -> Locale {
+        Self::style(design.campaign_style.as_deref()).locale.unwrap_or(self.locale)
+    }
+
     /// What a voucher's coupon says, in words.
-    fn coupon(&self, currency: &str, voucher: Voucher, styles: &mut Styles) -> Coupon {
+    fn coupon(currency: &str, locale: Locale, voucher: Voucher, styles: &mut Styles) -> Coupon {
         let Voucher { code, value, expires_on, time_zone, text1, text2, text3, text4, style, .. } = voucher;
         let style = styles.entry(style).or_insert_with_key(|text| Arc::new(Self::style(text.as_deref())));
-        let locale = style.locale.unwrap_or(self.locale);
+        let locale = style.locale.unwrap_or(locale);
         let worth = wording::value(ValueType::Cents, value, currency, locale);
         let expiry = expires_on.and_then(|text| wording::expiry(&text, zone(&time_zone), locale));
         let texts = [text1, text2, text3, text4].map(|text| text.filter(|text| !text.trim().is_empty()));

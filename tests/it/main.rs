@@ -21,6 +21,7 @@ mod history;
 mod hot;
 mod identity;
 mod images;
+mod inheritance;
 mod integrations;
 mod list;
 mod load;
