@@ -105,10 +105,9 @@ pub struct Config {
     pub lock_max_s: u32,
     /// Failed look-ups a minute that one device has.
     pub guesses_per_device_per_minute: u32,
-    /// Failed look-ups a minute that one key or user has.
+    /// Failed look-ups a minute that one key or user has for each device that it spoke for within the last
+    /// hour. With less than a device has itself, a device can be turned away for the guesses of others.
     pub guesses_per_key_per_minute: u32,
-    /// Failed look-ups a minute that one user group has.
-    pub guesses_per_group_per_minute: u32,
     /// Attempts to log in a minute for one user name.
     pub logins_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
@@ -239,8 +238,7 @@ impl Default for Config {
             audit_queue_max: 100_000,
             lock_max_s: 300,
             guesses_per_device_per_minute: 30,
-            guesses_per_key_per_minute: 60,
-            guesses_per_group_per_minute: 600,
+            guesses_per_key_per_minute: 30,
             logins_per_minute: 10,
             resets_per_hour: 5,
             body_max_bytes: 1 << 20,

@@ -12,6 +12,8 @@
 //!    └── release, time ────────┘      rollback, start of a period ──────┘
 //! ```
 //!
+//! A lock that was granted in time carries one redemption of its owner past the end of the voucher's span.
+//!
 //! **Redis admits, Postgres decides.** [`hot`] holds what changes with every vend, [`facts`] what
 //! rarely changes; the two together answer a validation in one round trip. A redemption is reserved
 //! in Redis by one script, then entered into the [`journal`] by a statement that checks everything
@@ -41,6 +43,7 @@ pub mod guesses;
 pub mod hot;
 pub mod http;
 pub mod journal;
+mod proof;
 pub mod reconcile;
 pub mod redeem;
 pub mod release;

@@ -53,7 +53,6 @@ impl Bench {
         let server = TestApp::builder().stopped_at("2026-01-01T00:00:00Z").config(|config| {
             (config.guesses_per_device_per_minute, config.guesses_per_key_per_minute) =
                 (1_000_000, 1_000_000);
-            config.guesses_per_group_per_minute = 1_000_000;
         });
         let (shop, redis) = if redis {
             let client = redis::Client::open(database::url("SCRIP_TEST_REDIS_URL")).unwrap();
