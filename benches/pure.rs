@@ -42,6 +42,7 @@ fn device() -> Device {
         location_groups: vec![100, 101],
         machine_groups: vec![70],
         machine_type: 4,
+        currency: "EUR".into(),
     }
 }
 

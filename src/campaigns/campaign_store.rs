@@ -168,6 +168,9 @@ pub(super) async fn update(
     let status = patch.status;
     let before = campaign.clone();
     let span = patch.apply(&mut campaign, now)?;
+    if campaign.currency != before.currency {
+        may_change_currency(&mut transaction, id).await?;
+    }
     let prints_otherwise = campaign.prints_otherwise_than(&before);
     sqlx::query(SQL)
         .bind(id)
@@ -193,6 +196,19 @@ pub(super) async fn update(
         prints::outdate(&mut transaction, id, now).await?;
     }
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Refuses another currency once amounts stand in this one: what was redeemed, and what is left of gifts.
+async fn may_change_currency(connection: &mut PgConnection, id: i64) -> Result<()> {
+    const AMOUNTS: &str = "
+        SELECT EXISTS (SELECT FROM redemption WHERE campaign = $1)
+            OR EXISTS (SELECT FROM voucher WHERE campaign = $1 AND balance > 0)";
+    if sqlx::query_scalar(AMOUNTS).bind(id).fetch_one(connection).await? {
+        return Err(Error::Conflict(
+            "the campaign was redeemed or has balances: its currency can no longer change".into(),
+        ));
+    }
     Ok(())
 }
 

@@ -122,10 +122,9 @@ impl TryFrom<String> for Currency {
     type Error = &'static str;
 
     fn try_from(code: String) -> Result<Self, Self::Error> {
-        if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            Ok(Self(code))
-        } else {
-            Err("must be an ISO 4217 code, like EUR")
+        match iso_currency::Currency::from_code(&code) {
+            Some(_) => Ok(Self(code)),
+            None => Err("is no currency of ISO 4217: it must be a code like EUR"),
         }
     }
 }

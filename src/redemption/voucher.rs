@@ -189,6 +189,8 @@ pub enum Refusal {
     },
     /// Not at this machine.
     RuleNotMet,
+    /// Not in what this machine is paid in.
+    CurrencyMismatch,
     /// Not for these products.
     ProductNotAllowed,
     /// This very order was redeemed and rolled back.
@@ -207,6 +209,7 @@ impl Refusal {
             Self::InsufficientBalance => "insufficient_balance",
             Self::Locked { .. } => "locked",
             Self::RuleNotMet => "rule_not_met",
+            Self::CurrencyMismatch => "currency_mismatch",
             Self::ProductNotAllowed => "product_not_allowed",
             Self::RolledBack => "rolled_back",
         }
@@ -283,6 +286,9 @@ impl Voucher {
     pub fn admits(&self, device: &Device, ask: Ask<'_>) -> Result<(), Refusal> {
         if !rules::hold(&self.campaign.rules, device) || !rules::hold(&self.facts.rules, device) {
             return Err(Refusal::RuleNotMet);
+        }
+        if self.campaign.currency != device.currency {
+            return Err(Refusal::CurrencyMismatch);
         }
         if let Ask::Redeem { products, .. } = ask
             && !products.is_empty()

@@ -80,6 +80,7 @@ fn obstacles() -> Vec<Obstacle> {
             let rule = Rule { field: RuleField::Machine, value: "8".to_owned() };
             Arc::make_mut(&mut voucher.facts).rules.push(rule);
         }),
+        (Refusal::CurrencyMismatch, |voucher| Arc::make_mut(&mut voucher.campaign).currency = "JPY".into()),
         (Refusal::ProductNotAllowed, |voucher| {
             let rule = Rule { field: RuleField::Product, value: "7".to_owned() };
             Arc::make_mut(&mut voucher.facts).rules.push(rule);

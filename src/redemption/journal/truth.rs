@@ -224,19 +224,20 @@ pub async fn device(db: &PgPool, device_id: &str) -> Result<Option<Device>> {
         location: i64,
         external_ref: Option<String>,
         machine_type: i64,
+        currency: String,
         groups: Vec<i64>,
         location_groups: Vec<i64>,
         machine_groups: Vec<i64>,
     }
     let gateway: Option<i64> = device_id.parse().ok();
     let row: Option<Columns> = sqlx::query_as(
-        "SELECT m.id, m.hostname, m.location, l.external_ref, m.machine_type, \
+        "SELECT m.id, m.hostname, m.location, l.external_ref, m.machine_type, c.code AS currency, \
                 ARRAY(SELECT t.ancestor FROM user_group_tree t WHERE t.descendant = m.user_group ORDER BY t.depth) \
                     AS groups, \
                 ARRAY(SELECT g.location_group FROM location_group_location g WHERE g.location = m.location) \
                     AS location_groups, \
                 ARRAY(SELECT g.machine_group FROM machine_group_machine g WHERE g.machine = m.id) AS machine_groups \
-         FROM machine m JOIN location l ON l.id = m.location \
+         FROM machine m JOIN location l ON l.id = m.location JOIN currency c ON c.id = m.currency \
          WHERE m.hostname = $1 OR m.gateway = $2 \
          ORDER BY m.hostname = $1 DESC LIMIT 1",
     )
@@ -253,5 +254,6 @@ pub async fn device(db: &PgPool, device_id: &str) -> Result<Option<Device>> {
         location_groups: row.location_groups,
         machine_groups: row.machine_groups,
         machine_type: row.machine_type,
+        currency: row.currency.into(),
     }))
 }

@@ -210,14 +210,6 @@ impl Flaws {
             self.wrong(pointer.into(), flaw);
         }
     }
-
-    fn currency(&mut self, pointer: impl Into<String>, currency: Option<&Currency>) {
-        let Some(currency) = currency else { return };
-        let code = String::from(currency.clone());
-        if iso_currency::Currency::from_code(&code).is_none() {
-            self.wrong(pointer.into(), "is no currency of ISO 4217");
-        }
-    }
 }
 
 impl Item for SaleItem {
@@ -228,7 +220,6 @@ impl Item for SaleItem {
     fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
         let mut flaws = Flaws::of(now);
         flaws.time("/occurredAt", self.occurred_at);
-        flaws.currency("/currency", self.currency.as_ref());
         if self.product.is_none() && self.plu.is_none() && self.name.is_none() {
             flaws.wrong("/name".into(), "is required where no product is named");
         }
@@ -241,7 +232,6 @@ impl Item for SaleItem {
             if let Some(occurred_at) = payment.occurred_at {
                 flaws.time(format!("{at}/occurredAt"), occurred_at);
             }
-            flaws.currency(format!("{at}/currency"), payment.currency.as_ref());
             if let Some(remote) = &payment.remote {
                 if remotes.contains(&remote.0) {
                     flaws.wrong(format!("{at}/remote"), "is the number of another payment of this sale");
@@ -261,7 +251,6 @@ impl Item for PaymentItem {
     fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
         let mut flaws = Flaws::of(now);
         flaws.time("/occurredAt", self.occurred_at);
-        flaws.currency("/currency", self.currency.as_ref());
         flaws.issues
     }
 }

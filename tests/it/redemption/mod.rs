@@ -3,6 +3,7 @@
 mod batches;
 mod callers;
 mod codes;
+mod currencies;
 mod express;
 mod locks;
 mod log;
