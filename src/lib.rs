@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+pub mod ids;
 pub mod integrations;
 pub mod jobs;
 pub mod lull;

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
+    campaigns::own_codes,
     config::Config,
     crash, demo, http,
     redemption::{self, epoch},
@@ -173,6 +174,7 @@ fn start(config: Config) -> Result<App, Failure> {
 async fn migrate(config: &Config) -> Result<(), Failure> {
     let db = app::database(config).map_err(Failure::setup)?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
+    own_codes::give_forms(&db).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
 }

@@ -159,6 +159,7 @@ impl<'a> Ledger<'a> {
             period: DateTime::UNIX_EPOCH,
             currency: "EUR".into(),
             now: now(),
+            since: tokio::time::Instant::now(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     fleet::image,
-    http::list::{Column, Kind, Listing},
+    http::list::{Column, Ids, Kind, Listing},
     jobs::{self, State},
     transaction,
 };
@@ -30,6 +30,19 @@ macro_rules! from {
     };
 }
 
+/// The last moment of something that ends: of a date the last of its day, so that it lies before the next day.
+macro_rules! last_moment {
+    ($expires_at:expr, $expires_on:expr) => {
+        concat!(
+            $expires_at,
+            " - CASE WHEN length(",
+            $expires_on,
+            ") = 10 THEN interval '1 microsecond' ELSE interval '0' END"
+        )
+    };
+}
+pub(super) use last_moment;
+
 /// The columns of [`Campaign`]; a macro, so that constant statements can be put together from it.
 macro_rules! columns {
     () => {
@@ -45,7 +58,8 @@ macro_rules! columns {
 }
 
 /// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
-pub(super) static CAMPAIGNS: Listing = Listing { select: COLUMNS, from: from!(), columns: FILTERS };
+pub(super) static CAMPAIGNS: Listing =
+    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS };
 
 const COLUMNS: &str = columns!();
 
@@ -58,8 +72,12 @@ const FILTERS: &[Column] = &[
     Column::new("voucherValue", "c.voucher_value", Kind::Int),
     Column::new("redemptionLimit", "c.redemption_limit", Kind::Int),
     Column::new("resetFrequency", "c.reset_frequency", Kind::Word(&["day", "week", "month", "never"])),
-    Column::new("startsOn", "c.starts_on", Kind::Text),
-    Column::new("expiresOn", "c.expires_on", Kind::Text),
+    Column::new("startsOn", "c.starts_at", Kind::Moment { zone: "c.time_zone", ends: false }),
+    Column::new(
+        "expiresOn",
+        last_moment!("c.expires_at", "c.expires_on"),
+        Kind::Moment { zone: "c.time_zone", ends: true },
+    ),
     Column::new("currency", "c.currency", Kind::Text),
     Column::new("timeZone", "c.time_zone", Kind::Text),
     Column::new("status", "c.status", Kind::Word(&["creating", "active", "inactive"])),

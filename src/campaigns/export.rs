@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     http::{
         csv::{self, Sheet},
-        list::{Below, ListParams, ListQuery, belongs_to},
+        list::{Below, ListParams, ListQuery, belongs_to, params::Condition},
     },
 };
 use axum::response::Response;
@@ -62,12 +62,12 @@ const CHUNK: usize = 500;
 /// The vouchers of `group` and the groups below it, as a download.
 pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Result<Response> {
     let columns = columns(params.take("columns")?)?;
-    let query = params.over_all(&VOUCHERS)?;
+    let asked = list::asked(params.over_all(&VOUCHERS)?, app.clock.now());
     let permit = csv::begin()?;
     let (mut sheet, reader) = csv::sheet(columns.iter().copied())?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app, group, &query, &columns, &mut sheet).await;
+        let outcome = write(&app, group, &asked, &columns, &mut sheet).await;
         sheet.end(outcome).await;
         drop(permit);
     });
@@ -77,13 +77,13 @@ pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Re
 async fn write(
     app: &App,
     group: i64,
-    query: &ListQuery,
+    asked: &(ListQuery, Vec<Condition>),
     columns: &[&'static str],
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
     let below = Below::of(&app.db, group).await?;
-    let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", &below));
+    let mut statement = list::all(asked, |sql| belongs_to(sql, "c.user_group", &below));
     let vouchers = statement.build_query_as::<Voucher>().fetch(&app.db);
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {

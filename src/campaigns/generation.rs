@@ -10,6 +10,7 @@ use crate::{
     app::App,
     crash,
     error::{Error, Result, violates},
+    ids,
     jobs::{Claim, Kind, Ran},
     redemption::{
         code::{self, Code},
@@ -101,7 +102,8 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
     let mould: Option<Mould> =
         sqlx::query_as(MOULD).bind(claim.subject).fetch_optional(&mut *transaction).await?;
     let mould = mould.ok_or_else(|| Error::fault("the campaign is gone"))?;
-    let rows = rows(&mould, claim, count, app.clock.now());
+    let ids = ids::draw(&mut transaction, "voucher", count as usize).await?;
+    let rows = rows(&mould, claim, ids, app.clock.now());
     copy(&mut transaction, rows).await?;
     let complete = done + count >= claim.total;
     if complete {
@@ -118,7 +120,7 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
 
 /// Vouchers as lines of COPY's text format. Nothing in them needs escaping: codes are letters,
 /// digits and a dash.
-fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String {
+fn rows(mould: &Mould, claim: &Claim, ids: Vec<Uuid>, now: DateTime<Utc>) -> String {
     const ROW_BYTES: usize = 200;
     let period = mould.reset_frequency.period_start(zone(&mould.time_zone), now);
     let period = period.to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -128,9 +130,8 @@ fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String 
         CampaignType::Discount | CampaignType::Dynamic => r"\N".to_owned(),
     };
     let mut rng = rand::rng();
-    let mut rows = String::with_capacity(ROW_BYTES * count as usize);
-    for _ in 0..count {
-        let id = Uuid::now_v7();
+    let mut rows = String::with_capacity(ROW_BYTES * ids.len());
+    for id in ids {
         let code = code::generate(&mould.prefix, claim.total as u64, &mut rng);
         // A generated code always parses: it has neither space nor control characters.
         let Some(parsed) = Code::parse(&code) else { continue };

@@ -14,6 +14,7 @@ mod export;
 pub mod generation;
 pub mod links;
 pub mod logs;
+pub mod own_codes;
 pub mod prints;
 pub mod rules;
 pub mod stats;

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    redemption::{code::Code, rules::Rule, voucher::Kind},
+    redemption::{
+        code::{self, Code},
+        rules::Rule,
+        voucher::Kind,
+    },
     text,
     time::Frequency,
 };
@@ -233,13 +237,17 @@ impl VoucherDraft {
 }
 
 fn own_code(checks: &mut Checks, code: &str, prefix: Option<&str>) -> Option<(String, Code)> {
+    let code = code::kept(code);
     let full = match prefix {
         Some(prefix) => format!("{prefix}-{code}"),
-        None => code.to_owned(),
+        None => code.clone(),
     };
     let parsed = Code::parse(&full).filter(|_| !code.is_empty() && code.trim() == code);
-    if let Some(flaw) = text::flaw(code) {
+    if let Some(flaw) = text::flaw(&code) {
         checks.wrong("/code", flaw);
+    } else if code::begins_badly(&code) {
+        checks
+            .wrong("/code", "must not begin with white space, nor with = + - or @, which make it a formula");
     } else if parsed.is_none() || code.chars().count() > CODE_MAX {
         checks.wrong("/code", "must be 1 to 64 characters, without space around them");
     }
@@ -283,6 +291,10 @@ mod tests {
         for bad in [
             r#""""#,
             r#"" a""#,
+            r#""=1+1""#,
+            r#""@a""#,
+            r#""-a""#,
+            r#""\u00a0a""#,
             r#""a\u0007""#,
             r#""a\u202eb""#,
             &format!(r#""{}""#, "x".repeat(65)),

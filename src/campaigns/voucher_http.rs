@@ -118,7 +118,7 @@ async fn list_logs(
 ) -> Result<Page<LogEntry>> {
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app, caller.group(), id).await?;
-    logs::page(&app.db, id, params).await
+    logs::page(&app, id, params).await
 }
 
 /// Export vouchers as CSV

@@ -1,22 +1,25 @@
 //! Which vouchers there are: the columns of one, and lists of them.
 
-use super::{terms::PdfStatus, voucher::Voucher};
+use super::{campaign_store::last_moment, terms::PdfStatus, voucher::Voucher};
 use crate::{
     app::App,
     error::Result,
     http::list::{
-        Column, Kind, ListParams, ListQuery, Listing, Page,
-        params::{Op, Value},
+        Column, Ids, Kind, ListParams, ListQuery, Listing, Page,
+        params::{Condition, Op, Value},
     },
     redemption::{code::Code, voucher::Lock},
+    time::Frequency,
 };
+use chrono::{DateTime, Utc};
+use chrono_tz::{TZ_VARIANTS, Tz};
 use sqlx::{Postgres, QueryBuilder};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Vouchers as [`Voucher`], and what they can be filtered and sorted by. Counters and balances are
-/// filtered as stored: a reset that is due shows in rows, not in conditions.
-pub(super) static VOUCHERS: Listing = Listing { select: COLUMNS, from: FROM, columns: FILTERS };
+/// Vouchers as [`Voucher`], and what they can be filtered and sorted by.
+pub(super) static VOUCHERS: Listing =
+    Listing { select: COLUMNS, from: FROM, ids: Ids::Time("voucher"), columns: FILTERS };
 
 /// A term of the voucher: the campaign's while the voucher follows it.
 macro_rules! term {
@@ -24,6 +27,30 @@ macro_rules! term {
         concat!("CASE WHEN v.inherits THEN c.", $campaign, " ELSE v.", $own, " END")
     };
 }
+
+/// The start of the period that is under way: for those who join [`period_starts`].
+macro_rules! period {
+    () => {
+        concat!(
+            "(outside.facts -> (",
+            term!("time_zone", "time_zone"),
+            ") ->> (",
+            term!("reset_frequency", "reset_frequency"),
+            "))::timestamptz"
+        )
+    };
+}
+
+/// What of a voucher's state starts again with a period: one expression once a reset is due, another until
+/// then. The same in SQL as [`Voucher::as_of`] shows.
+macro_rules! since_reset {
+    ($due:expr, $stored:literal) => {
+        concat!("CASE WHEN v.period_start < ", period!(), " THEN ", $due, " ELSE ", $stored, " END")
+    };
+}
+
+/// The columns that need [`period_starts`].
+const RESET: &[&str] = &["redemptionCount", "amountRedeemed", "balance", "lastResetAt"];
 
 /// What a coupon says and how it looks, as columns.
 macro_rules! look {
@@ -93,7 +120,7 @@ const FILTERS: &[Column] = &[
     Column::new("currency", "c.currency", Kind::Text),
     Column::new("initialValue", term!("voucher_value", "value"), Kind::Int),
     Column::new("redemptionLimit", term!("redemption_limit", "redemption_limit"), Kind::Int),
-    Column::new("redemptionCount", "v.redemption_count", Kind::Int),
+    Column::new("redemptionCount", since_reset!("0", "v.redemption_count"), Kind::Int),
     Column::new("totalRedemptionCount", "v.total_redemption_count", Kind::Int),
     Column::new("lastRedemptionAt", "v.last_redemption_at", Kind::Time),
     Column::new("lastRedemptionLocation", "v.last_redemption_location::text", Kind::Text),
@@ -103,16 +130,37 @@ const FILTERS: &[Column] = &[
         term!("reset_frequency", "reset_frequency"),
         Kind::Word(&["day", "week", "month", "never"]),
     ),
-    Column::new("lastResetAt", "v.last_reset_at", Kind::Time),
-    Column::new("startsOn", term!("starts_on", "starts_on"), Kind::Text),
-    Column::new("expiresOn", term!("expires_on", "expires_on"), Kind::Text),
+    Column::new("lastResetAt", since_reset!(period!(), "v.last_reset_at"), Kind::Time),
+    Column::new(
+        "startsOn",
+        term!("starts_at", "starts_at"),
+        Kind::Moment { zone: term!("time_zone", "time_zone"), ends: false },
+    ),
+    Column::new(
+        "expiresOn",
+        last_moment!(term!("expires_at", "expires_at"), term!("expires_on", "expires_on")),
+        Kind::Moment { zone: term!("time_zone", "time_zone"), ends: true },
+    ),
     Column::new("timeZone", term!("time_zone", "time_zone"), Kind::Text),
     Column::new("status", "v.status", Kind::Word(&["active", "inactive"])),
-    Column::new("amountRedeemed", "v.amount_redeemed", Kind::Int),
+    Column::new("amountRedeemed", since_reset!("0", "v.amount_redeemed"), Kind::Int),
     Column::new("totalAmountRedeemed", "v.total_amount_redeemed", Kind::Int),
     Column::new("createdAt", "v.created_at", Kind::Time),
     Column::new("updatedAt", "v.updated_at", Kind::Time),
-    Column::new("balance", "COALESCE(v.balance, 0)", Kind::Int),
+    Column::new(
+        "balance",
+        since_reset!(
+            concat!(
+                "CASE ",
+                term!("type", "type"),
+                " WHEN 'gift' THEN ",
+                term!("voucher_value", "value"),
+                " ELSE 0 END"
+            ),
+            "COALESCE(v.balance, 0)"
+        ),
+        Kind::Int,
+    ),
     Column::new("text1", term!("voucher_text1", "text1"), Kind::Text),
     Column::new("text2", term!("voucher_text2", "text2"), Kind::Text),
     Column::new("text3", term!("voucher_text3", "text3"), Kind::Text),
@@ -128,11 +176,10 @@ pub(super) async fn page(
     scope: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Page<Voucher>> {
     let now = app.clock.now();
-    let query = params.over(&VOUCHERS)?;
-    let keys = keys(&query);
+    let (query, codes) = asked(params.over(&VOUCHERS)?, now);
     let page = query.page(&app.db, |sql| {
         scope(sql);
-        push_keys(sql, keys.as_ref());
+        push_codes(sql, &codes);
     });
     let mut page = page.await?.map(|voucher: Voucher| voucher.as_of(now));
     overlay_locks(app, &mut page.rows).await?;
@@ -140,28 +187,56 @@ pub(super) async fn page(
 }
 
 /// The statement for all vouchers that meet a query, for exports.
-pub(super) fn all(query: &ListQuery, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
-    let keys = keys(query);
+pub(super) fn all(
+    asked: &(ListQuery, Vec<Condition>),
+    scope: impl Fn(&mut QueryBuilder<Postgres>),
+) -> QueryBuilder<Postgres> {
+    let (query, codes) = asked;
     query.all(|sql| {
         scope(sql);
-        push_keys(sql, keys.as_ref());
+        push_codes(sql, codes);
     })
 }
 
-/// What a condition on the code says about the indexed key, so that a code is found among millions.
-fn keys(query: &ListQuery) -> Option<Vec<String>> {
-    let condition = query.conditions.iter().find(|one| one.column.name == "code" && one.op == Op::Is)?;
-    let texts = condition.values.iter().map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    });
-    let texts: Vec<_> = texts.collect::<Option<_>>()?;
-    Some(texts.into_iter().filter_map(|text| Code::parse(text)).map(|code| code.key().to_owned()).collect())
+/// Takes out of a query what it says of whole codes, which look-up compares (see [`push_codes`]), and adds
+/// what its columns need to know of the present.
+pub(super) fn asked(mut query: ListQuery, now: DateTime<Utc>) -> (ListQuery, Vec<Condition>) {
+    if query.looks_at(RESET) {
+        query.outside = Some(period_starts(now));
+    }
+    let is_of_code = |one: &mut Condition| one.column.name == "code" && matches!(one.op, Op::Is | Op::Not);
+    let codes = query.conditions.extract_if(.., is_of_code).collect();
+    (query, codes)
 }
 
-fn push_keys(sql: &mut QueryBuilder<Postgres>, keys: Option<&Vec<String>>) {
-    if let Some(keys) = keys {
-        sql.push(" AND v.key = ANY(").push_bind(keys.clone()).push(")");
+/// When the period of each zone and frequency started that is under way: by the calendar that resets go by.
+fn period_starts(now: DateTime<Utc>) -> serde_json::Value {
+    let frequencies = [
+        ("day", Frequency::Day),
+        ("week", Frequency::Week),
+        ("month", Frequency::Month),
+        ("never", Frequency::Never),
+    ];
+    let starts = |zone: Tz| -> serde_json::Value {
+        let start = |frequency: Frequency| frequency.period_start(zone, now).to_rfc3339();
+        frequencies.iter().map(|&(word, frequency)| (word.to_owned(), start(frequency))).collect()
+    };
+    TZ_VARIANTS.iter().map(|&zone| (zone.name().to_owned(), starts(zone))).collect()
+}
+
+/// Finds the vouchers that codes mean, or all others: by the indexed key, so that they are found among
+/// millions, and as look-up tells them apart ([`Code::names`]).
+fn push_codes(sql: &mut QueryBuilder<Postgres>, conditions: &[Condition]) {
+    for condition in conditions {
+        let texts = condition.values.iter().filter_map(|value| match value {
+            Value::Text(text) => Code::parse(text),
+            _ => None,
+        });
+        let (keys, forms): (Vec<_>, Vec<_>) =
+            texts.map(|code| (code.key().to_owned(), code.upper().to_owned())).unzip();
+        sql.push(if condition.op == Op::Not { " AND NOT (" } else { " AND (" });
+        sql.push("v.key = ANY(").push_bind(keys);
+        sql.push(") AND (v.generated OR COALESCE(v.form, upper(v.code)) = ANY(").push_bind(forms).push(")))");
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result, violates},
+    ids,
     redemption::{
         code::{self, Code},
         voucher::Kind,
@@ -66,7 +67,12 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
             .fetch_optional(&mut *transaction)
             .await?;
         let home = home.ok_or_else(|| Error::invalid("/campaign", "there is no such campaign"))?;
-        let ids: Vec<_> = (0..new.count).map(|_| Uuid::now_v7()).collect();
+        if let Some((_, parsed)) = &new.own_code
+            && is_of_a_generated_one(&mut transaction, new.draft.campaign, parsed).await?
+        {
+            return Err(code_taken());
+        }
+        let ids = ids::draw(&mut transaction, "voucher", new.count).await?;
         match insert(&mut transaction, new, &home, &ids, now).await {
             Ok(()) => {}
             Err(error) if violates(&error, "voucher_code") => {
@@ -88,6 +94,16 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
     }
 }
 
+/// Whether look-up would take an own code for a generated one of the campaign as well.
+async fn is_of_a_generated_one(
+    connection: &mut PgConnection,
+    campaign: i64,
+    code: &Code,
+) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT EXISTS (SELECT FROM voucher WHERE key = $1 AND campaign = $2 AND generated)";
+    sqlx::query_scalar(SQL).bind(code.key()).bind(campaign).fetch_one(connection).await
+}
+
 async fn insert(
     connection: &mut PgConnection,
     new: &NewVouchers,
@@ -98,9 +114,9 @@ async fn insert(
     const SQL: &str = "
         INSERT INTO voucher (id, code, key, campaign, prefix, generated, inherits, type, value, redemption_limit,
             reset_frequency, starts_on, starts_at, expires_on, expires_at, time_zone, rules, period_start, balance,
-            text1, text2, text3, text4, style, created_at, updated_at)
+            text1, text2, text3, text4, style, created_at, updated_at, form)
         SELECT id, code, key, $4, $5, $6, false, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23, $24, $24
+            $19, $20, $21, $22, $23, $24, $24, $25
         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS new (id, code, key)";
     let NewVouchers { draft, own_code, span, zone, .. } = new;
     let prefix = draft.prefix.as_deref().or(own_code.is_none().then_some(home.prefix.as_str()));
@@ -135,7 +151,8 @@ async fn insert(
         .bind(&draft.text3)
         .bind(&draft.text4)
         .bind(&draft.style)
-        .bind(now);
+        .bind(now)
+        .bind(own_code.as_ref().map(|(_, parsed)| parsed.upper()));
     insert.execute(connection).await?;
     Ok(())
 }

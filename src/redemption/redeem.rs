@@ -273,6 +273,7 @@ impl Attempt<'_> {
             currency: voucher.campaign.currency.clone(),
             request: self.order.request.clone(),
             now: at,
+            since: Instant::now(),
         };
         let in_redis = reserved.is_some();
         match self.app.journal.submit(entry, reserved).await {

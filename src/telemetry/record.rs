@@ -124,7 +124,7 @@ async fn numbers(db: &mut PgConnection, of: &'static str, count: usize) -> Resul
 
 /// Writes sales down and returns their ids. Payments that were waiting for one of them become its own.
 pub async fn sales(db: &mut PgConnection, sender: &Sender, sales: &[Sale]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('revenue_transaction_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('revenue_transaction', $1)";
     const INSERT: &str = "
         INSERT INTO revenue_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
             shift, occurred_at, product, name, internal_ref, barcode, price, original_price, currency, token,
@@ -242,7 +242,7 @@ async fn count(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Re
 
 /// Writes payments down and returns their ids. Sales that were there count them.
 pub async fn payments(db: &mut PgConnection, sender: &Sender, payments: &[Payment]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('payment_transaction_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('payment_transaction', $1)";
     const INSERT: &str = "
         INSERT INTO payment_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
             revenuetransaction, shift, occurred_at, method, type, price, currency, exclude, report_group)
@@ -323,7 +323,7 @@ impl Payment {
 
 /// Writes events down and returns their ids.
 pub async fn events(db: &mut PgConnection, sender: &Sender, events: &[Event]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('machine_log_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('machine_log', $1)";
     const INSERT: &str = "
         INSERT INTO machine_log (machine, location, user_group, time_zone, created_at, updated_at, error_identity,
             id, remote, occurred_at, code, type, duration, resolved_at, extra_data)

@@ -9,7 +9,7 @@ mod sheet;
 use crate::{error::postgres_is_away, integrations::validations};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,6 +20,11 @@ const SHEET_MAX: usize = 1_000;
 /// How long the first entry of a sheet waits for more. Short, because a large sheet takes a core from
 /// those who vend while it is written; not nothing, because each sheet has a price of its own.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long an entry may take until it is written down under the time at which it was asked. The log is listed
+/// in the order of time, and whoever follows it passes over no entry: so a later one has its place by when it
+/// is written down.
+pub const LATE: Duration = Duration::from_millis(500);
 
 /// Between two attempts to write while Postgres is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,6 +81,16 @@ pub struct Logged {
     pub currency: Box<str>,
     /// When.
     pub at: DateTime<Utc>,
+    /// The same, by a clock that tells how long ago that was.
+    pub since: Instant,
+}
+
+impl Logged {
+    /// When it is written down, if that is late.
+    fn written_at(&self) -> Option<DateTime<Utc>> {
+        let waited = self.since.elapsed();
+        (waited > LATE).then(|| self.at + waited)
+    }
 }
 
 /// Where entries are handed in.

@@ -30,7 +30,7 @@ use body::{
 use bounds::{TEXT_MAX, amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -107,6 +107,7 @@ impl<'a> Asked<'a> {
             response: response.to_owned(),
             currency: currency.into(),
             at: self.app.clock.now(),
+            since: Instant::now(),
         });
     }
 }

@@ -151,7 +151,7 @@ impl<'a> Columns<'a> {
         let mut taken_later = amount;
         for entry in &group.entries {
             taken_later -= entry.amount_off;
-            self.now = self.now.max(entry.now);
+            self.now = self.now.max(entry.entered_at());
             self.keys.push(entry.key);
             self.fingerprints.push(entry.fingerprint);
             self.entry_vouchers.push(voucher);

@@ -10,7 +10,7 @@ pub mod locks;
 pub mod rollback;
 pub mod truth;
 
-use super::{code::Code, reconcile::Reservation};
+use super::{audit::LATE, code::Code, reconcile::Reservation};
 use crate::config::Config;
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
@@ -70,6 +70,17 @@ pub struct Entry {
     pub request: String,
     /// When it was asked.
     pub now: DateTime<Utc>,
+    /// The same, by a clock that tells how long ago that was.
+    pub since: Instant,
+}
+
+impl Entry {
+    /// The time that it is entered under: when it was asked, or when it is written, where that is late (see
+    /// [`LATE`]).
+    fn entered_at(&self) -> DateTime<Utc> {
+        let waited = self.since.elapsed();
+        if waited > LATE { self.now + waited } else { self.now }
+    }
 }
 
 /// What became of an entry.

@@ -3,7 +3,7 @@
 use super::counters::Counters;
 use crate::{
     error::Result,
-    http::list::{Column, Kind, Listing},
+    http::list::{Column, Ids, Kind, Listing},
     telemetry::record::{Event, hot_and_archived},
 };
 use chrono::{DateTime, Utc};
@@ -18,6 +18,7 @@ const REFUSED_MAX: i64 = 20;
 pub(super) static AUDITS: Listing = Listing {
     select: "a.id, a.arrived_at, a.status, a.checksum, length(a.file)::bigint AS bytes, a.summary, a.errors",
     from: "audit a",
+    ids: Ids::Sequence("audit"),
     columns: &[
         Column::new("id", "a.id", Kind::Int),
         Column::new("arrivedAt", "a.arrived_at", Kind::Time),

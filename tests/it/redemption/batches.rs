@@ -8,7 +8,7 @@ use scrip::redemption::{
     journal::{Entry, Outcome, fingerprint, idempotency_key},
 };
 use serde_json::json;
-use tokio::task::unconstrained;
+use tokio::{task::unconstrained, time::Instant};
 
 const ENTERED: Outcome = Outcome::Entered { voucher_value: 100 };
 
@@ -42,6 +42,7 @@ async fn entry(shop: &Shop, made: &Made, order_id: &str) -> Entry {
         currency: "EUR".into(),
         request: "{}".to_owned(),
         now: shop.app().clock.now(),
+        since: Instant::now(),
     }
 }
 

@@ -5,6 +5,7 @@ mod callers;
 mod codes;
 mod currencies;
 mod express;
+mod forms;
 mod locks;
 mod log;
 mod periods;
