@@ -34,3 +34,4 @@ pub mod text;
 pub mod time;
 pub mod transaction;
 pub mod users;
+pub mod wording;

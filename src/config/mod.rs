@@ -4,7 +4,7 @@
 
 mod masking;
 
-use crate::campaigns::style::Locale;
+use crate::{campaigns::style::Locale, wording::within};
 use figment::{
     Figment, Source,
     error::Kind,
@@ -371,7 +371,7 @@ fn complaint(error: &figment::Error) -> String {
             format!("there is no setting {}; `scrip config` prints all that there are", named(name))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("{name}: expected {expected}")
+            format!("{name}: must be {}", within(&expected.to_string()))
         }
         other => format!("{name}: {other}"),
     }
@@ -439,6 +439,9 @@ mod tests {
         };
         let unknown = told(&[("lock_max", "5")]);
         assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
-        assert_eq!(told(&[("lock_max_s", "hunter2")]), "SCRIP_LOCK_MAX_S: expected u32");
+        assert_eq!(
+            told(&[("lock_max_s", "hunter2")]),
+            "SCRIP_LOCK_MAX_S: must be a whole number from 0 to 4294967295"
+        );
     }
 }
