@@ -25,11 +25,12 @@ pub fn plain(message: &str) -> String {
     }
     match message {
         "expected value" => "must be a string".to_owned(),
-        "number out of range" => "must be a smaller number".to_owned(),
         "invalid digit found in string" | "cannot parse integer from empty string" => {
             "must be a whole number".to_owned()
         }
-        "number too large to fit in target type" => "must be a smaller number".to_owned(),
+        "number too large to fit in target type" | "number out of range" => {
+            "must be a smaller number".to_owned()
+        }
         "number too small to fit in target type" => "must be a larger number".to_owned(),
         "invalid float literal" | "cannot parse float from empty string" => "must be a number".to_owned(),
         "provided string was not `true` or `false`" => "must be true or false".to_owned(),

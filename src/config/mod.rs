@@ -371,7 +371,7 @@ fn complaint(error: &figment::Error) -> String {
             format!("there is no setting {}; `scrip config` prints all that there are", named(name))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("{name}: must be {}", within(&expected.to_string()))
+            format!("{name}: must be {}", within(expected))
         }
         other => format!("{name}: {other}"),
     }

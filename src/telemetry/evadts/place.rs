@@ -77,19 +77,7 @@ async fn among(
 ) -> Result<Placed> {
     let machine = sender.machine;
     let mut counters = Counters::of(reading, &sender.facts.currency);
-    let mut before = store::before(db, machine, read_at).await?;
-    let mut after = store::after(db, machine, read_at).await?;
-    let stranger = |before: &Option<Read>, after: &Option<Read>| {
-        let nearest = before.as_ref().or(after.as_ref()).map(|nearest| &nearest.counters);
-        nearest.filter(|nearest| counters.is_of_another(nearest)).map(|nearest| nearest.serial.clone())
-    };
-    if stranger(&before, &after).is_some()
-        && store::adopt(db, machine, &counters.serial, sender.now - NEW_BOARD_AFTER).await?
-    {
-        before = store::before(db, machine, read_at).await?;
-        after = store::after(db, machine, read_at).await?;
-    }
-    if let Some(was) = stranger(&before, &after) {
+    if let Some(was) = stranger(db, sender, read_at, &counters).await? {
         let note = format!(
             "the serial number was {was:?}, and is {:?}: the file is of another machine, and moves nothing. If the \
              machine has a new board, send its next file when a day has passed",
@@ -97,6 +85,8 @@ async fn among(
         );
         return Ok(Placed::apart(Read { read_at, counters }, Apart::Another, note));
     }
+    let mut before = store::before(db, machine, read_at).await?;
+    let mut after = store::after(db, machine, read_at).await?;
     // Clocks show minutes. Of two reads of one minute, that which has counted less was first.
     while let Some(twin) =
         before.take_if(|before| before.read_at == read_at && has_counted_less(&counters, &before.counters))
@@ -159,22 +149,61 @@ async fn among(
             return Ok(late(counters, sold));
         }
     }
-    // Or its clock was put back: then it goes on from the newest read of all. One that has counted far more
-    // than that is rather of a time before the machine was set up again.
-    if let Some(newest) = store::before(db, machine, sender.now + AHEAD_MAX).await? {
-        let mut counters = Counters::of(reading, &sender.facts.currency);
-        counters.carry(&newest.counters, reading.ended);
-        let mut sold = since(&newest, &counters);
-        let is_likely = before.is_some() || sold.number() <= newest.counters.vends();
-        if sold.set_back.is_empty() && sold.number() > 0 && is_likely {
-            sold.notes.push("the machine's clock was put back".into());
-            let read_at = newest.read_at;
-            return Ok(going_on(Some(newest), read_at, counters, sold));
-        }
+    // Or its clock was put back.
+    if let Some((newest, counters, sold)) = onto_newest(db, sender, before.is_some(), reading).await? {
+        let read_at = newest.read_at;
+        return Ok(going_on(Some(newest), read_at, counters, sold));
     }
     let shown = format!("{} vends for {}", counters.vends(), counters.said(counters.paid.value.unwrap_or(0)));
     let note = format!("it goes on from no other read and shows {shown}: nothing of that is sold");
     Ok(late(counters, Sold { notes: vec![note], ..Sold::default() }))
+}
+
+/// The serial number that the nearest of the other reads has, if a read is of another machine than they.
+async fn stranger(
+    db: &mut PgConnection,
+    sender: &Sender,
+    read_at: DateTime<Utc>,
+    counters: &Counters,
+) -> Result<Option<String>> {
+    let machine = sender.machine;
+    let since = sender.now - NEW_BOARD_AFTER;
+    for may_adopt in [true, false] {
+        let mut nearest = store::before(db, machine, read_at).await?;
+        if nearest.is_none() {
+            nearest = store::after(db, machine, read_at).await?;
+        }
+        let nearest = nearest.map(|nearest| nearest.counters);
+        let Some(nearest) = nearest.filter(|nearest| counters.is_of_another(nearest)) else {
+            return Ok(None);
+        };
+        if !(may_adopt && store::adopt(db, machine, &counters.serial, since).await?) {
+            return Ok(Some(nearest.serial));
+        }
+    }
+    Ok(None)
+}
+
+/// What was sold since the newest read of all, for a machine whose clock was put back: it goes on from that. One
+/// that has counted far more than that is rather of a time before the machine was set up again.
+async fn onto_newest(
+    db: &mut PgConnection,
+    sender: &Sender,
+    has_before: bool,
+    reading: &Reading,
+) -> Result<Option<(Read, Counters, Sold)>> {
+    let newest = store::before(db, sender.machine, sender.now + AHEAD_MAX).await?;
+    let Some(newest) = newest else { return Ok(None) };
+    let mut counters = Counters::of(reading, &sender.facts.currency);
+    counters.carry(&newest.counters, reading.ended);
+    let mut sold = Sold::between(&newest.counters, &counters);
+    let is_likely = has_before || sold.number() <= newest.counters.vends();
+    if !sold.set_back.is_empty() || sold.number() == 0 || !is_likely {
+        return Ok(None);
+    }
+    sold.notes.push("the machine's clock was put back".into());
+    sold.add_to_old_total(&mut counters);
+    Ok(Some((newest, counters, sold)))
 }
 
 fn has_counted_less(counters: &Counters, than: &Counters) -> bool {

@@ -118,7 +118,7 @@ mod tests {
             let at = at(minute);
             let known: Vec<Sold> = self.kept.iter().filter(|kept| kept.number == number).copied().collect();
             let fate = place(&mut self.numbering, &mut self.newest, &known, Said { series, at }, |kept| {
-                if kept.at != at { Some("/occurredAt") } else { (kept.price != price).then_some("/price") }
+                if kept.at == at { (kept.price != price).then_some("/price") } else { Some("/occurredAt") }
             });
             if let Fate::New(series) = fate {
                 self.kept.push(Sold { number, series, at, price });

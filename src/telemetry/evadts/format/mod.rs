@@ -91,7 +91,7 @@ struct Line<'a> {
 }
 
 /// Whether gear fills up lines and files with it: blanks, NUL and ^Z.
-fn is_padding(byte: &u8) -> bool {
+fn is_padding(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | 0 | 0x1A)
 }
 
@@ -114,7 +114,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
         starts += length + if rest[length..].starts_with(b"\r\n") { 2 } else { 1 };
         Some(line)
     })
-    .filter(|line| !line.text.iter().all(is_padding))
+    .filter(|line| !line.text.iter().copied().all(is_padding))
 }
 
 /// A report that is being read.
