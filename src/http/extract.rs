@@ -59,7 +59,7 @@ impl<T: DeserializeOwned> FromRequest<App> for RawJson<T> {
 /// A JSON body as it came; `limit_bytes` is the limit that is in force for this request.
 pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
     if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
-        return Err(Error::UnsupportedMedia);
+        return Err(Error::UnsupportedMedia { takes: "application/json" });
     }
     Bytes::from_request(request, &()).await.map_err(|rejection| broken(rejection.status(), limit_bytes))
 }

@@ -53,7 +53,7 @@ impl FromRequest<App> for File {
             kind.eq_ignore_ascii_case(b"text/plain") || kind.eq_ignore_ascii_case(b"application/octet-stream")
         });
         if !is_file {
-            return Err(Error::UnsupportedMedia);
+            return Err(Error::UnsupportedMedia { takes: "text/plain or application/octet-stream" });
         }
         let zipped = is_zipped(request.headers())?;
         let bytes = Bytes::from_request(request, &()).await;
