@@ -15,6 +15,7 @@ use crate::{
         Caller, Json, Message, Path,
         caller::Permission,
         list::{Below, ExportParams, ListParams, Page, belongs_to},
+        sheet::FormParams,
     },
 };
 use axum::{
@@ -28,7 +29,7 @@ use uuid::Uuid;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(export_csv))
+        .routes(routes!(export_vouchers))
         .routes(routes!(fetch, replace, amend))
         .routes(routes!(list_logs))
 }
@@ -121,14 +122,18 @@ async fn list_logs(
     logs::page(&app.db, id, params).await
 }
 
-/// Export vouchers as CSV
+/// Export vouchers
 ///
-/// Takes `where` and `sort` as the list does. Text that a spreadsheet would take for a formula has an
-/// apostrophe in front.
+/// As CSV, or as a workbook for spreadsheets (`format=xlsx`). Takes `where` and `sort` as the list does. Text that a
+/// spreadsheet would take for a formula has an apostrophe in front in CSV; in a workbook text is text.
 #[utoipa::path(get, path = "/voucher/export", tag = "voucher", operation_id = "export_vouchers",
-    params(("columns" = String, Query, description = "Fields of vouchers, separated by commas"), ExportParams),
-    responses((status = 200, description = "The vouchers", body = String, content_type = "text/csv")))]
-async fn export_csv(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
+    params(
+        ("columns" = String, Query, description = "Fields of vouchers, separated by commas"),
+        ("timezone" = Option<String>, Query, description = "The zone that times are given in; UTC without it"),
+        FormParams, ExportParams),
+    responses((status = 200, description = "The vouchers",
+        content((String = "text/csv"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
+async fn export_vouchers(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
     export::vouchers(app, caller.group(), params).await
 }

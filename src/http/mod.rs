@@ -1,7 +1,6 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
 pub mod caller;
-pub mod csv;
 mod edge;
 mod export;
 pub mod extract;
@@ -12,6 +11,7 @@ pub mod metrics;
 mod openapi;
 mod problems;
 pub mod ranges;
+pub mod sheet;
 mod strict;
 pub mod trace;
 

@@ -12,6 +12,7 @@ mod charts;
 mod client;
 mod coupons;
 mod database;
+mod exports;
 mod faults;
 mod field;
 mod gateway;
