@@ -12,6 +12,7 @@ mod campaign_http;
 pub(crate) mod campaign_store;
 mod export;
 pub mod generation;
+pub mod lines;
 pub mod links;
 pub mod logs;
 pub mod prints;

@@ -44,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
     caller.may(Permission::VoucherWrite)?;
     let new = draft.check(app.clock.now())?;
+    app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {
         Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
         None => StatusCode::CREATED.into_response(),
@@ -83,6 +84,10 @@ async fn replace(
     Json(new): Json<VoucherReplacement>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::VoucherWrite)?;
+    if app.print_shop.check_printable(&new.lines()).is_err() {
+        let stored = store::fetch(&app, caller.group(), id).await?;
+        app.print_shop.check_printable(&new.lines().besides(&stored.lines()))?;
+    }
     store::replace(&app.db, caller.group(), id, new, app.clock.now()).await?;
     Ok(Message::json("voucher replaced"))
 }

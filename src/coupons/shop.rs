@@ -1,13 +1,12 @@
 //! The print shop: from vouchers in the database to PDFs, off the async workers, a few at a time.
 
 use super::{
-    coupon::{Coupon, Flaw, Outcome, Part},
+    coupon::{Coupon, Flaw},
     lettering::Typefaces,
     logo::Logo,
     notes::Note,
     options::Options,
     press::{self, Print},
-    sheet::Sheet,
     store::{Design, Voucher},
     wording,
 };
@@ -18,7 +17,7 @@ use crate::{
         terms::{ValueType, zone},
     },
     config::Config,
-    error::{Error, Issue, Result},
+    error::{Error, Result},
     fleet::image::{self, Size},
 };
 use quick_cache::sync::Cache;
@@ -85,45 +84,33 @@ impl PrintShop {
         .await
     }
 
-    /// What would have to be done for a voucher's coupon to fit. Refuses what no font can print, at the
-    /// field that it stands in: `fields` are those of the four texts.
+    /// The fonts.
+    pub(super) fn typefaces(&self) -> &Arc<Typefaces> {
+        &self.typefaces
+    }
+
+    /// What would have to be done for a voucher's coupon to fit. Refuses a sheet that there is not.
     pub(super) async fn preview(
         &self,
         app: &App,
         design: &Design,
         options: &Options,
         voucher: Voucher,
-        fields: [&'static str; 4],
     ) -> Result<Vec<Note>> {
-        let style = Self::style(voucher.style.as_deref());
+        let style = Self::style(design.voucher_style.as_deref());
+        options.check(&style)?;
         let print = self.setting(app, design, options, &style).await?;
         let coupon = self.coupon(&design.currency, voucher, &mut Styles::new());
         self.work(move || {
             let notes = press::check(&print, &coupon).map_err(refusal)?;
-            let unprintable = notes.iter().filter_map(|note| match &note.outcome {
-                Outcome::Missing(characters) => {
-                    let characters: String = characters.iter().collect();
-                    Some(Issue::at(
-                        field(note.part, fields),
-                        format!("has characters that no font has: {characters}"),
-                    ))
-                }
-                _ => None,
-            });
-            let unprintable: Vec<_> = unprintable.collect();
-            if unprintable.is_empty() {
-                Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
-            } else {
-                Err(Error::Invalid(unprintable))
-            }
+            Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
         })
         .await
     }
 
     /// What is printed on, for coupons of this style.
     async fn setting(&self, app: &App, design: &Design, options: &Options, style: &Style) -> Result<Print> {
-        let style = options.over(style)?;
-        let sheet = Sheet::new(style.sheet.unwrap_or_default(), style.bleed, style.marks, style.ruler);
+        let sheet = options.sheet(style)?;
         let logo = match design.voucher_logo_img {
             Some(id) => Some(self.logo(app, design.user_group, id).await?),
             None => None,
@@ -170,7 +157,7 @@ impl PrintShop {
     }
 
     /// A stored style. One from before the grammar, which could not be stored now, says nothing.
-    fn style(text: Option<&str>) -> Style {
+    pub(super) fn style(text: Option<&str>) -> Style {
         text.and_then(|text| Style::read(text).ok()).unwrap_or_default()
     }
 
@@ -182,18 +169,6 @@ impl PrintShop {
             outcome
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::fault(panic)))
-    }
-}
-
-/// Where a part of a coupon stands in what was sent.
-fn field(part: Part, texts: [&'static str; 4]) -> &'static str {
-    match part {
-        Part::Text1 => texts[0],
-        Part::Text2 => texts[1],
-        Part::Text3 => texts[2],
-        Part::Text4 => texts[3],
-        Part::Value | Part::Expiry => "/locale",
-        Part::Code | Part::Code128 | Part::Logo => "/code",
     }
 }
 
