@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod lull;
 pub mod mail;
 pub mod notice;
+pub mod postgres;
 pub mod redemption;
 pub mod reports;
 pub mod resource;

@@ -3,8 +3,15 @@
 //! Triggers send `noun:id` on the channel `scrip`. A server that has not been listening for a while
 //! forgets everything, since it cannot know what it missed.
 
-use crate::{app::App, error::Result, redemption::epoch, transaction};
-use sqlx::postgres::PgListener;
+use crate::{
+    app::App,
+    config::Config,
+    error::Result,
+    postgres::{self, CONNECT_WITHIN, limited, silent},
+    redemption::epoch,
+    transaction,
+};
+use sqlx::{Acquire, postgres::PgListener};
 use std::{io, time::Duration};
 
 /// Between two attempts to listen, and between two looks for codes that nobody took out of Redis.
@@ -30,18 +37,30 @@ pub async fn listen(app: App) {
 }
 
 async fn hear(app: &App) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(&app.db).await?;
+    let cut = app.liveness.until_cut();
+    tokio::select! {
+        ended = hear_over_one_connection(app) => ended,
+        () = cut => Err(silent()),
+    }
+}
+
+async fn hear_over_one_connection(app: &App) -> Result<(), sqlx::Error> {
+    // A pool of its own: a listener gives its connection back only once Postgres has answered, if ever.
+    let alone = Config { database_connections: 1, ..app.config.clone() };
+    let pool = postgres::pool(&alone, &app.postgres_options, &app.liveness);
+    let mut listener = limited(CONNECT_WITHIN, PgListener::connect_with(&pool)).await?;
     // It would listen again over whatever connection the pool has left, to a Postgres that is dying, say.
     listener.eager_reconnect(false);
-    listener.listen("scrip").await?;
+    limited(QUIET, listener.listen("scrip")).await?;
+    let its_connection = listener.acquire().await?;
+    limited(QUIET, epoch::compare_lineage(app, its_connection)).await?;
     forget_everything(app);
     app.stores.listening();
     let _ = epoch::read(app).await;
     loop {
         let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await else {
             // Nothing to hear, or nobody there: a connection that died silently would stay quiet for ever.
-            let asked = sqlx::query("SELECT 1").execute(&mut listener);
-            tokio::time::timeout(QUIET, asked).await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+            limited(QUIET, sqlx::query("SELECT 1").execute(&mut listener)).await?;
             continue;
         };
         match heard? {

@@ -16,6 +16,7 @@ use scrip::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     str::FromStr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{runtime::Runtime, task::unconstrained};
@@ -96,7 +97,7 @@ impl<'a> Ledger<'a> {
         runtime.block_on(async {
             let db = PgPool::connect_with(options.clone()).await.unwrap();
             let (campaign, vouchers) = settle(&db).await;
-            let (journal, lanes) = Journal::new(&Config::default(), &options, &db, &stop);
+            let (journal, lanes) = Journal::new(&Config::default(), &options, &db, &Arc::default(), &stop);
             for lane in lanes {
                 tokio::spawn(lane);
             }

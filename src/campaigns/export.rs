@@ -67,7 +67,8 @@ pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Re
     let (mut sheet, reader) = csv::sheet(columns.iter().copied())?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app, group, &query, &columns, &mut sheet).await;
+        let writing = Box::pin(write(&app, group, &query, &columns, &mut sheet));
+        let outcome = app.liveness.while_up(writing).await;
         sheet.end(outcome).await;
         drop(permit);
     });

@@ -78,7 +78,7 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Postgres, besides the journal's own.
+    /// Connections to Postgres, besides the journal's own and three that watch over it.
     pub database_connections: u32,
     /// How long a request waits for a connection, in milliseconds.
     pub database_wait_ms: u64,
@@ -131,6 +131,9 @@ pub struct Config {
     pub requests_max: usize,
     /// Gateways that wait for commands at once; more are answered 503.
     pub polls_max: usize,
+    /// How long a stop goes on taking connections while ready says no, in seconds: as long as a balancer may
+    /// take to hear of it.
+    pub stop_delay_s: u64,
     /// How long a stop waits for what was accepted, in seconds.
     pub drain_s: u64,
 
@@ -252,6 +255,7 @@ impl Default for Config {
             image_parallel_max: 1,
             requests_max: 4_096,
             polls_max: 20_000,
+            stop_delay_s: 0,
             drain_s: 10,
             font_dir: None,
             access_token_s: 900,

@@ -6,7 +6,7 @@ use super::{metrics, trace};
 use crate::{
     app::App,
     config::Config,
-    error::{Error, Problem},
+    error::{Error, Problem, Store},
     gateway::commands,
 };
 use axum::{
@@ -22,9 +22,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tracing::Instrument;
+
+/// What a machine is given beyond the time of a redemption, so that the verb can answer for itself.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What requests pass.
 #[derive(Clone, Debug)]
@@ -105,7 +108,7 @@ impl Edge {
             Some(_place) => {
                 let in_flight = self.rooms.requests.0.load(Ordering::Relaxed);
                 metrics::in_flight(in_flight);
-                answer(handler(request)).instrument(span.clone()).await
+                answer(self.in_time(route, &method, handler(request))).instrument(span.clone()).await
             }
             None => turned_away(),
         };
@@ -128,8 +131,36 @@ impl Edge {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         // Answers hold tokens and codes; what may be kept says so itself.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if self.app.stores.is_leaving() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
+
+    /// Answers, or says in time that there is no answer. A machine waits for as long as a redemption may take;
+    /// whoever else waits is told when Postgres turns out to be silent, or unable to commit.
+    async fn in_time(
+        &self,
+        route: Option<&str>,
+        method: &Method,
+        handler: impl Future<Output = Response>,
+    ) -> Response {
+        let app = &self.app;
+        let unavailable = || Error::Unavailable { store: Store::Postgres }.into_response();
+        if route.is_some_and(is_verb) {
+            let limit = Duration::from_millis(app.config.redeem_deadline_ms) + GRACE;
+            return tokio::time::timeout(limit, handler).await.unwrap_or_else(|_| unavailable());
+        }
+        if app.liveness.is_stalled() && !method.is_safe() {
+            return unavailable();
+        }
+        app.liveness.unless_cut(handler).await.unwrap_or_else(unavailable)
+    }
+}
+
+/// Whether a route is one of the four verbs.
+fn is_verb(route: &str) -> bool {
+    route.strip_prefix("/v1").unwrap_or(route).strip_prefix("/voucher/{code}/").is_some()
 }
 
 /// Answers, whatever the handler does; plain refusals of axum's become problems.

@@ -2,7 +2,7 @@
 
 use super::{
     code::Code,
-    hot::{Away, Claim, Copy},
+    hot::{Away, Claim, Copy, Loaded},
     journal::truth::{self, Row},
     rules::Device,
     voucher::{Ask, Facts, State, Voucher, choose, first},
@@ -112,13 +112,16 @@ pub(super) async fn load(app: &App, code: &Code, force: bool) -> Result<(Vec<Row
 /// [`load`] for those who only know the key.
 pub(super) async fn load_key(app: &App, key: &str, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
     let mark = app.near.mark();
-    let rows = truth::vouchers(&app.db, key).await?;
+    let mut rows = truth::vouchers(&app.db, key).await?;
     if rows.is_empty() {
         return Ok((rows, Vec::new()));
     }
-    let vouchers: Vec<(&Facts, State, i64)> =
-        rows.iter().map(|row| (&*row.voucher.facts, row.voucher.state, row.revision)).collect();
-    let copies = app.hot.load(key, &vouchers, force, app.clock.now()).await.unwrap_or_default();
+    let mut loaded = put(app, key, &rows, force).await;
+    if loaded.replaced {
+        // It was changed after it was read here; or Postgres went back, and says the same again.
+        rows = truth::vouchers(&app.db, key).await?;
+        loaded = put(app, key, &rows, false).await;
+    }
     for row in &rows {
         app.near.keep_campaign(&row.voucher.campaign, mark);
     }
@@ -128,7 +131,14 @@ pub(super) async fn load_key(app: &App, key: &str, force: bool) -> Result<(Vec<R
         // What was just put there may be what the notice in between was about.
         let _ = app.hot.evict(&[key.to_owned()], app.clock.now()).await;
     }
-    Ok((rows, copies))
+    Ok((rows, loaded.copies))
+}
+
+/// Puts what was read of a code into Redis; nothing is known to be there then if it is away.
+async fn put(app: &App, key: &str, rows: &[Row], force: bool) -> Loaded {
+    let vouchers: Vec<(&Facts, State, i64)> =
+        rows.iter().map(|row| (&*row.voucher.facts, row.voucher.state, row.revision)).collect();
+    app.hot.load(key, &vouchers, force, app.clock.now()).await.unwrap_or_default()
 }
 
 /// A row with the state that Redis has of it, which knows of locks and reservations.

@@ -20,7 +20,8 @@
 //!
 //! # What always holds
 //!
-//! 1. An answer `redeemed: true` is committed in Postgres before it is given.
+//! 1. An answer `redeemed: true` is committed in Postgres before it is given, and on a synchronous standby as
+//!    well where there is to be one: also where the order was entered before, and is only read now.
 //! 2. One (code, machine, order id) is redeemed at most once, for ever: the journal's primary key.
 //! 3. In one period a voucher is redeemed at most as often as its limit, and a gift's balance never
 //!    goes below zero: the guard of the journal, under the voucher's row lock.

@@ -308,6 +308,8 @@ impl Attempt<'_> {
     async fn judge_by_postgres(&self) -> Result<Result<Admitted, Redeemed>> {
         let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
         if let Some(redemption) = truth::redemption(&self.app.db, self.key).await? {
+            // What was only read counts once it is where its commit has to be.
+            self.app.barrier.pass().await?;
             return self.repeat(redemption).map(Err);
         }
         let at = self.app.clock.now();

@@ -39,7 +39,7 @@ pub async fn rollback(
     let key = idempotency_key(code, device.machine, order_id);
     match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
-        Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
+        Undone::Undone { voucher, code: printed, voucher_value, currency, first, is_sure } => {
             crash::point("rollback-committed");
             if first {
                 // Redis hears of it at once, or as soon as it can.
@@ -47,6 +47,9 @@ pub async fn rollback(
                 if matches!(find::load(app, code, true).await, Ok((_, copies)) if !copies.is_empty()) {
                     watch.settled();
                 }
+            }
+            if !is_sure {
+                app.barrier.pass().await?;
             }
             let code = printed.unwrap_or_else(|| code.upper().to_owned());
             Ok(Some(RolledBack { voucher, code, voucher_value, currency, first }))

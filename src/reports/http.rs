@@ -119,7 +119,7 @@ async fn run(
             let mut db = app.db.acquire().await?;
             question.write(&mut db, report, &mut sheet).await
         };
-        let outcome = outcome.await;
+        let outcome = app.liveness.while_up(outcome).await;
         sheet.end(outcome).await;
         drop(permit);
     });

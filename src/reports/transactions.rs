@@ -127,7 +127,7 @@ async fn download(State(app): State<App>, caller: Caller, mut params: ListParams
     let (mut sheet, reader) = csv::sheet(HEADER)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app.db, &selection, span, zone, &mut sheet).await;
+        let outcome = app.liveness.while_up(write(&app.db, &selection, span, zone, &mut sheet)).await;
         sheet.end(outcome).await;
         drop(permit);
     });

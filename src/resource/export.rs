@@ -48,7 +48,7 @@ pub async fn export(
     let filename = wanted.filename.clone();
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app, spec, group, &query, &wanted, &mut sheet).await;
+        let outcome = app.liveness.while_up(write(&app, spec, group, &query, &wanted, &mut sheet)).await;
         sheet.end(outcome).await;
         drop(permit);
     });

@@ -68,7 +68,7 @@ async fn everything_about_a_code_is_under_one_key_in_one_slot() {
         };
         let now = app.clock.now();
         let state = State { period: now, count: 0, balance: 0, lock: None };
-        let copies = app.hot.load(code, &[(&facts, state, 1)], false, now).await.unwrap();
+        let copies = app.hot.load(code, &[(&facts, state, 1)], false, now).await.unwrap().copies;
         let claim =
             Claim { facts: &facts, now, period: now, initial: 0, limit: Some(9), need: 0, machine: 21 };
         let held = app.hot.lock(code, claim, now + Duration::seconds(9)).await.unwrap();

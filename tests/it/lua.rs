@@ -316,7 +316,7 @@ fn load_args(force: bool, copies: &[&Copy]) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn load_keeps_what_is_newer() {
+async fn load_keeps_what_is_newer_unless_it_is_forced_out() {
     let bench = Bench::new("load").await;
     let loaded = copy();
     let there = |change: fn(&mut Copy)| {
@@ -325,23 +325,24 @@ async fn load_keeps_what_is_newer() {
         change(&mut there);
         there
     };
-    for (force, there, keeps) in [
-        (false, there(|_| {}), true),
-        (true, there(|_| {}), false),
-        (false, there(|copy| copy.revision += 1), true),
-        (true, there(|copy| copy.revision += 1), true),
-        (false, there(|copy| copy.revision -= 1), false),
-        (false, there(|copy| copy.version += 1), false),
-        (false, there(|copy| copy.epoch -= 1), false),
-        (false, there(|copy| (copy.epoch, copy.revision) = (0, 99)), false),
-        (false, there(|copy| (copy.epoch, copy.revision) = (EPOCH + 1, 99)), true),
+    for (force, there, keeps, word) in [
+        (false, there(|_| {}), true, "loaded"),
+        (true, there(|_| {}), false, "loaded"),
+        (false, there(|copy| copy.revision += 1), true, "loaded"),
+        (true, there(|copy| copy.revision += 1), false, "replaced"),
+        (false, there(|copy| copy.revision -= 1), false, "loaded"),
+        (false, there(|copy| copy.version += 1), false, "loaded"),
+        (false, there(|copy| copy.epoch -= 1), false, "loaded"),
+        (true, there(|copy| (copy.epoch, copy.revision) = (EPOCH - 1, 99)), false, "loaded"),
+        (false, there(|copy| (copy.epoch, copy.revision) = (0, 99)), false, "loaded"),
+        (false, there(|copy| (copy.epoch, copy.revision) = (EPOCH + 1, 99)), true, "loaded"),
     ] {
         bench.put(std::slice::from_ref(&there)).await;
         let expected = if keeps { there } else { loaded.clone() };
         let reply = bench.call(&load_args(force, &[&loaded])).await;
         let mut shown = expected.clone();
         shown.pending = 0;
-        assert_eq!(reply, ("loaded".to_owned(), vec![shown]), "the reply leaves reservations out");
+        assert_eq!(reply, (word.to_owned(), vec![shown]), "the reply leaves reservations out");
         assert_eq!(bench.there().await, [expected]);
     }
     bench.put(&[]).await;
@@ -362,16 +363,19 @@ async fn load_keeps_locks_and_drops_vouchers_that_are_gone() {
         (locked(OTHER, 9), locked(MACHINE, 5), locked(MACHINE, 5)),
         (None, locked(MACHINE, 5), locked(MACHINE, 5)),
     ] {
-        let (mut there, mut loaded) = (copy(), copy());
-        (there.epoch, there.state.lock) = (0, before);
-        loaded.state.lock = new;
-        let mut gone = copy();
-        gone.id = Uuid::from_u128(5);
-        bench.put(&[there, gone]).await;
-        let (_, records) = bench.call(&load_args(true, &[&loaded])).await;
-        loaded.state.lock = after;
-        assert_eq!(records, [loaded.clone()], "{before:?} {new:?}");
-        assert_eq!(bench.there().await, [loaded]);
+        for (epoch, revisions_later) in [(0, 0), (EPOCH, 1)] {
+            let (mut there, mut loaded) = (copy(), copy());
+            (there.epoch, there.state.lock) = (epoch, before);
+            there.revision += revisions_later;
+            loaded.state.lock = new;
+            let mut gone = copy();
+            gone.id = Uuid::from_u128(5);
+            bench.put(&[there, gone]).await;
+            let (_, records) = bench.call(&load_args(true, &[&loaded])).await;
+            loaded.state.lock = after;
+            assert_eq!(records, [loaded.clone()], "{before:?} {new:?}");
+            assert_eq!(bench.there().await, [loaded]);
+        }
     }
     bench.close(&load_args(false, &[&copy()])).await;
 }

@@ -6,10 +6,14 @@
 pub mod filing;
 mod sheet;
 
-use crate::{error::postgres_is_away, integrations::validations};
+use crate::{
+    error::postgres_is_away,
+    integrations::validations,
+    postgres::{Liveness, silent},
+};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -86,11 +90,12 @@ impl Audit {
     /// The log, and what writes it for the caller to run; that ends after `stop`, when all is written.
     pub fn new(
         db: PgPool,
+        liveness: Arc<Liveness>,
         queue_max: usize,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, queue) = mpsc::channel(queue_max.max(1));
-        (Self(sender), write(db, queue, stop))
+        (Self(sender), write(db, liveness, queue, stop))
     }
 
     /// Hands in an entry. With Postgres away for long, entries are dropped and counted.
@@ -101,7 +106,12 @@ impl Audit {
     }
 }
 
-async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
+async fn write(
+    db: PgPool,
+    liveness: Arc<Liveness>,
+    mut queue: mpsc::Receiver<Logged>,
+    stop: CancellationToken,
+) {
     let mut entries = Vec::with_capacity(SHEET_MAX);
     // Numbers tell entries of one millisecond apart: those of several servers should not be alike.
     let mut first = i64::from(rand::random::<u32>());
@@ -127,7 +137,8 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
             }
             continue;
         }
-        match write_down(&db, first, &entries, &mut audience).await {
+        let written = liveness.unless_cut(write_down(&db, first, &entries, &mut audience)).await;
+        match written.unwrap_or_else(|| Err(silent())) {
             Ok(()) => {
                 first += entries.len() as i64;
                 entries.clear();

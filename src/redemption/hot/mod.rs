@@ -34,7 +34,8 @@ const KEEP_S: i64 = 7 * 24 * 3600;
 const CLAIM_BYTES: usize = 2 * 4 + 7 * 8;
 
 /// What a server says that cannot be written to.
-const UNWRITABLE: [&str; 4] = ["READONLY", "MISCONF", "OOM", "NOAUTH"];
+const UNWRITABLE: [&str; 7] =
+    ["READONLY", "MISCONF", "OOM", "NOAUTH", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
 
 /// Redis did not answer, or not as expected: go by Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,15 @@ pub enum Admission {
     Refused(Refusal, Copy),
     /// Done; the copy as it became.
     Granted(Copy),
+}
+
+/// What Redis holds of a code once it was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The copies, in the order in which they were given.
+    pub copies: Vec<Copy>,
+    /// Whether a copy of a later revision was forced out.
+    pub replaced: bool,
 }
 
 /// What a lock or a reservation is asked with.
@@ -116,7 +126,14 @@ pub struct Hot {
 impl Hot {
     /// Connects later: see [`Hot::supervise`].
     pub fn new(config: &Config) -> Result<Self, String> {
-        let link = Link::new(config).map_err(|error| format!("REDIS_URL: {error}"))?;
+        if config.redis_prefix.contains(['{', '}']) {
+            return Err(
+                "SCRIP_REDIS_PREFIX must not contain { or }: they would take the place of the code's own, \
+                        by which a cluster shares out keys"
+                    .to_owned(),
+            );
+        }
+        let link = Link::new(config)?;
         let manager =
             deadpool_redis::Manager::new(link.info()).map_err(|error| format!("REDIS_URL: {error}"))?;
         let timeout = Some(Duration::from_millis(config.redis_timeout_ms));
@@ -129,6 +146,14 @@ impl Hot {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { prefix: config.redis_prefix.clone(), link, epoch: AtomicU32::new(0), pool })
+    }
+
+    /// Sees that what answers, if anything does, is a Redis that can be worked with. The error is for the operator.
+    pub async fn check(&self) -> Result<(), String> {
+        match self.link.connect().await {
+            Err(Failure::Unfit(reason)) => Err(format!("REDIS_URL leads to {reason}")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether Redis answers, as far as known.
@@ -165,7 +190,7 @@ impl Hot {
         tracing::warn!(error = %failure, "redis failed");
         metrics::counter!("scrip_redis_failures_total").increment(1);
         let is_usable = match failure {
-            Failure::Broken(_) => false,
+            Failure::Broken(_) | Failure::Unfit(_) => false,
             Failure::Refused(text) => !UNWRITABLE.iter().any(|code| text.contains(code)),
         };
         if !is_usable {
@@ -258,14 +283,14 @@ impl Hot {
     }
 
     /// Puts all vouchers of a code there as Postgres has them, and returns what is there then.
-    /// `force` replaces even what is of the same revision, reservations and all.
+    /// `force` replaces whatever is there, reservations and all.
     pub async fn load(
         &self,
         code: &str,
         vouchers: &[(&Facts, State, i64)],
         force: bool,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Copy>, Away> {
+    ) -> Result<Loaded, Away> {
         metrics::counter!("scrip_redis_loads_total").increment(1);
         let generation = rand::random();
         let epoch = self.epoch().max(1);
@@ -282,7 +307,8 @@ impl Hot {
         let reply = answer.reply();
         let records = reply.items().iter().skip(1).zip(vouchers);
         let copies = records.map(|(record, (facts, ..))| Copy::unpack(facts.id.as_bytes(), record.bytes()?));
-        copies.collect::<Option<Vec<_>>>().ok_or(Away)
+        let copies = copies.collect::<Option<Vec<_>>>().ok_or(Away)?;
+        Ok(Loaded { copies, replaced: word(&reply) == Some("replaced") })
     }
 
     /// Makes the copies of these codes worthless; locks in force outlive that.

@@ -4,6 +4,7 @@
 //! under way and writes all of it in one guarded statement ([`batch.sql`](batch)). The guard trusts
 //! nobody: it compares versions of terms, limit, balance, lock and idempotency key once more.
 
+mod apart;
 mod batch;
 mod lane;
 pub mod locks;
@@ -11,7 +12,7 @@ pub mod rollback;
 pub mod truth;
 
 use super::{code::Code, reconcile::Reservation};
-use crate::config::Config;
+use crate::{config::Config, postgres::Liveness};
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
 use sha2::{Digest, Sha256};
@@ -99,6 +100,7 @@ pub struct Journal {
     lanes: Vec<mpsc::Sender<Submission>>,
     connected: Arc<[AtomicBool]>,
     deadline: Duration,
+    liveness: Arc<Liveness>,
 }
 
 impl Journal {
@@ -108,6 +110,7 @@ impl Journal {
         config: &Config,
         options: &PgConnectOptions,
         pool: &PgPool,
+        liveness: &Arc<Liveness>,
         stop: &CancellationToken,
     ) -> (Self, Vec<impl Future<Output = ()> + use<>>) {
         let lanes = config.journal_lanes.max(1);
@@ -118,6 +121,7 @@ impl Journal {
                 let means = Means {
                     options: options.clone(),
                     pool: pool.clone(),
+                    liveness: Arc::clone(liveness),
                     connected: Arc::clone(&connected),
                     number,
                     stop: stop.clone(),
@@ -126,12 +130,12 @@ impl Journal {
             })
             .unzip();
         let deadline = Duration::from_millis(config.redeem_deadline_ms);
-        (Self { lanes: senders, connected, deadline }, running)
+        (Self { lanes: senders, connected, deadline, liveness: Arc::clone(liveness) }, running)
     }
 
     /// Whether an entry for this voucher has a chance to be written.
     pub fn is_up(&self, voucher: Uuid) -> bool {
-        self.connected[self.lane(voucher)].load(Ordering::Relaxed)
+        self.connected[self.lane(voucher)].load(Ordering::Relaxed) && !self.liveness.is_stalled()
     }
 
     /// Whether every lane has its connection.

@@ -3,6 +3,7 @@
 use super::truth::{self, Redemption};
 use crate::{
     error::Result,
+    postgres::warnings::hearing,
     redemption::{
         rules::Device,
         voucher::{Kind, Voucher},
@@ -30,6 +31,8 @@ pub enum Undone {
         currency: String,
         /// Whether this call did it.
         first: bool,
+        /// Whether it is where its commit has to be; not if it was only read, or warned of.
+        is_sure: bool,
     },
 }
 
@@ -48,15 +51,16 @@ pub async fn undo(
     // Two at once queue up here; the second then finds the first one's entry.
     let row = truth::voucher_for_update(&mut tx, redemption.voucher).await?;
     let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
-    let undone = |voucher_value, first| Undone::Undone {
+    let undone = |voucher_value, first, is_sure| Undone::Undone {
         voucher: redemption.voucher,
         code: redemption.code.clone(),
         voucher_value,
         currency: redemption.currency.clone(),
         first,
+        is_sure,
     };
     if let Some(voucher_value) = redemption.rolled_back_to {
-        return Ok(undone(voucher_value, false));
+        return Ok(undone(voucher_value, false, false));
     }
     debug_assert!(row.is_some(), "a redeemed voucher is never deleted");
     let voucher_value =
@@ -97,8 +101,9 @@ pub async fn undo(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    tx.commit().await?;
-    Ok(undone(voucher_value, true))
+    let (committed, warned) = hearing(tx.commit()).await;
+    committed?;
+    Ok(undone(voucher_value, true, !warned))
 }
 
 /// A discount's value as it was redeemed; a gift's balance once the redemption is undone. A reset that
