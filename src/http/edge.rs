@@ -18,12 +18,14 @@ use axum::{
 use futures_util::FutureExt;
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use tracing::Instrument;
 
 /// What a machine is given beyond the time of a redemption, so that the verb can answer for itself.
@@ -137,8 +139,9 @@ impl Edge {
         response
     }
 
-    /// Answers, or says in time that there is no answer. A machine waits for as long as a redemption may take;
-    /// whoever else waits is told when Postgres turns out to be silent, or unable to commit.
+    /// Answers, or says in time that there is no answer. A machine waits for as long as a redemption may take,
+    /// and as long again for a Postgres that is only busy: asked once more, it would be busier. Whoever else
+    /// waits is told when Postgres turns out to be silent, or unable to commit.
     async fn in_time(
         &self,
         route: Option<&str>,
@@ -149,7 +152,15 @@ impl Edge {
         let unavailable = || Error::Unavailable { store: Store::Postgres }.into_response();
         if route.is_some_and(is_verb) {
             let limit = Duration::from_millis(app.config.redeem_deadline_ms) + GRACE;
-            return tokio::time::timeout(limit, handler).await.unwrap_or_else(|_| unavailable());
+            let mut handler = pin!(handler);
+            if let Ok(answer) = timeout(limit, &mut handler).await {
+                return answer;
+            }
+            let is_only_busy = app.stores.since(Store::Postgres).is_none() && !app.liveness.is_stalled();
+            if is_only_busy && let Some(Ok(answer)) = app.liveness.unless_cut(timeout(limit, handler)).await {
+                return answer;
+            }
+            return unavailable();
         }
         if app.liveness.is_stalled() && !method.is_safe() {
             return unavailable();

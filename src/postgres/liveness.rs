@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, Store};
 use std::{
     future::pending,
-    sync::atomic::{AtomicI64, AtomicU8, Ordering},
+    sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -22,9 +22,15 @@ pub enum Replication {
     Stalled,
 }
 
+/// An answer of Postgres counts as a sign of life for so long.
+const FRESH_MS: u64 = 100;
+
 /// The state that [`probe`](super::probe) keeps up.
 #[derive(Debug)]
 pub struct Liveness {
+    started: Instant,
+    /// When Postgres last answered, in milliseconds since the start.
+    heard_ms: AtomicU64,
     /// When connections were last given up.
     cuts: watch::Sender<Option<Instant>>,
     replication: AtomicU8,
@@ -35,6 +41,8 @@ pub struct Liveness {
 impl Default for Liveness {
     fn default() -> Self {
         Self {
+            started: Instant::now(),
+            heard_ms: AtomicU64::new(0),
             cuts: watch::Sender::new(None),
             replication: AtomicU8::new(Replication::Unknown as u8),
             position: AtomicI64::new(0),
@@ -43,6 +51,20 @@ impl Default for Liveness {
 }
 
 impl Liveness {
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Takes note of an answer.
+    pub(super) fn heard(&self) {
+        self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether Postgres has answered just now.
+    pub(super) fn was_just_heard(&self) -> bool {
+        self.now_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed)) < FRESH_MS
+    }
+
     /// Gives up every connection that there is: whoever waits for one is told.
     pub fn cut(&self) {
         self.cuts.send_replace(Some(Instant::now()));

@@ -50,13 +50,17 @@ pub fn pool(config: &Config, options: &PgConnectOptions, liveness: &Arc<Liveness
             })
         })
         .after_release(move |connection, its| {
-            // sqlx tests what it takes back, without a limit.
-            let is_cut = liveness.is_cut(its.age);
+            let liveness = Arc::clone(&liveness);
             Box::pin(async move {
-                if is_cut {
+                if liveness.is_cut(its.age) {
                     return Err(silent());
                 }
-                limited(DONE_WITHIN, connection.ping()).await.map(|()| true)
+                // sqlx pings what it takes back, without a limit: now and then that is found out before.
+                if !liveness.was_just_heard() {
+                    limited(DONE_WITHIN, connection.ping()).await?;
+                    liveness.heard();
+                }
+                Ok(true)
             })
         })
         .connect_lazy_with(options.clone())
