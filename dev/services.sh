@@ -2,10 +2,15 @@
 # A Postgres and a Redis of our own, for `make run` and `make test`: own data, own sockets, own ports
 # on 127.0.0.1. Whatever else runs on this machine is left alone.
 #
-#   dev/services.sh up   [dir]                    start what is not running, and write <dir>/env
-#   dev/services.sh down [dir] [postgres|redis]   stop it, in an orderly way
-#   dev/services.sh kill [dir] postgres|redis     end it as a power cut would
-#   dev/services.sh wipe [dir]                    stop both and delete their data
+#   dev/services.sh up   [dir]                            start what is not running, and write <dir>/env
+#   dev/services.sh down [dir] [postgres|standby|redis]   stop it, in an orderly way
+#   dev/services.sh kill [dir] postgres|standby|redis     end it as a power cut would
+#   dev/services.sh freeze|thaw [dir] postgres|standby    have it say nothing, as a host that is cut off; and go on
+#   dev/services.sh standby  [dir]                        start a standby of Postgres; its port is in <dir>/standby.port
+#   dev/services.sh promote  [dir]                        have it be a primary, where it is
+#   dev/services.sh failover [dir]                        kill Postgres, and have the standby take its place and port
+#   dev/services.sh lost     [dir]                        start what was killed then; its port is in <dir>/lost.port
+#   dev/services.sh wipe [dir]                            stop everything and delete its data
 set -euo pipefail
 shopt -s extglob
 
@@ -94,7 +99,7 @@ choose_home() {
         mkdir -p -m 711 "$home"
         [[ -O $home ]] || die "$home belongs to someone else"
     fi
-    data=$home/postgres run=$home/run redis=$home/redis
+    data=$home/postgres standby=$home/standby run=$home/run redis=$home/redis
 }
 
 make_directories() {
@@ -120,12 +125,34 @@ pick_port() {
     die 'found no free port'
 }
 
+# Of the Postgres whose data are in a directory.
 postgres_pid() {
     local pid
-    pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null) && is_program "$pid" postgres && printf '%s' "$pid"
+    pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null) && is_program "$pid" postgres && printf '%s' "$pid"
 }
 
-postgres_runs() { postgres_pid >/dev/null; }
+# The postmaster and its children, one a line.
+postgres_pids() {
+    local pid
+    pid=$(postgres_pid "$1") || return 0
+    printf '%s\n' "$pid"
+    children_of "$pid"
+}
+
+# Starts the Postgres whose data are in a directory, at the port in a file.
+run_postgres() {
+    local data=$1 port=$2 attempt
+    postgres_pid "$data" >/dev/null && return
+    for attempt in $(seq 5); do
+        pick_port "$port" "$attempt"
+        as_owner "$bin/pg_ctl" -D "$data" -s -w -t 60 -l "$data/log" -o "-p $(<"$port") \
+            -c listen_addresses=127.0.0.1 -c unix_socket_directories='$run' -c unix_socket_permissions=0700 \
+            -c fsync=on -c synchronous_commit=on -c shared_buffers=256MB -c max_connections=200" \
+            start 9>&- </dev/null && return
+    done
+    tail -n 20 "$data/log" >&2
+    die 'Postgres does not start'
+}
 
 start_postgres() {
     if [[ ! -f $data/PG_VERSION ]]; then
@@ -137,17 +164,36 @@ start_postgres() {
         as_owner "$bin/initdb" -D "$data" -U scrip --auth-local=trust --auth-host=scram-sha-256 \
             -E UTF8 --locale=$locale >/dev/null
     fi
-    postgres_runs && return
-    local attempt
-    for attempt in $(seq 5); do
-        pick_port "$dir/postgres.port" "$attempt"
-        as_owner "$bin/pg_ctl" -D "$data" -s -w -t 60 -l "$data/log" -o "-p $(<"$dir/postgres.port") \
-            -c listen_addresses=127.0.0.1 -c unix_socket_directories='$run' -c unix_socket_permissions=0700 \
-            -c fsync=on -c synchronous_commit=on -c shared_buffers=256MB -c max_connections=200" \
-            start 9>&- </dev/null && return
-    done
-    tail -n 20 "$data/log" >&2
-    die 'Postgres does not start'
+    run_postgres "$data" "$dir/postgres.port"
+}
+
+# A copy of Postgres that follows it. `standby` is what synchronous_standby_names can call it.
+start_standby() {
+    if [[ ! -f $standby/PG_VERSION ]]; then
+        rm -rf "$standby"
+        mkdir -m 700 "$standby"
+        [[ $EUID != 0 ]] || chown "$owner" "$standby"
+        as_owner "$bin/pg_basebackup" -h "$run" -p "$(<"$dir/postgres.port")" -U scrip -D "$standby" -R -c fast -X stream
+        printf "primary_conninfo = 'host=%s port=%s user=scrip application_name=standby'\n" \
+            "$run" "$(<"$dir/postgres.port")" >>"$standby/postgresql.auto.conf"
+    fi
+    run_postgres "$standby" "$dir/standby.port"
+}
+
+promote() {
+    run_postgres "$standby" "$dir/standby.port"
+    only=standby send -CONT
+    as_owner "$bin/pg_ctl" -D "$standby" -s -w -t 60 promote
+}
+
+failover() {
+    only=postgres power_cut
+    promote
+    as_owner "$bin/pg_ctl" -D "$standby" -s -w -t 60 -m fast stop
+    rm -rf "$home/lost"
+    mv "$data" "$home/lost"
+    mv "$standby" "$data"
+    start_postgres
 }
 
 create_database() {
@@ -244,9 +290,13 @@ wait_gone() {
 down() {
     bin=$(postgres_bin)
     choose_home
-    if wants postgres && [[ -n $bin ]] && postgres_runs; then
-        as_owner "$bin/pg_ctl" -D "$data" -s -w -t 60 -m fast stop
-    fi
+    local which
+    for which in standby postgres lost; do
+        if wants "$which" && [[ -n $bin ]] && postgres_pid "$home/$which" >/dev/null; then
+            only=$which send -CONT
+            as_owner "$bin/pg_ctl" -D "$home/$which" -s -w -t 60 -m fast stop
+        fi
+    done
     local pid
     if wants redis && pid=$(redis_pid); then
         kill "$pid"
@@ -258,26 +308,36 @@ power_cut() {
     choose_home
     local pid pids
     case $only in
-        postgres)
-            pid=$(postgres_pid) || return 0
+        postgres | standby)
             # shellcheck disable=SC2207  # numbers, and macOS' bash has no mapfile
-            pids=("$pid" $(children_of "$pid"))
+            pids=($(postgres_pids "$home/$only"))
+            ((${#pids[@]})) || return 0
             ;;
         redis)
             pid=$(redis_pid) || return 0
             pids=("$pid")
             ;;
-        *) die 'kill what: postgres or redis?' ;;
+        *) die 'kill what: postgres, standby or redis?' ;;
     esac
     kill -9 "${pids[@]}" 2>/dev/null || true
     wait_gone "${pids[@]}"
     # After a power cut nobody has these numbers; here the dead may, until someone collects them.
-    [[ $only != postgres ]] || rm -f "$data/postmaster.pid" "$run"/.s.PGSQL.*
+    [[ $only == redis ]] || rm -f "$home/$only/postmaster.pid" "$run/.s.PGSQL.$(<"$dir/$only.port")"*
+}
+
+# Sends a signal to a Postgres, and then to its children: it has no new ones meanwhile.
+send() {
+    local pid
+    pid=$(postgres_pid "$home/$only") || die "$only does not run"
+    kill "$1" "$pid"
+    # shellcheck disable=SC2046  # numbers
+    kill "$1" $(children_of "$pid") 2>/dev/null || true
 }
 
 wipe() {
     down
-    rm -rf "$data" "$run" "$redis" "$dir"/{env,postgres.password,postgres.port,redis.port,lock}
+    rm -rf "$data" "$standby" "$home/lost" "$run" "$redis" \
+        "$dir"/{env,postgres.password,postgres.port,standby.port,lost.port,redis.port,lock}
     [[ $home == "$dir" ]] || rmdir "$home"
 }
 
@@ -288,6 +348,17 @@ case $verb in
     up) up ;;
     down) down ;;
     kill) power_cut ;;
+    freeze) choose_home; send -STOP ;;
+    thaw) choose_home; send -CONT ;;
+    standby | promote | failover | lost)
+        bin=$(postgres_bin)
+        choose_home
+        case $verb in
+            standby) start_standby ;;
+            lost) run_postgres "$home/lost" "$dir/lost.port" ;;
+            *) "$verb" ;;
+        esac
+        ;;
     wipe) wipe ;;
-    *) die "usage: dev/services.sh up|down|kill|wipe [dir] [postgres|redis]" ;;
+    *) die "usage: dev/services.sh up|down|kill|freeze|thaw|standby|promote|failover|lost|wipe [dir] [postgres|standby|redis]" ;;
 esac

@@ -23,7 +23,7 @@ dev/services.sh up .dev/test
 . .dev/test/env
 export SCRIP_TEST_DATABASE_URL=$DATABASE_URL SCRIP_TEST_REDIS_URL=$REDIS_URL TMPDIR=$PWD/.dev/test/tmp
 # Most of a test is waiting: for a store, or for a process that it has killed to be back.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(getconf _NPROCESSORS_ONLN)))}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
 # Everything that holds a test; examples without one are only looked at, by `make lint`.
 (($#)) || set -- --lib --tests --example load
 # The build of `make run`: what both depend on is compiled once.

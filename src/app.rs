@@ -11,21 +11,21 @@ use crate::{
     jobs::worker::Bell,
     mail::post::Post,
     notice,
+    postgres::{self, Liveness, barrier::Barrier},
     redemption::{
         audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
     },
     seal::Keyring,
-    stores::{self, Stores},
+    stores::Stores,
     time::Clock,
 };
-use secrecy::ExposeSecret;
-use sqlx::{
-    ConnectOptions, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
-use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use std::{ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The longest wait before a new connection to Redis is used, while changed codes are taken out there.
+const SWEEP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A running Scrip; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +40,12 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// How Postgres is reached, for those who need a connection of their own.
+    pub postgres_options: PgConnectOptions,
+    /// Whether Postgres is worth waiting for.
+    pub liveness: Arc<Liveness>,
+    /// The proof that what was read is on a synchronous standby.
+    pub barrier: Barrier,
     /// Which stores answer.
     pub stores: Stores,
     /// Redis: what changes with every vend, and can be lost.
@@ -58,6 +64,8 @@ pub struct Parts {
     pub jobs_due: Bell,
     /// Rung when there may be an alert.
     pub alerts_due: Notify,
+    /// This server's progress through the notices of Postgres.
+    pub notices: notice::Progress,
     /// Who may do what, kept in memory.
     pub access: Access,
     /// Makes and reads access tokens.
@@ -102,21 +110,25 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 impl App {
     /// Puts the parts together and starts what runs beside requests.
     pub fn start(config: Config, clock: Clock) -> Result<Self> {
-        let options = connect_options(&config)?;
-        let db = database(&config)?;
+        let options = postgres::setup::options(&config).map_err(Error::fault)?;
+        let liveness = Arc::new(Liveness::default());
+        let db = postgres::pool(&config, &options, &liveness);
         let stop = CancellationToken::new();
+        let (barrier, proving) = Barrier::new(options.clone(), Arc::clone(&liveness), stop.clone());
         let tasks = TaskTracker::new();
         let stores = Stores::unasked(clock.now());
         let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
         let post = Post::new(&config).map_err(Error::fault)?;
         let print_shop = PrintShop::new(&config)?;
-        let (journal, lanes) = Journal::new(&config, &options, &db, &stop);
-        let (audit, audit_writer) = Audit::new(db.clone(), config.audit_queue_max, stop.clone());
+        let (journal, lanes) = Journal::new(&config, &options, &db, &liveness, &stop);
+        let (audit, audit_writer) =
+            Audit::new(db.clone(), Arc::clone(&liveness), config.audit_queue_max, stop.clone());
         let (reconcile, backlog, committed) = Reconcile::new();
         for lane in lanes {
             tasks.spawn(lane);
         }
         tasks.spawn(audit_writer);
+        tasks.spawn(proving);
         let app = Self(Arc::new(Parts {
             clock,
             hot: Hot::new(&config).map_err(Error::fault)?,
@@ -128,7 +140,11 @@ impl App {
             jobs_due: Bell::default(),
             alerts_due: Notify::new(),
             db,
+            postgres_options: options,
+            liveness,
+            barrier,
             stores,
+            notices: notice::Progress::default(),
             access: Access::default(),
             tokens,
             passwords: Passwords::new(&config)?,
@@ -145,15 +161,36 @@ impl App {
             tasks,
             config,
         }));
-        app.tasks.spawn(stores::probe_postgres(app.clone()));
+        app.tasks.spawn(postgres::probe(app.clone()));
         app.tasks.spawn(watch_redis(app.clone()));
         app.tasks.spawn(notice::listen(app.clone()));
-        app.tasks.spawn(notice::sweep(app.clone()));
+        app.keep_up(notice::sweep);
         app.tasks.spawn(backlog.run(app.clone()));
         app.tasks.spawn(committed.run(app.clone()));
         app.tasks.spawn(remember_keys(app.clone()));
-        app.tasks.spawn(print::drop_old(app.clone()));
+        app.keep_up(print::drop_old);
         Ok(app)
+    }
+
+    /// Starts what goes on until the server stops; and starts it again whenever connections to Postgres were
+    /// given up, since it may be waiting for one.
+    pub fn keep_up<F>(&self, task: impl Fn(Self) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let app = self.clone();
+        self.tasks.spawn(async move {
+            while app.liveness.unless_cut(task(app.clone())).await.is_none() && !app.stop.is_cancelled() {}
+        });
+    }
+
+    /// Has everybody give up the connections to Postgres that there are.
+    pub fn give_up_postgres(&self) {
+        self.liveness.cut();
+        while let Some(idle) = self.db.try_acquire() {
+            // Not given back, nor closed in an orderly way: nobody would answer.
+            drop(idle.detach());
+        }
     }
 
     /// Waits until both stores are connected to, for tests and tools; `false` if that takes too long.
@@ -172,10 +209,17 @@ async fn watch_redis(app: App) {
         let app = app.clone();
         async move {
             epoch::arrived(&app, run_id).await;
+            // Takes out the codes that changed while this server could not tell Redis.
+            let swept = tokio::time::timeout(SWEEP_TIMEOUT, notice::sweep_all(&app)).await;
+            if !matches!(swept, Ok(Ok(()))) {
+                tracing::debug!("codes that changed are taken out of redis later");
+            }
             app.stores.back(Store::Redis);
         }
     };
-    let gone = || app.stores.away(Store::Redis, app.clock.now());
+    let gone = || {
+        app.stores.away(Store::Redis, app.clock.now());
+    };
     tokio::select! {
         () = app.hot.supervise(arrived, gone) => {}
         () = app.stop.cancelled() => {}
@@ -190,35 +234,14 @@ async fn remember_keys(app: App) {
             () = tokio::time::sleep(Duration::from_secs(10)) => {}
             () = app.stop.cancelled() => stopping = true,
         }
-        if let Err(error) = app.access.flush_last_used(&app.db).await {
+        if let Err(error) = app.liveness.while_up(app.access.flush_last_used(&app.db)).await {
             tracing::debug!(error = %error, "the last use of keys is written later");
         }
     }
 }
 
-fn connect_options(config: &Config) -> Result<PgConnectOptions> {
-    Ok(PgConnectOptions::from_str(config.database_url.expose_secret())
-        .map_err(Error::fault)?
-        .application_name("scrip")
-        .options([
-            ("TimeZone", "UTC"),
-            ("idle_in_transaction_session_timeout", "30000"),
-            ("lock_timeout", "2000"),
-            // Statements are short or read sums: compiling one is a good part of its time.
-            ("jit", "off"),
-            // What reports sort and group of a large fleet fits into memory.
-            ("work_mem", "16MB"),
-        ])
-        // Statements of the hot path are many and known; whoever waits too long is told so.
-        .disable_statement_logging())
-}
-
-/// The pool, which connects when it is first asked to: a server starts while Postgres is away.
-pub fn database(config: &Config) -> Result<PgPool> {
-    Ok(PgPoolOptions::new()
-        .max_connections(config.database_connections)
-        .acquire_timeout(Duration::from_millis(config.database_wait_ms))
-        .acquire_slow_threshold(Duration::from_millis(config.database_wait_ms))
-        .test_before_acquire(false)
-        .connect_lazy_with(connect_options(config)?))
+/// The pool for tools that need no server around it.
+pub fn database(config: &Config) -> Result<PgPool, String> {
+    let options = postgres::setup::options(config)?;
+    Ok(postgres::pool(config, &options, &Arc::default()))
 }

@@ -72,8 +72,11 @@ pub enum Error {
     #[error("it has changed since")]
     Changed,
     /// The body is of a type that is not read here.
-    #[error("send application/json")]
-    UnsupportedMedia,
+    #[error("send {takes}")]
+    UnsupportedMedia {
+        /// What is read here.
+        takes: &'static str,
+    },
     /// None of the bytes that were asked for is there.
     #[error("it has no more than {length} bytes")]
     Beyond {
@@ -138,7 +141,7 @@ impl Error {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
-            Self::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::UnsupportedMedia { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::Beyond { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),

@@ -3,12 +3,15 @@
 use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
+    campaigns::own_codes,
     config::Config,
     crash, demo, http,
+    postgres::setup,
     redemption::{self, epoch},
     telemetry,
     time::Clock,
 };
+use sqlx::PgPool;
 use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 mod serve;
@@ -75,17 +78,21 @@ enum Failure {
 }
 
 impl Failure {
-    fn setup(error: impl Error) -> Self {
+    fn setup(error: impl Error + 'static) -> Self {
         Self::Setup(with_causes(&error))
     }
 
-    fn run(error: impl Error) -> Self {
+    fn run(error: impl Error + 'static) -> Self {
         Self::Run(with_causes(&error))
     }
 }
 
 /// The error and what led to it, in one line.
-fn with_causes(error: &dyn Error) -> String {
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    // A fault says to clients that it is none of theirs; who reads this wants to know what it is.
+    if let Some(scrip::error::Error::Fault(cause)) = error.downcast_ref() {
+        return with_causes(&**cause);
+    }
     let mut messages = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -141,21 +148,21 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             if first {
                 migrate(&config).await?;
             }
-            let app = start(config)?;
+            let app = start(config).await?;
             serve::http(app, only_http).await.map_err(Failure::run)
         }
-        Role::Work => serve::work(start(config)?).await.map_err(Failure::run),
+        Role::Work => serve::work(start(config).await?).await.map_err(Failure::run),
         Role::Migrate => migrate(&config).await,
         Role::Verify => verify(config).await,
         Role::Recount { mend } => recount(&config, mend).await,
         Role::Rebuild => {
-            let db = app::database(&config).map_err(Failure::setup)?;
-            let epoch = epoch::raise_in(&db).await.map_err(Failure::run)?;
+            let db = database(&config).await?;
+            let epoch = epoch::raise_in(&db, 0).await.map_err(Failure::run)?;
             tracing::info!(epoch, "everything in Redis is loaded again as it is asked for");
             Ok(())
         }
         Role::Demo { write } => {
-            let app = start(config)?;
+            let app = start(config).await?;
             let loaded = demo::load(&app, &write).await.map_err(Failure::run);
             serve::finish(&app).await;
             loaded
@@ -165,20 +172,36 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
 }
 
 /// Starts what every role but the smallest needs.
-fn start(config: Config) -> Result<App, Failure> {
+async fn start(config: Config) -> Result<App, Failure> {
     config.signing_secret().map_err(Failure::Setup)?;
-    App::start(config, Clock::default()).map_err(Failure::setup)
+    check_postgres(&config).await?;
+    let app = App::start(config, Clock::default()).map_err(Failure::setup)?;
+    app.hot.check().await.map_err(Failure::Setup)?;
+    Ok(app)
+}
+
+/// Refuses a Postgres that cannot be worked with. One that is away may come yet.
+async fn check_postgres(config: &Config) -> Result<(), Failure> {
+    let options = setup::options(config).map_err(Failure::Setup)?;
+    setup::check(&options).await.map(drop).map_err(Failure::Setup)
+}
+
+/// The pool for tools.
+async fn database(config: &Config) -> Result<PgPool, Failure> {
+    check_postgres(config).await?;
+    app::database(config).map_err(Failure::Setup)
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
-    let db = app::database(config).map_err(Failure::setup)?;
+    let db = database(config).await?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
+    own_codes::give_forms(&db).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
 }
 
 async fn verify(config: Config) -> Result<(), Failure> {
-    let app = start(config)?;
+    let app = start(config).await?;
     if !app.ready(STORES_WITHIN).await {
         tracing::warn!("a store does not answer; verifying what there is");
     }
@@ -193,7 +216,7 @@ async fn verify(config: Config) -> Result<(), Failure> {
 }
 
 async fn recount(config: &Config, mend: bool) -> Result<(), Failure> {
-    let db = app::database(config).map_err(Failure::setup)?;
+    let db = database(config).await?;
     let report = telemetry::recount::recount(&db, mend).await.map_err(Failure::run)?;
     print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
     match report.differing {

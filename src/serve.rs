@@ -45,7 +45,7 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     app.post.announce();
     tracing::info!(%address, "serving");
 
-    let closing = on_signal(&app)?;
+    let closing = on_signal(&app, Duration::from_secs(app.config.stop_delay_s))?;
     let surface = ServiceExt::<Request>::into_make_service(http::surface(app.clone()));
     let serving = axum::serve(listener, surface).with_graceful_shutdown(closing.clone().cancelled_owned());
     let deadline = async {
@@ -73,7 +73,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Does background work until told to stop.
 pub(crate) async fn work(app: App) -> io::Result<()> {
-    let closing = on_signal(&app)?;
+    let closing = on_signal(&app, Duration::ZERO)?;
     work_in_background(&app);
     app.post.announce();
     tracing::info!("working");
@@ -85,26 +85,34 @@ pub(crate) async fn work(app: App) -> io::Result<()> {
 
 /// Starts what nobody waits for.
 fn work_in_background(app: &App) {
-    app.tasks.spawn(jobs::work(app.clone()));
-    app.tasks.spawn(telemetry::work(app.clone()));
-    app.tasks.spawn(filing::keep(app.clone()));
-    app.tasks.spawn(alerts::schedule::run(app.clone()));
-    app.tasks.spawn(integrations::delivery::work(app.clone()));
+    app.keep_up(jobs::work);
+    app.keep_up(telemetry::work);
+    app.keep_up(filing::keep);
+    app.keep_up(alerts::schedule::run);
+    app.keep_up(integrations::delivery::work);
 }
 
-/// Cancelled by the first SIGTERM or SIGINT.
-fn on_signal(app: &App) -> io::Result<CancellationToken> {
+/// Cancelled `delay` after the first SIGTERM or SIGINT, or by the second. Ready says no from the first on:
+/// balancers need a while to hear of it, and those whom they send meanwhile are answered.
+fn on_signal(app: &App, delay: Duration) -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let closing = app.closing.clone();
-    let told = closing.clone();
-    app.tasks.spawn(async move {
+    let (app, told) = (app.clone(), closing.clone());
+    app.tasks.clone().spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             () = told.cancelled() => {}
         }
-        tracing::info!("stopping");
+        app.stores.leave();
+        tracing::info!(delay_s = delay.as_secs(), "stopping");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = told.cancelled() => {}
+        }
         told.cancel();
     });
     Ok(closing)
@@ -119,7 +127,8 @@ pub(crate) async fn finish(app: &App) {
     if tokio::time::timeout(patience, app.tasks.wait()).await.is_err() {
         tracing::warn!(waited_ms = started.elapsed().as_millis() as u64, "some tasks did not end in time");
     }
-    app.db.close().await;
+    // Connections to a Postgres that says nothing are left to the kernel.
+    let _ = tokio::time::timeout(LAST_WORDS, app.db.close()).await;
     tracing::info!("stopped");
 }
 
@@ -130,7 +139,8 @@ async fn watch_schema(app: App) {
     loop {
         let theirs =
             sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success");
-        match theirs.fetch_one(&app.db).await {
+        let Some(theirs) = app.liveness.unless_cut(theirs.fetch_one(&app.db)).await else { continue };
+        match theirs {
             Ok(theirs) if theirs.unwrap_or_default() < ours => {
                 tracing::error!(ours, theirs, "the schema is older than this build: run `scrip migrate`");
             }

@@ -1,27 +1,35 @@
 //! Which stores answer, as this server sees it: what `/health/ready` says.
 
-use crate::{
-    app::App,
-    error::Store,
-    time::{Clock, from_millis},
-};
+use crate::{error::Store, time::from_millis};
 use chrono::{DateTime, Utc};
-use std::{
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
-    time::Duration,
-};
+use serde::Serialize;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use utoipa::ToSchema;
 
-/// How often Postgres is asked whether it is there.
-const PROBE_EVERY: Duration = Duration::from_millis(500);
-
-/// An answer that takes longer counts as none.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Why Postgres counts as away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Reason {
+    /// No connection can be made.
+    Unreachable,
+    /// It takes connections, or has them, and does not answer.
+    Silent,
+    /// It is a standby, or set to be read only.
+    ReadOnly,
+    /// What answers is a pooler that this server cannot work with.
+    Unfit,
+}
 
 /// Since when each store has been away, if it is.
 #[derive(Debug)]
 pub struct Stores {
     postgres: Absence,
     redis: Absence,
+    /// Of the absence of Postgres.
+    reason: AtomicU8,
+    /// Whether the server is told to stop.
+    leaving: AtomicBool,
     /// Whether this server has begun to hear what Postgres tells all of them.
     listening: AtomicBool,
 }
@@ -35,7 +43,13 @@ impl Stores {
     /// Of a server that starts now and has asked neither store yet.
     pub fn unasked(now: DateTime<Utc>) -> Self {
         let unasked = || Absence(AtomicI64::new(-now.timestamp_millis()));
-        Self { postgres: unasked(), redis: unasked(), listening: AtomicBool::new(false) }
+        Self {
+            postgres: unasked(),
+            redis: unasked(),
+            reason: AtomicU8::new(Reason::Unreachable as u8),
+            leaving: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
+        }
     }
 
     fn of(&self, store: Store) -> &AtomicI64 {
@@ -45,8 +59,8 @@ impl Stores {
         }
     }
 
-    /// A store did not answer; the first to say so sets the time.
-    pub fn away(&self, store: Store, now: DateTime<Utc>) {
+    /// A store did not answer; the first to say so sets the time. Returns whether this is the first.
+    pub fn away(&self, store: Store, now: DateTime<Utc>) -> bool {
         let first = self.of(store).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| match since {
             0 => Some(now.timestamp_millis()),
             unasked if unasked < 0 => Some(-unasked),
@@ -55,6 +69,38 @@ impl Stores {
         if first.is_ok() {
             tracing::warn!(?store, "a store is away");
         }
+        first.is_ok()
+    }
+
+    /// Postgres cannot be worked with. Returns whether that is new, or new for this reason.
+    pub fn postgres_away(&self, reason: Reason, now: DateTime<Utc>) -> bool {
+        let other = self.reason.swap(reason as u8, Ordering::Relaxed) != reason as u8;
+        self.away(Store::Postgres, now) || other
+    }
+
+    /// Why Postgres is away, if it is.
+    pub fn reason(&self) -> Option<Reason> {
+        let reasons = [Reason::Unreachable, Reason::Silent, Reason::ReadOnly, Reason::Unfit];
+        let reason = reasons.into_iter().find(|reason| *reason as u8 == self.reason.load(Ordering::Relaxed));
+        reason.filter(|_| self.since(Store::Postgres).is_some())
+    }
+
+    /// Postgres can be worked with. Ready is who keeps what it learns: a server forgets all of it when it
+    /// begins to listen.
+    pub fn postgres_answered(&self) {
+        if self.listening.load(Ordering::Relaxed) {
+            self.back(Store::Postgres);
+        }
+    }
+
+    /// The server is told to stop: balancers are to look elsewhere.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is told to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// A store has answered.
@@ -77,37 +123,6 @@ impl Stores {
         match self.of(store).load(Ordering::Relaxed) {
             0 => None,
             millis => Some(from_millis(millis.abs())),
-        }
-    }
-
-    /// Notes what came of asking a store.
-    fn note(&self, store: Store, answered: bool, clock: &Clock) {
-        if answered {
-            self.back(store);
-        } else {
-            self.away(store, clock.now());
-        }
-    }
-}
-
-/// Asks Postgres now and then, until the server stops.
-pub async fn probe_postgres(app: App) {
-    let mut ticks = tokio::time::interval(PROBE_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while app.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let answer = tokio::time::timeout(PROBE_TIMEOUT, sqlx::query("SELECT 1").execute(&app.db)).await;
-        // A pool that is busy has no connection to spare, which says nothing about Postgres.
-        if answer.is_err()
-            && app.db.num_idle() == 0
-            && app.stores.since(Store::Postgres).is_none()
-            && app.db.size() > 0
-        {
-            continue;
-        }
-        let answered = matches!(answer, Ok(Ok(_)));
-        // Ready is who keeps what it learns: a server forgets all of it when it begins to listen.
-        if !answered || app.stores.listening.load(Ordering::Relaxed) {
-            app.stores.note(Store::Postgres, answered, &app.clock);
         }
     }
 }
@@ -136,5 +151,20 @@ mod tests {
         assert_eq!(stores.since(Store::Postgres), Some(from_millis(500)));
         stores.back(Store::Postgres);
         assert_eq!(stores.since(Store::Postgres), None);
+    }
+
+    #[test]
+    fn an_absence_has_a_reason_and_a_new_one_is_news() {
+        let stores = Stores::unasked(from_millis(500));
+        assert_eq!(stores.reason(), Some(Reason::Unreachable));
+        assert!(stores.postgres_away(Reason::Silent, from_millis(1_000)));
+        assert!(!stores.postgres_away(Reason::Silent, from_millis(2_000)));
+        assert!(stores.postgres_away(Reason::ReadOnly, from_millis(3_000)));
+        assert_eq!(stores.reason(), Some(Reason::ReadOnly));
+        stores.postgres_answered();
+        assert!(stores.reason().is_some(), "it has not begun to listen");
+        stores.listening();
+        assert_eq!(stores.reason(), None);
+        assert!(stores.postgres_away(Reason::ReadOnly, from_millis(4_000)));
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! All instants are UTC; a zone comes in only here.
 
-use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::sync::{
@@ -123,18 +125,32 @@ pub enum Moment {
 impl Moment {
     /// Reads `2027-12-31`, an RFC 3339 instant, or a civil time without an offset (taken in `zone`).
     pub fn parse(text: &str, zone: Tz) -> Option<Self> {
-        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            return in_range(date).then_some(Self::Date(date));
+        Self::spell(text, zone).map(|(moment, _)| moment)
+    }
+
+    /// Reads the same, and returns the one spelling of it that is stored: a date as it is; an instant with its
+    /// offset, to the second or to the fraction that it has; a civil time without an offset likewise.
+    pub fn spell(text: &str, zone: Tz) -> Option<(Self, String)> {
+        // Years have four digits, months and days two, and nothing stands before them.
+        let shape = text.bytes().take(10).map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+        if !shape.eq(*b"0000-00-00") {
+            return None;
         }
-        let instant = DateTime::parse_from_rfc3339(text)
-            .map(|at| at.with_timezone(&Utc))
-            .or_else(|_| {
-                NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-                    .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
-                    .map(|civil| earliest(civil, zone))
-            })
-            .ok()?;
-        in_range(instant.date_naive()).then_some(Self::Instant(instant))
+        let (moment, spelling) = if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            (Self::Date(date), date.to_string())
+        } else if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            (Self::Instant(at.to_utc()), at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        } else {
+            let civil = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+                .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
+                .ok()?;
+            (Self::Instant(earliest(civil, zone)), civil.format("%Y-%m-%dT%H:%M:%S%.f").to_string())
+        };
+        let date = match moment {
+            Self::Date(date) => date,
+            Self::Instant(at) => at.date_naive(),
+        };
+        in_range(date).then_some((moment, spelling))
     }
 
     /// The first instant at which something that expires on this moment has expired: a date is inclusive.
@@ -204,6 +220,34 @@ mod tests {
         assert_eq!(Moment::parse("2026-02-29", Amsterdam), None);
         assert_eq!(Moment::parse("soon", Amsterdam), None);
         assert_eq!(Moment::parse("99999-01-01", Amsterdam), None);
+    }
+
+    #[test]
+    fn a_moment_has_one_spelling() {
+        let cases = [
+            ("2027-09-01", Some("2027-09-01")),
+            ("2027-09-01T10:00:00Z", Some("2027-09-01T10:00:00Z")),
+            ("2027-09-01t10:00:00z", Some("2027-09-01T10:00:00Z")),
+            ("2027-09-01T10:00:00+00:00", Some("2027-09-01T10:00:00Z")),
+            ("2027-09-01T10:00:00.000+02:00", Some("2027-09-01T10:00:00+02:00")),
+            ("2027-09-01T10:00:00.5Z", Some("2027-09-01T10:00:00.500Z")),
+            ("2027-09-01 10:00:00", Some("2027-09-01T10:00:00")),
+            ("2027-09-01T10:00:00.000", Some("2027-09-01T10:00:00")),
+            ("2027-9-1", None),
+            ("2027-09-1", None),
+            (" 2027-09-01", None),
+            ("2027-09-01 ", None),
+            ("+2027-09-01", None),
+            ("2027-09-01T1:00:00", Some("2027-09-01T01:00:00")),
+            ("2027-09- 1", None),
+        ];
+        for (text, spelling) in cases {
+            let spelled = Moment::spell(text, Amsterdam);
+            assert_eq!(spelled.as_ref().map(|(_, spelling)| spelling.as_str()), spelling, "{text:?}");
+            if let Some((moment, spelling)) = spelled {
+                assert_eq!(Moment::spell(&spelling, Amsterdam), Some((moment, spelling)), "{text:?}");
+            }
+        }
     }
 
     proptest! {

@@ -1,7 +1,14 @@
 //! Transactions that are begun whole or not at all.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    postgres::limited,
+};
 use sqlx::{PgPool, Postgres, Transaction, error::DatabaseError};
+use std::time::Duration;
+
+/// A transaction that takes longer to begin never will: its connection leads nowhere.
+const BEGUN_WITHIN: Duration = Duration::from_secs(10);
 
 /// What Postgres says of a statement that took too long.
 const CANCELLED: &str = "57014";
@@ -16,7 +23,7 @@ const CANCELLED: &str = "57014";
 pub async fn begin(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     let db = db.clone();
     #[expect(clippy::disallowed_methods, reason = "this is the one that everyone else asks")]
-    let begun = tokio::spawn(async move { db.begin().await });
+    let begun = tokio::spawn(async move { limited(BEGUN_WITHIN, db.begin()).await });
     Ok(begun.await.map_err(Error::fault)??)
 }
 

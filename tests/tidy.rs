@@ -115,7 +115,9 @@ const LAYERS: &[Layer] = &[
     Layer {
         what: "what a voucher is, which rules it has and how codes look is pure",
         files: |path| {
-            ["voucher.rs", "rules.rs", "code.rs"].iter().any(|file| path == format!("src/redemption/{file}"))
+            ["voucher.rs", "rules.rs", "code.rs", "period.rs"]
+                .iter()
+                .any(|file| path == format!("src/redemption/{file}"))
         },
         never: &["async ", ".await", "sqlx::query", "axum", "tokio::"],
     },

@@ -16,6 +16,7 @@ use scrip::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     str::FromStr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{runtime::Runtime, task::unconstrained};
@@ -96,7 +97,7 @@ impl<'a> Ledger<'a> {
         runtime.block_on(async {
             let db = PgPool::connect_with(options.clone()).await.unwrap();
             let (campaign, vouchers) = settle(&db).await;
-            let (journal, lanes) = Journal::new(&Config::default(), &options, &db, &stop);
+            let (journal, lanes) = Journal::new(&Config::default(), &options, &db, &Arc::default(), &stop);
             for lane in lanes {
                 tokio::spawn(lane);
             }
@@ -139,7 +140,7 @@ impl<'a> Ledger<'a> {
         let voucher = order % VOUCHERS;
         let order_id = order.to_string();
         Entry {
-            key: idempotency_key(&Code::parse(&code(voucher)).unwrap(), MACHINE, &order_id),
+            key: idempotency_key(&Code::parse(&code(voucher)).unwrap(), true, MACHINE, &order_id),
             fingerprint: fingerprint(250, None, []),
             voucher: self.vouchers[voucher],
             version: 1,
@@ -157,8 +158,10 @@ impl<'a> Ledger<'a> {
             limit: None,
             initial: None,
             period: DateTime::UNIX_EPOCH,
+            ended: None,
             currency: "EUR".into(),
             now: now(),
+            since: tokio::time::Instant::now(),
         }
     }
 

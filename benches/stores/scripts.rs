@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use scrip::{
     redemption::{
         hot::{self, Copy},
-        voucher::{Facts, State},
+        voucher::{Facts, OwnTerms, State},
     },
     time::from_millis,
 };
@@ -207,7 +207,8 @@ fn copy(number: usize) -> Copy {
         version: 1,
         active: true,
         created_at: now(),
-        own: None,
+        own: OwnTerms::default(),
+        terms_since: now(),
         rules: Vec::new(),
     };
     Copy::new(&facts, State { period: now(), count: 0, balance: 0, lock: None }, 1, 1, 1)

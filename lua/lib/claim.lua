@@ -1,17 +1,18 @@
 -- What lock and redeem begin with: find the copy, see whether it may be trusted, start a new period
--- where one is due, and refuse for counters, balance or another's lock, in that order. It leaves what
+-- where one is due, and refuse for its end, counters, balance or another's lock, in that order. It leaves what
 -- it read in locals; tables and functions would cost a third more, and every vend waits for this.
 --
 -- The claim is packed, in this order:
 --   least     epoch that a copy must be of
 --   known     version of the facts that the caller decided by
 --   now       ms
---   due       start of the current period, ms
+--   due       last reset, ms: what a period that began before it has counted is over
 --   initial   balance that a period starts with, cents
 --   limit     redemptions a period; -1: none
 --   need      balance that there must be at least, cents
 --   machine   who asks
---   hold      until when to hold it, ms; 0 where it is redeemed
+--   hold      until when to hold it, ms; 0 where it is redeemed; below 0 where it is redeemed about the end of
+--             its span, which -hold is: after that only the holder of a lock may, and its lock goes on
 assert(#KEYS == 1 and #ARGV == 2, "claim: 1 key, 2 arguments")
 
 local key, id = KEYS[1], ARGV[1]
@@ -28,7 +29,9 @@ end
 
 local marks = "p" .. id .. string.sub(bytes, GEN, GEN_END)
 local refusal
-if limit >= 0 and count >= limit then
+if hold < 0 and now >= -hold and (owner ~= machine or till <= now) then
+  refusal = "expired"
+elseif limit >= 0 and count >= limit then
   refusal = "redemption_limit_reached"
 elseif need > balance then
   refusal = "insufficient_balance"

@@ -5,7 +5,7 @@
 --   version   of the facts that follow
 --   gen       of this copy, at random: a reservation is settled only in the copy that it was made in
 --   revision  of the row in Postgres that this copy was made from
---   period    start of the period that the counters are about, ms
+--   period    when the period began that the counters are about, ms
 --   count     redemptions in it, reservations included
 --   balance   cents left, reservations taken off; 0 for a discount
 --   since     when the last reservation was made, ms
@@ -14,4 +14,6 @@
 --
 -- Beside it, once something was reserved, a field named "p", id and gen: how many reservations Postgres
 -- has not confirmed yet. It is a field of its own so that HINCRBY can settle them.
+-- Once the code was evicted, there is a field "evictions": how often it was.
+local EVICTIONS = "evictions"
 local LAYOUT, LENGTH, ID, GEN, GEN_END = "<I4I4I4i8i8i8i8i8i8i8", 68, 16, 9, 12

@@ -6,7 +6,7 @@ use super::terms::{
 use crate::{
     error::Result,
     http::extract::present,
-    redemption::{code::PREFIX_DEFAULT, voucher::CampaignType},
+    redemption::{code::PREFIX_DEFAULT, period::History, voucher::CampaignType},
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -79,17 +79,13 @@ pub struct Campaign {
     pub vouchers_pdf_url: Option<String>,
     /// The image on the coupons.
     pub voucher_logo_img: Option<i64>,
+    /// The calendars that it had before.
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    pub history: History,
 }
 
 impl Campaign {
-    /// The campaign as it is at `now`: nothing has to run for a reset, so this works out the last.
-    #[must_use]
-    pub fn as_of(mut self, now: DateTime<Utc>) -> Self {
-        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
-        self.last_reset_at = (start > self.created_at).then_some(start);
-        self
-    }
-
     /// Whether its coupons say or show something else than those of `before`.
     pub fn prints_otherwise_than(&self, before: &Self) -> bool {
         let printed = |campaign: &Self| {
@@ -279,6 +275,7 @@ impl CampaignPatch {
     pub fn apply(self, campaign: &mut Campaign, now: DateTime<Utc>) -> Result<Span> {
         let mut checks = Checks::default();
         let expiry_before = campaign.expires_on.clone();
+        let calendar_before = campaign.calendar();
         set(&mut campaign.name, self.name);
         set(&mut campaign.value_type, self.value_type);
         set(&mut campaign.redemption_limit, self.redemption_limit);
@@ -310,6 +307,9 @@ impl CampaignPatch {
             now,
         );
         checks.done()?;
+        if campaign.calendar() != calendar_before {
+            campaign.history = campaign.history.after(calendar_before, now);
+        }
         Ok(span)
     }
 }

@@ -47,7 +47,9 @@ async fn create(
 ) -> Result<(StatusCode, Json<Created>)> {
     caller.may(Permission::CampaignWrite)?;
     let now = app.clock.now();
-    let id = store::create(&app.db, caller.group(), draft.check(now)?, now).await?;
+    let new = draft.check(now)?;
+    app.print_shop.check_printable(&new.draft.lines())?;
+    let id = store::create(&app.db, caller.group(), new, now).await?;
     Ok((StatusCode::CREATED, Json(Created { id })))
 }
 
@@ -87,6 +89,10 @@ async fn update(
     Json(patch): Json<CampaignPatch>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::CampaignWrite)?;
+    if app.print_shop.check_printable(&patch.lines()).is_err() {
+        let stored = store::fetch(&app.db, caller.group(), id).await?;
+        app.print_shop.check_printable(&patch.lines().besides(&stored.lines()))?;
+    }
     store::update(&app.db, caller.group(), id, patch, app.clock.now()).await?;
     Ok(Message::json("campaign updated"))
 }

@@ -4,17 +4,18 @@ use super::{
     campaign::{Campaign, CampaignPatch, NewCampaign},
     generation, prints,
     rules::CampaignRule,
-    terms::PdfStatus,
+    terms::{PdfStatus, zone},
+    voucher_store,
 };
 use crate::{
     error::{Error, Result},
     fleet::image,
-    http::list::{Column, Kind, Listing},
+    http::list::{Column, Ids, Kind, Listing},
     jobs::{self, State},
     transaction,
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, types::Json};
 
 /// Where the PDF of a campaign's coupons stands: what its job says, as [`PdfStatus`].
 macro_rules! pdf_status {
@@ -30,6 +31,19 @@ macro_rules! from {
     };
 }
 
+/// The last moment of something that ends: of a date the last of its day, so that it lies before the next day.
+macro_rules! last_moment {
+    ($expires_at:expr, $expires_on:expr) => {
+        concat!(
+            $expires_at,
+            " - CASE WHEN length(",
+            $expires_on,
+            ") = 10 THEN interval '1 microsecond' ELSE interval '0' END"
+        )
+    };
+}
+pub(super) use last_moment;
+
 /// The columns of [`Campaign`]; a macro, so that constant statements can be put together from it.
 macro_rules! columns {
     () => {
@@ -39,13 +53,15 @@ macro_rules! columns {
          c.updated_at, c.prefix, c.user_group AS owner_id, c.owner_data, c.voucher_text1, c.voucher_text2,
          c.voucher_text3, c.voucher_text4, c.voucher_style, c.id AS campaignstats, ",
             pdf_status!(),
-            " AS vouchers_pdf_status, NULL::text AS vouchers_pdf_url, c.voucher_logo_img"
+            " AS vouchers_pdf_status, NULL::text AS vouchers_pdf_url, c.voucher_logo_img, c.calendar_since,
+         c.former_calendars"
         )
     };
 }
 
 /// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
-pub(super) static CAMPAIGNS: Listing = Listing { select: COLUMNS, from: from!(), columns: FILTERS };
+pub(super) static CAMPAIGNS: Listing =
+    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS };
 
 const COLUMNS: &str = columns!();
 
@@ -58,8 +74,12 @@ const FILTERS: &[Column] = &[
     Column::new("voucherValue", "c.voucher_value", Kind::Int),
     Column::new("redemptionLimit", "c.redemption_limit", Kind::Int),
     Column::new("resetFrequency", "c.reset_frequency", Kind::Word(&["day", "week", "month", "never"])),
-    Column::new("startsOn", "c.starts_on", Kind::Text),
-    Column::new("expiresOn", "c.expires_on", Kind::Text),
+    Column::new("startsOn", "c.starts_at", Kind::Moment { zone: "c.time_zone", ends: false }),
+    Column::new(
+        "expiresOn",
+        last_moment!("c.expires_at", "c.expires_on"),
+        Kind::Moment { zone: "c.time_zone", ends: true },
+    ),
     Column::new("currency", "c.currency", Kind::Text),
     Column::new("timeZone", "c.time_zone", Kind::Text),
     Column::new("status", "c.status", Kind::Word(&["creating", "active", "inactive"])),
@@ -161,13 +181,17 @@ pub(super) async fn update(
             starts_on = $6, starts_at = $7, expires_on = $8, expires_at = $9, currency = $10, time_zone = $11,
             voucher_text1 = $12, voucher_text2 = $13, voucher_text3 = $14, voucher_text4 = $15,
             voucher_style = $16, status_wanted = COALESCE($17, status_wanted),
-            status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END
+            status = CASE WHEN status = 'creating' THEN status ELSE COALESCE($17, status) END,
+            calendar_since = $18, former_calendars = $19
         WHERE id = $1";
     let mut transaction = transaction::begin(db).await?;
     let mut campaign = lock(&mut transaction, group, id).await?;
     let status = patch.status;
     let before = campaign.clone();
     let span = patch.apply(&mut campaign, now)?;
+    if campaign.currency != before.currency {
+        may_change_currency(&mut transaction, id).await?;
+    }
     let prints_otherwise = campaign.prints_otherwise_than(&before);
     sqlx::query(SQL)
         .bind(id)
@@ -180,19 +204,37 @@ pub(super) async fn update(
         .bind(span.expires_on)
         .bind(span.expires_at)
         .bind(campaign.currency)
-        .bind(campaign.time_zone)
+        .bind(&campaign.time_zone)
         .bind(campaign.voucher_text1)
         .bind(campaign.voucher_text2)
         .bind(campaign.voucher_text3)
         .bind(campaign.voucher_text4)
         .bind(campaign.voucher_style)
         .bind(status)
+        .bind(campaign.history.since)
+        .bind(Json(campaign.history.former))
         .execute(&mut *transaction)
         .await?;
+    if campaign.time_zone != before.time_zone {
+        voucher_store::move_dates(&mut transaction, id, zone(&campaign.time_zone)).await?;
+    }
     if prints_otherwise {
         prints::outdate(&mut transaction, id, now).await?;
     }
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Refuses another currency once amounts stand in this one: what was redeemed, and what is left of gifts.
+async fn may_change_currency(connection: &mut PgConnection, id: i64) -> Result<()> {
+    const AMOUNTS: &str = "
+        SELECT EXISTS (SELECT FROM redemption WHERE campaign = $1)
+            OR EXISTS (SELECT FROM voucher WHERE campaign = $1 AND balance > 0)";
+    if sqlx::query_scalar(AMOUNTS).bind(id).fetch_one(connection).await? {
+        return Err(Error::Conflict(
+            "the campaign was redeemed or has balances: its currency can no longer change".into(),
+        ));
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Vouchers as CSV: streamed row by row, so that a million of them need no more memory than one.
+//! Vouchers as sheets: streamed row by row, so that a million of them need no more memory than one.
 
 use super::{
     voucher::Voucher,
@@ -8,9 +8,10 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        csv::{self, Sheet},
-        list::{Below, ListParams, ListQuery, belongs_to},
+        list::{Below, ListParams, ListQuery, belongs_to, params::Condition},
+        sheet::{self, Asked, Sheet},
     },
+    resource::export::in_zone,
 };
 use axum::response::Response;
 use futures_util::TryStreamExt;
@@ -54,31 +55,37 @@ pub(super) const FIELDS: &[&str] = &[
     "style",
     "pdfUrl",
     "voucherComments",
+    "inherits",
 ];
+
+/// Those that are instants.
+const TIMES: &[&str] = &["lastRedemptionAt", "lastResetAt", "lockedTill", "createdAt", "updatedAt"];
 
 /// Vouchers whose locks are looked up in one go.
 const CHUNK: usize = 500;
 
 /// The vouchers of `group` and the groups below it, as a download.
 pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Result<Response> {
-    let columns = columns(params.take("columns")?)?;
-    let query = params.over_all(&VOUCHERS)?;
-    let permit = csv::begin()?;
-    let (mut sheet, reader) = csv::sheet(columns.iter().copied())?;
+    let asked = Asked::take(&mut params, FIELDS, "vouchers")?;
+    let query = list::asked(params.over_all(&VOUCHERS)?, app.clock.now());
+    let permit = sheet::begin()?;
+    let (mut sheet, reader) = sheet::sheet(asked.form, asked.columns.iter().copied())?;
+    let filename = asked.filename.clone();
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app, group, &query, &columns, &mut sheet).await;
+        let writing = Box::pin(write(&app, group, &query, &asked, &mut sheet));
+        let outcome = app.liveness.while_up(writing).await;
         sheet.end(outcome).await;
         drop(permit);
     });
-    reader.download("vouchers.csv").await
+    reader.download(&filename).await
 }
 
 async fn write(
     app: &App,
     group: i64,
-    query: &ListQuery,
-    columns: &[&'static str],
+    query: &(ListQuery, Vec<Condition>),
+    asked: &Asked,
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
@@ -88,50 +95,20 @@ async fn write(
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {
         let mut vouchers: Vec<Voucher> = chunk.into_iter().map(|voucher| voucher.as_of(now)).collect();
-        if columns.iter().any(|column| column.starts_with("lock")) {
+        if asked.columns.iter().any(|column| column.starts_with("lock")) {
             list::overlay_locks(app, &mut vouchers).await?;
         }
         for voucher in vouchers {
-            let fields = serde_json::to_value(&voucher).map_err(Error::fault)?;
-            let cells = columns.iter().map(|column| fields.get(column).unwrap_or(&Value::Null));
-            if !sheet.row(cells).await? {
+            let mut fields = serde_json::to_value(&voucher).map_err(Error::fault)?;
+            let cells = asked.columns.iter().map(|column| {
+                let value = fields.get_mut(column).map(Value::take).unwrap_or_default();
+                if TIMES.contains(column) { in_zone(value, asked.zone) } else { value }
+            });
+            let cells: Vec<Value> = cells.collect();
+            if !sheet.row(&cells).await? {
                 return Ok(());
             }
         }
     }
     Ok(())
-}
-
-/// Reads `code,value,…`, each at most once.
-fn columns(text: Option<String>) -> Result<Vec<&'static str>> {
-    let text = text.ok_or_else(|| Error::malformed("/columns", "is required: names separated by commas"))?;
-    let mut columns = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        let Some(field) = FIELDS.iter().find(|field| **field == name) else {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-            return Err(Error::malformed(
-                "/columns",
-                format!("names `{shown}`, which is not a column of vouchers"),
-            ));
-        };
-        if columns.contains(field) {
-            return Err(Error::malformed("/columns", format!("names `{field}` twice")));
-        }
-        columns.push(*field);
-    }
-    Ok(columns)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_names_of_fields() {
-        assert_eq!(columns(Some("code, value".to_owned())).unwrap(), ["code", "value"]);
-        for bad in [None, Some(""), Some("code,"), Some("code,code"), Some("colour")] {
-            let error = columns(bad.map(str::to_owned)).unwrap_err();
-            assert_eq!(error.problem().errors[0].pointer, "/columns", "{bad:?}");
-        }
-    }
 }

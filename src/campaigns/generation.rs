@@ -5,17 +5,17 @@
 //! is committed or nothing is, so the count in the job is the count in the table at any moment. The
 //! last batch also gives the campaign the status that was asked for.
 
-use super::{prints, terms::zone};
+use super::prints;
 use crate::{
     app::App,
     crash,
     error::{Error, Result, violates},
+    ids,
     jobs::{Claim, Kind, Ran},
     redemption::{
         code::{self, Code},
         voucher::CampaignType,
     },
-    time::Frequency,
     transaction,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -34,8 +34,6 @@ const DRAWS_MAX: u32 = 3;
 struct Mould {
     r#type: CampaignType,
     voucher_value: i64,
-    reset_frequency: Frequency,
-    time_zone: String,
     prefix: String,
 }
 
@@ -92,8 +90,7 @@ impl From<Error> for BatchError {
 }
 
 async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
-    const MOULD: &str =
-        "SELECT type, voucher_value, reset_frequency, time_zone, prefix FROM campaign WHERE id = $1";
+    const MOULD: &str = "SELECT type, voucher_value, prefix FROM campaign WHERE id = $1";
     const COMPLETE: &str = "UPDATE campaign SET status = status_wanted WHERE id = $1 AND status = 'creating'";
     let mut transaction = transaction::begin(&app.db).await?;
     let Some(done) = claim.lock(&mut transaction).await? else { return Ok(Batch::Lost) };
@@ -101,7 +98,8 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
     let mould: Option<Mould> =
         sqlx::query_as(MOULD).bind(claim.subject).fetch_optional(&mut *transaction).await?;
     let mould = mould.ok_or_else(|| Error::fault("the campaign is gone"))?;
-    let rows = rows(&mould, claim, count, app.clock.now());
+    let ids = ids::draw(&mut transaction, "voucher", count as usize).await?;
+    let rows = rows(&mould, claim, ids, app.clock.now());
     copy(&mut transaction, rows).await?;
     let complete = done + count >= claim.total;
     if complete {
@@ -118,19 +116,16 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
 
 /// Vouchers as lines of COPY's text format. Nothing in them needs escaping: codes are letters,
 /// digits and a dash.
-fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String {
+fn rows(mould: &Mould, claim: &Claim, ids: Vec<Uuid>, now: DateTime<Utc>) -> String {
     const ROW_BYTES: usize = 200;
-    let period = mould.reset_frequency.period_start(zone(&mould.time_zone), now);
-    let period = period.to_rfc3339_opts(SecondsFormat::Millis, true);
     let created = now.to_rfc3339_opts(SecondsFormat::Millis, true);
     let balance = match mould.r#type {
         CampaignType::Gift => mould.voucher_value.to_string(),
         CampaignType::Discount | CampaignType::Dynamic => r"\N".to_owned(),
     };
     let mut rng = rand::rng();
-    let mut rows = String::with_capacity(ROW_BYTES * count as usize);
-    for _ in 0..count {
-        let id = Uuid::now_v7();
+    let mut rows = String::with_capacity(ROW_BYTES * ids.len());
+    for id in ids {
         let code = code::generate(&mould.prefix, claim.total as u64, &mut rng);
         // A generated code always parses: it has neither space nor control characters.
         let Some(parsed) = Code::parse(&code) else { continue };
@@ -138,7 +133,7 @@ fn rows(mould: &Mould, claim: &Claim, count: i64, now: DateTime<Utc>) -> String 
         // Writing to a String cannot fail.
         let _ = writeln!(
             rows,
-            "{id}\t{campaign}\t{code}\t{key}\t{prefix}\tt\tt\t{period}\t{balance}\t{created}\t{created}"
+            "{id}\t{campaign}\t{code}\t{key}\t{prefix}\tt\tt\t{created}\t{balance}\t{created}\t{created}"
         );
     }
     rows

@@ -4,12 +4,12 @@
 //! the order of time.
 
 use crate::{
+    app::App,
     error::Result,
-    http::list::{Column, Kind, ListParams, Listing, Page},
+    http::list::{Column, Ids, Kind, ListParams, Listing, Page},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -43,27 +43,30 @@ pub struct LogEntry {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The clock counts in milliseconds, so the microseconds of an id are free to tell entries of one
-/// millisecond apart: by number in the log, by bytes of the order's digest in the journal.
+/// An entry's id is the millisecond in which it was asked, or in which it was written down if that was long after,
+/// and its place among the voucher's entries of that millisecond.
 /// The voucher is `v.id` throughout: of one that is asked for, only its own redemptions are then looked for.
 static ENTRIES: Listing = Listing {
     select: "id, voucher::text AS voucher, requester, location::text AS requester_location, action, success,
         request, response, currency, created_at, created_at AS updated_at",
     from: "(
-        SELECT (extract(epoch FROM date_trunc('milliseconds', l.created_at)) * 1000000)::bigint + l.id % 1000 AS id,
-            l.voucher, l.requester, l.location, l.action, l.success::int::bigint AS success, l.request, l.response,
-            l.currency, l.created_at
-        FROM voucher_log_entry l
-        UNION ALL
-        SELECT (extract(epoch FROM date_trunc('milliseconds', r.occurred_at)) * 1000000)::bigint
-                + (get_byte(uuid_send(r.id), 4) * 256 + get_byte(uuid_send(r.id), 5)) % 1000,
-            v.id, r.requester, r.location, 'redeem', 1::bigint, r.request,
-            json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
-                'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
-                'voucherValue', r.voucher_value)::text,
-            r.currency, r.occurred_at
-        FROM voucher v, redemptions_of(v.id, v.key) r
+        SELECT ms * 1000 + row_number() OVER (PARTITION BY voucher, ms ORDER BY number, key) - 1 AS id, *
+        FROM (
+            SELECT floor(extract(epoch FROM COALESCE(l.written_at, l.created_at)) * 1000)::bigint AS ms, l.id AS number,
+                NULL::uuid AS key, l.voucher, l.requester, l.location, l.action, l.success::int::bigint AS success,
+                l.request, l.response, l.currency, l.created_at
+            FROM voucher_log_entry l
+            UNION ALL
+            SELECT floor(extract(epoch FROM r.occurred_at) * 1000)::bigint, 0, r.id, v.id, r.requester, r.location,
+                'redeem', 1::bigint, r.request,
+                json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
+                    'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
+                    'voucherValue', r.voucher_value)::text,
+                r.currency, r.occurred_at
+            FROM voucher v, redemptions_of(v.id, v.key) r
+        ) asked
     ) entry",
+    ids: Ids::Log,
     columns: &[
         Column::new("id", "id", Kind::Int),
         Column::new("voucher", "voucher", Kind::Uuid),
@@ -80,9 +83,10 @@ static ENTRIES: Listing = Listing {
 };
 
 /// One page of the log of a voucher that the caller is known to see.
-pub(super) async fn page(db: &PgPool, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
-    let query = params.over(&ENTRIES)?;
-    let of_voucher = query.page(db, |sql| {
+pub(super) async fn page(app: &App, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
+    let mut query = params.over(&ENTRIES)?;
+    query.now = Some(app.clock.now());
+    let of_voucher = query.page(&app.db, |sql| {
         sql.push("voucher = ").push_bind(voucher);
     });
     of_voucher.await

@@ -40,7 +40,7 @@ pub struct StatsRange {
 pub struct Stats {
     /// The campaign.
     pub campaign: i64,
-    /// ISO 4217, of all amounts.
+    /// ISO 4217, of all amounts; what was given in another currency counts, but not here.
     pub currency: String,
     /// The vouchers that there are.
     pub vouchers: i64,
@@ -110,17 +110,22 @@ pub(super) async fn of(
         SELECT count(*), count(*) FILTER (WHERE status = 'active'),
             count(*) FILTER (WHERE total_redemption_count > 0)
         FROM voucher WHERE campaign = $1";
+    // A campaign's currency could once change although it was redeemed: what was given in another is no amount
+    // of this one.
     const TOTALS: &str = "
         SELECT r.count, r.amount, b.count, b.amount FROM
-            (SELECT count(*), COALESCE(sum(amount_off), 0)::bigint AS amount FROM redemption WHERE campaign = $1) r,
-            (SELECT count(*), COALESCE(sum(amount_off), 0)::bigint AS amount FROM redemption_rollback
-             WHERE campaign = $1) b";
+            (SELECT count(*), COALESCE(sum(amount_off) FILTER (WHERE currency = $2), 0)::bigint AS amount
+             FROM redemption WHERE campaign = $1) r,
+            (SELECT count(*), COALESCE(sum(amount_off) FILTER (WHERE currency = $2), 0)::bigint AS amount
+             FROM redemption_rollback WHERE campaign = $1) b";
     // The starts of the days are worked out here, by the same calendar as resets and expiry.
     const REDEEMED: &str = "
-        SELECT width_bucket(occurred_at, $2::timestamptz[]) AS place, count(*), sum(amount_off)::bigint
+        SELECT width_bucket(occurred_at, $2::timestamptz[]) AS place, count(*),
+            COALESCE(sum(amount_off) FILTER (WHERE currency = $5), 0)::bigint
         FROM redemption WHERE campaign = $1 AND occurred_at >= $3 AND occurred_at < $4 GROUP BY place";
     const ROLLED_BACK: &str = "
-        SELECT width_bucket(occurred_at, $2::timestamptz[]) AS place, count(*), sum(amount_off)::bigint
+        SELECT width_bucket(occurred_at, $2::timestamptz[]) AS place, count(*),
+            COALESCE(sum(amount_off) FILTER (WHERE currency = $5), 0)::bigint
         FROM redemption_rollback WHERE campaign = $1 AND occurred_at >= $3 AND occurred_at < $4 GROUP BY place";
     let zone: Tz = super::terms::zone(&campaign.time_zone);
     let days = range.days(now.with_timezone(&zone).date_naive())?;
@@ -130,9 +135,10 @@ pub(super) async fn of(
 
     let (vouchers, active, redeemed) = sqlx::query_as(VOUCHERS).bind(campaign.id).fetch_one(db).await?;
     let (redemptions, amount_redeemed, rollbacks, amount_rolled_back) =
-        sqlx::query_as(TOTALS).bind(campaign.id).fetch_one(db).await?;
+        sqlx::query_as(TOTALS).bind(campaign.id).bind(&campaign.currency).fetch_one(db).await?;
     let sums = async |sql: &'static str| -> Result<Vec<Sums>> {
-        Ok(sqlx::query_as(sql).bind(campaign.id).bind(&starts).bind(start).bind(end).fetch_all(db).await?)
+        let sums = sqlx::query_as(sql).bind(campaign.id).bind(&starts).bind(start).bind(end);
+        Ok(sums.bind(&campaign.currency).fetch_all(db).await?)
     };
     let (redeemed_by_day, rolled_back_by_day) = (sums(REDEEMED).await?, sums(ROLLED_BACK).await?);
     let of_day = |sums: &[Sums], place: i32| {

@@ -122,10 +122,9 @@ impl TryFrom<String> for Currency {
     type Error = &'static str;
 
     fn try_from(code: String) -> Result<Self, Self::Error> {
-        if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            Ok(Self(code))
-        } else {
-            Err("must be an ISO 4217 code, like EUR")
+        match iso_currency::Currency::from_code(&code) {
+            Some(_) => Ok(Self(code)),
+            None => Err("is no currency of ISO 4217: it must be a code like EUR"),
         }
     }
 }
@@ -210,7 +209,7 @@ impl Checks {
     }
 }
 
-/// From when until when something is good: as asked for, and as instants.
+/// From when until when something is good: as asked for, in one spelling, and as instants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first moment, in the client's words.
@@ -233,15 +232,17 @@ impl Span {
         before: Option<&str>,
         now: DateTime<Utc>,
     ) -> Self {
-        let mut read = |pointer, text: Option<&str>| {
-            let moment = Moment::parse(text?, zone);
-            if moment.is_none() {
+        let mut read = |pointer, text: Option<String>| {
+            let spelled = Moment::spell(&text?, zone);
+            if spelled.is_none() {
                 checks.wrong(pointer, "must be a date (2027-12-31) or an instant (2027-12-31T12:00:00Z)");
             }
-            moment
+            spelled
         };
-        let starts_at = read("/startsOn", starts_on.as_deref()).map(|moment| moment.starts_at(zone));
-        let expires_at = read("/expiresOn", expires_on.as_deref()).map(|moment| moment.expires_at(zone));
+        let (starts, starts_on) = read("/startsOn", starts_on).unzip();
+        let (expires, expires_on) = read("/expiresOn", expires_on).unzip();
+        let starts_at = starts.map(|moment: Moment| moment.starts_at(zone));
+        let expires_at = expires.map(|moment: Moment| moment.expires_at(zone));
         let changed = expires_on.as_deref() != before;
         if changed && expires_at.is_some_and(|at| at <= now) {
             checks.wrong("/expiresOn", "is in the past");

@@ -2,11 +2,17 @@
 
 use super::{
     rules,
-    terms::{Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
+    schedule::ScheduleColumns,
+    terms::{Checks, PdfStatus, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType},
 };
 use crate::{
     error::{Error, Result},
-    redemption::{code::Code, rules::Rule, voucher::Kind},
+    redemption::{
+        code::{self, Code},
+        period::Tally,
+        rules::Rule,
+        voucher::{CampaignType, Kind},
+    },
     text,
     time::Frequency,
 };
@@ -22,7 +28,7 @@ pub const COUNT_MAX: i64 = 5_000;
 /// The longest own code, in characters.
 const CODE_MAX: usize = 64;
 
-/// A voucher. One that follows its campaign shows the campaign's terms.
+/// A voucher. It shows its campaign's terms where it was not given its own.
 #[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Voucher {
@@ -99,25 +105,31 @@ pub struct Voucher {
     pub pdf_url: Option<String>,
     /// A note about it.
     pub voucher_comments: Option<String>,
-    /// Start of the period that the counters are about.
+    /// `true` if it follows its campaign in everything.
+    pub inherits: bool,
+    /// When the period began that the counters are about.
     #[serde(skip)]
     pub period_start: DateTime<Utc>,
+    /// When they start again.
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    pub schedule: ScheduleColumns,
 }
 
 impl Voucher {
     /// The voucher as it is at `now`: a reset that is due shows as done, a lock that ran out as gone.
     #[must_use]
     pub fn as_of(mut self, now: DateTime<Utc>) -> Self {
-        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
-        if self.period_start < start {
-            self.period_start = start;
-            self.last_reset_at = Some(start);
-            self.redemption_count = 0;
-            self.amount_redeemed = 0;
-            if self.r#type == Kind::Gift {
-                self.balance = self.value;
-            }
+        let initial = if self.r#type == Kind::Gift { self.value } else { 0 };
+        let (count, amount) = (self.redemption_count, self.amount_redeemed);
+        let tally = Tally { period: self.period_start, count, amount, balance: self.balance };
+        let last_reset = self.schedule.last_reset(now);
+        let due = tally.after(last_reset, initial);
+        if due != tally {
+            self.last_reset_at = Some(last_reset);
         }
+        (self.period_start, self.balance) = (due.period, due.balance);
+        (self.redemption_count, self.amount_redeemed) = (due.count, due.amount);
         if self.locked_till.is_none_or(|till| till <= now) {
             self.locked_till = None;
             self.lock_owner = None;
@@ -126,17 +138,30 @@ impl Voucher {
     }
 }
 
-/// What vouchers are created from.
+/// The type that a new voucher is asked to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VoucherDraftType {
+    /// Cents off one purchase.
+    Discount,
+    /// A balance that is spent down.
+    Gift,
+    /// As its campaign, in everything.
+    Inherit,
+}
+
+/// A request for vouchers. They take from their campaign what they are not given, and follow it there.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VoucherDraft {
     /// The campaign that they are for.
     pub campaign: i64,
-    /// What they are.
-    pub r#type: Kind,
-    /// What each is worth, in minor units.
+    /// Their type: the campaign's, but in a dynamic campaign.
+    pub r#type: VoucherDraftType,
+    /// The value of each, in minor units; not for those that inherit.
+    #[serde(default)]
     #[schema(minimum = 0)]
-    pub value: i64,
+    pub value: Option<i64>,
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
@@ -152,7 +177,7 @@ pub struct VoucherDraft {
     #[serde(default)]
     #[schema(minimum = 1)]
     pub redemption_limit: Option<i64>,
-    /// How often counters and balances start again: `never` without it.
+    /// The period after which counters and balances start again.
     #[serde(default)]
     pub reset_frequency: Option<Frequency>,
     /// The first day or instant on which they may be used.
@@ -161,7 +186,7 @@ pub struct VoucherDraft {
     /// The last day, or the instant from which they may no longer be used.
     #[serde(default)]
     pub expires_on: Option<String>,
-    /// The zone of their dates and resets: Europe/Amsterdam without it.
+    /// The zone of their dates and resets.
     #[serde(default)]
     #[schema(value_type = Option<String>, examples("Europe/Amsterdam"))]
     pub time_zone: Option<Tz>,
@@ -199,18 +224,51 @@ pub struct NewVouchers {
     pub count: usize,
     /// The own code, behind its prefix, if there is one.
     pub own_code: Option<(String, Code)>,
-    /// From when until when.
-    pub span: Span,
-    /// The zone of dates and resets.
-    pub zone: Tz,
+}
+
+impl NewVouchers {
+    /// Returns what they are in a campaign of this type.
+    pub fn kind_in(&self, campaign: CampaignType) -> Result<Kind> {
+        let kind = match (self.draft.r#type, campaign) {
+            (VoucherDraftType::Discount, _) | (VoucherDraftType::Inherit, CampaignType::Discount) => {
+                Kind::Discount
+            }
+            (VoucherDraftType::Gift, _) | (VoucherDraftType::Inherit, CampaignType::Gift) => Kind::Gift,
+            (VoucherDraftType::Inherit, CampaignType::Dynamic) => {
+                return Err(Error::invalid("/type", "must be discount or gift in a dynamic campaign"));
+            }
+        };
+        if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
+    }
+
+    /// Returns from when until when they are good by what they were given themselves, in a campaign of this
+    /// zone.
+    pub fn span(&self, campaign: Tz, now: DateTime<Utc>) -> Result<Span> {
+        let VoucherDraft { starts_on, expires_on, time_zone, .. } = &self.draft;
+        let zone = time_zone.unwrap_or(campaign);
+        let mut checks = Checks::default();
+        let span = Span::read(&mut checks, starts_on.clone(), expires_on.clone(), zone, None, now);
+        checks.done()?;
+        Ok(span)
+    }
 }
 
 impl VoucherDraft {
-    /// Checks the draft as of `now`.
-    pub fn check(mut self, now: DateTime<Utc>) -> Result<NewVouchers> {
+    /// Returns `true` if they are to follow their campaign in everything.
+    pub fn inherits(&self) -> bool {
+        self.r#type == VoucherDraftType::Inherit
+    }
+
+    /// Checks what does not depend on the campaign.
+    pub fn check(self) -> Result<NewVouchers> {
         let mut checks = Checks::default();
         let count = self.count.unwrap_or(1);
-        checks.number("/value", self.value, 0, VALUE_MAX);
+        checks.number("/value", self.value.unwrap_or(0), 0, VALUE_MAX);
+        if self.inherits() {
+            self.check_inherits(&mut checks);
+        } else if self.value.is_none() {
+            checks.wrong("/value", "is required");
+        }
         checks.number("/count", count, 1, COUNT_MAX);
         checks.limit(self.redemption_limit);
         checks.prefix(self.prefix.as_deref());
@@ -225,21 +283,43 @@ impl VoucherDraft {
             Some(code) => own_code(&mut checks, code, self.prefix.as_deref()),
             None => None,
         };
-        let zone = self.time_zone.unwrap_or(ZONE_DEFAULT);
-        let span = Span::read(&mut checks, self.starts_on.take(), self.expires_on.take(), zone, None, now);
         checks.done()?;
-        Ok(NewVouchers { draft: self, count: count as usize, own_code, span, zone })
+        Ok(NewVouchers { draft: self, count: count as usize, own_code })
+    }
+
+    /// Refuses properties of their own to those that inherit.
+    fn check_inherits(&self, checks: &mut Checks) {
+        let given = [
+            ("/value", self.value.is_some()),
+            ("/redemptionLimit", self.redemption_limit.is_some()),
+            ("/resetFrequency", self.reset_frequency.is_some()),
+            ("/startsOn", self.starts_on.is_some()),
+            ("/expiresOn", self.expires_on.is_some()),
+            ("/timeZone", self.time_zone.is_some()),
+            ("/text1", self.text1.is_some()),
+            ("/text2", self.text2.is_some()),
+            ("/text3", self.text3.is_some()),
+            ("/text4", self.text4.is_some()),
+            ("/style", self.style.is_some()),
+        ];
+        for (pointer, _) in given.into_iter().filter(|(_, given)| *given) {
+            checks.wrong(pointer, "is the campaign's for a voucher of type inherit");
+        }
     }
 }
 
 fn own_code(checks: &mut Checks, code: &str, prefix: Option<&str>) -> Option<(String, Code)> {
+    let code = code::kept(code);
     let full = match prefix {
         Some(prefix) => format!("{prefix}-{code}"),
-        None => code.to_owned(),
+        None => code.clone(),
     };
     let parsed = Code::parse(&full).filter(|_| !code.is_empty() && code.trim() == code);
-    if let Some(flaw) = text::flaw(code) {
+    if let Some(flaw) = text::flaw(&code) {
         checks.wrong("/code", flaw);
+    } else if code::begins_badly(&code) {
+        checks
+            .wrong("/code", "must not begin with white space, nor with = + - or @, which make it a formula");
     } else if parsed.is_none() || code.chars().count() > CODE_MAX {
         checks.wrong("/code", "must be 1 to 64 characters, without space around them");
     }
@@ -262,7 +342,7 @@ pub(super) fn code_taken() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::extract::parse;
+    use crate::{campaigns::terms::ZONE_DEFAULT, http::extract::parse};
 
     fn now() -> DateTime<Utc> {
         DateTime::parse_from_rfc3339("2026-11-24T12:00:00Z").unwrap().to_utc()
@@ -270,7 +350,8 @@ mod tests {
 
     fn check(rest: &str) -> Result<NewVouchers, String> {
         let body = format!(r#"{{"campaign":1,"type":"gift","value":100{rest}}}"#);
-        let draft = parse::<VoucherDraft>(body.as_bytes()).and_then(|draft| draft.check(now()));
+        let draft = parse::<VoucherDraft>(body.as_bytes()).and_then(VoucherDraft::check);
+        let draft = draft.and_then(|new| new.span(ZONE_DEFAULT, now()).map(|_| new));
         draft.map_err(|error| error.problem().errors[0].pointer.to_string())
     }
 
@@ -283,6 +364,10 @@ mod tests {
         for bad in [
             r#""""#,
             r#"" a""#,
+            r#""=1+1""#,
+            r#""@a""#,
+            r#""-a""#,
+            r#""\u00a0a""#,
             r#""a\u0007""#,
             r#""a\u202eb""#,
             &format!(r#""{}""#, "x".repeat(65)),
@@ -291,6 +376,44 @@ mod tests {
             assert_eq!(code(&format!(r#","code":{bad}"#)).unwrap_err(), "/code", "{bad}");
         }
         assert_eq!(code(r#","code":"a","count":2"#).unwrap_err(), "/code");
+    }
+
+    #[test]
+    fn a_type_is_the_campaigns_but_in_a_dynamic_one() {
+        use CampaignType::{Discount, Dynamic, Gift};
+        let kind = |r#type: &str, campaign| {
+            let value = if r#type == "inherit" { "" } else { r#","value":1"# };
+            let body = format!(r#"{{"campaign":1,"type":"{type}"{value}}}"#);
+            let new = parse::<VoucherDraft>(body.as_bytes()).and_then(VoucherDraft::check).unwrap();
+            new.kind_in(campaign).map_err(|error| error.problem().errors[0].pointer.to_string())
+        };
+        for (r#type, campaign, expected) in [
+            ("gift", Gift, Ok(Kind::Gift)),
+            ("gift", Dynamic, Ok(Kind::Gift)),
+            ("gift", Discount, Err("/type".to_owned())),
+            ("discount", Discount, Ok(Kind::Discount)),
+            ("discount", Dynamic, Ok(Kind::Discount)),
+            ("discount", Gift, Err("/type".to_owned())),
+            ("inherit", Gift, Ok(Kind::Gift)),
+            ("inherit", Discount, Ok(Kind::Discount)),
+            ("inherit", Dynamic, Err("/type".to_owned())),
+        ] {
+            assert_eq!(kind(r#type, campaign), expected, "{type} in {campaign:?}");
+        }
+    }
+
+    #[test]
+    fn what_inherits_is_given_nothing_of_its_own() {
+        for field in
+            [r#""value":1"#, r#""redemptionLimit":1"#, r#""expiresOn":"2090-01-01""#, r#""text3":"x""#]
+        {
+            let body = format!(r#"{{"campaign":1,"type":"inherit",{field}}}"#);
+            let error = parse::<VoucherDraft>(body.as_bytes()).and_then(VoucherDraft::check).unwrap_err();
+            assert!(field.contains(&error.problem().errors[0].pointer[1..]), "{field}");
+        }
+        let body = r#"{"campaign":1,"type":"gift"}"#;
+        let error = parse::<VoucherDraft>(body.as_bytes()).and_then(VoucherDraft::check).unwrap_err();
+        assert_eq!(error.problem().errors[0].pointer, "/value");
     }
 
     #[test]

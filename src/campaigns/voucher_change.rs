@@ -1,14 +1,16 @@
 //! Changes of one voucher, and what they do to its balance: pure.
 
 use super::{
+    properties::{CampaignDefaults, OwnProperties},
     rules,
-    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone},
+    schedule::ScheduleColumns,
+    terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, zone},
     voucher::check_look,
 };
 use crate::{
     error::{Error, Result},
     http::extract::present,
-    redemption::{rules::Rule, voucher::Kind},
+    redemption::{period::Tally, rules::Rule, voucher::Kind},
     time::Frequency,
 };
 use chrono::{DateTime, Utc};
@@ -17,13 +19,14 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-/// What a voucher is replaced by; what is absent falls back to its default.
+/// The replacement of a voucher. It takes from its campaign what is absent, and goes on taking what equals the
+/// campaign's.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VoucherReplacement {
     /// Its campaign, which stays the same.
     pub campaign: i64,
-    /// What it is.
+    /// Its type: the campaign's, but in a dynamic campaign.
     pub r#type: Kind,
     /// What it is worth, in minor units. A gift's balance moves by the difference.
     #[schema(minimum = 0)]
@@ -38,7 +41,7 @@ pub struct VoucherReplacement {
     #[serde(default)]
     #[schema(minimum = 1)]
     pub redemption_limit: Option<i64>,
-    /// How often counters and balance start again: `never` without it.
+    /// How often counters and balance start again.
     #[serde(default)]
     pub reset_frequency: Option<Frequency>,
     /// The first day or instant on which it may be used.
@@ -47,7 +50,7 @@ pub struct VoucherReplacement {
     /// The last day, or the instant from which it may no longer be used.
     #[serde(default)]
     pub expires_on: Option<String>,
-    /// The zone of its dates and resets: Europe/Amsterdam without it.
+    /// The zone of its dates and resets.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub time_zone: Option<Tz>,
@@ -84,7 +87,8 @@ pub struct VoucherPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(minimum = 0)]
     pub value: Option<i64>,
-    /// The last day, or the instant from which it may no longer be used; `null` takes it away.
+    /// The last day, or the instant from which it may no longer be used; with `null` it is
+    /// the campaign's.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub expires_on: Option<Option<String>>,
@@ -118,8 +122,11 @@ pub struct Standing {
     pub status: Switch,
     /// Rules of its own.
     pub rules: Option<Json<Vec<Rule>>>,
-    /// Start of the period that the counters are about.
+    /// When the period began that the counters are about.
     pub period_start: DateTime<Utc>,
+    /// When they start again.
+    #[sqlx(flatten)]
+    pub schedule: ScheduleColumns,
     /// Redemptions of the period.
     pub redemption_count: i64,
     /// What they gave.
@@ -130,22 +137,20 @@ pub struct Standing {
     pub balance: Option<i64>,
     /// When counters and balance last started again.
     pub last_reset_at: Option<DateTime<Utc>>,
-    /// First line on the coupon.
-    pub text1: Option<String>,
-    /// Second line on the coupon.
-    pub text2: Option<String>,
-    /// Third line on the coupon.
-    pub text3: Option<String>,
-    /// Fourth line on the coupon.
-    pub text4: Option<String>,
-    /// How they look.
-    pub style: Option<String>,
     /// A note about it.
     pub comments: Option<String>,
+    /// `true` if it follows its campaign in everything.
+    pub inherits: bool,
+    /// Its own properties.
+    #[sqlx(flatten)]
+    pub own: OwnProperties,
+    /// Its campaign's, for the rest.
+    #[sqlx(flatten)]
+    pub defaults: CampaignDefaults,
 }
 
 impl VoucherPatch {
-    /// Whether it touches the terms, so that the voucher no longer follows its campaign.
+    /// Returns `true` if it touches the terms.
     pub fn changes_terms(&self) -> bool {
         self.value.is_some() || self.expires_on.is_some()
     }
@@ -161,21 +166,25 @@ impl Standing {
         }
     }
 
-    /// Carries out a reset that is due, by the terms so far.
-    pub fn reset_if_due(&mut self, now: DateTime<Utc>) {
-        let start = self.reset_frequency.period_start(zone(&self.time_zone), now);
-        if self.period_start < start {
-            self.period_start = start;
-            self.last_reset_at = Some(start);
-            self.redemption_count = 0;
-            self.amount_redeemed = 0;
-            if self.r#type == Kind::Gift {
-                self.balance = Some(self.value);
-            }
+    /// Carries out a reset that is due by the terms so far. Those that follow are in force from now on: the
+    /// period goes on under them.
+    fn end_terms(&mut self, now: DateTime<Utc>) {
+        let (period, count, amount) = (self.period_start, self.redemption_count, self.amount_redeemed);
+        let initial = if self.r#type == Kind::Gift { self.value } else { 0 };
+        let tally = Tally { period, count, amount, balance: self.balance.unwrap_or(0) };
+        let last_reset = self.schedule.last_reset(now);
+        let due = tally.after(last_reset, initial);
+        if due != tally {
+            self.last_reset_at = Some(last_reset);
         }
+        (self.period_start, self.redemption_count, self.amount_redeemed) =
+            (due.period, due.count, due.amount);
+        self.balance = self.balance.map(|_| due.balance);
+        self.schedule.terms_since = Some(now);
     }
 
-    /// Puts `new` in the place of all terms. Says from when until when the voucher is then good.
+    /// Puts `new` in the place of all terms. Returns from when until when the voucher is then good by what
+    /// it was given itself.
     pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(new.campaign)?;
         let mut checks = Checks::default();
@@ -185,42 +194,81 @@ impl Standing {
         checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
         let named = new.validation_rules.iter().map(|rule| (rule.field, rule.value.as_str()));
         rules::check(&mut checks, "/validationRules", named);
-        let zone = new.time_zone.unwrap_or(ZONE_DEFAULT);
-        let before = self.expires_on.as_deref();
-        let span = Span::read(&mut checks, new.starts_on, new.expires_on, zone, before, now);
+        if !self.defaults.r#type.has(new.r#type) {
+            checks.wrong("/type", "is not the campaign's type");
+        }
+        let asked = OwnProperties {
+            r#type: Some(new.r#type),
+            value: Some(new.value),
+            redemption_limit: new.redemption_limit,
+            reset_frequency: new.reset_frequency,
+            time_zone: new.time_zone.map(|zone| zone.name().to_owned()),
+            starts_on: new.starts_on,
+            expires_on: new.expires_on,
+            text1: new.text1,
+            text2: new.text2,
+            text3: new.text3,
+            text4: new.text4,
+            style: new.style,
+        };
+        let own = self.own.replaced(asked, &self.defaults);
+        let zone = zone(own.time_zone.as_ref().unwrap_or(&self.defaults.time_zone));
+        let span = self.span(&mut checks, &own, zone, now);
         checks.done()?;
         if new.r#type != self.r#type && self.total_redemption_count > 0 {
             return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
         }
-        self.reset_if_due(now);
+        self.end_terms(now);
         self.revalue(new.r#type, new.value)?;
-        self.redemption_limit = new.redemption_limit;
-        self.reset_frequency = new.reset_frequency.unwrap_or_default();
+        self.redemption_limit = own.redemption_limit.or(self.defaults.redemption_limit);
+        self.reset_frequency = own.reset_frequency.unwrap_or(self.defaults.reset_frequency);
         zone.name().clone_into(&mut self.time_zone);
-        // What was counted since stays counted in the period that the new terms are in.
-        self.period_start = self.reset_frequency.period_start(zone, now);
         self.status = new.status.unwrap_or(self.status);
         self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
-        (self.text1, self.text2, self.text3, self.text4) = (new.text1, new.text2, new.text3, new.text4);
-        self.style = new.style;
         self.comments = new.voucher_comments;
+        self.inherits &= own == OwnProperties::default();
+        self.own = own;
+        self.own.r#type = (!self.inherits).then_some(self.r#type);
         Ok(span)
     }
 
-    /// Changes what the patch names. Says from when until when the voucher is then good.
+    /// Changes what the patch names. A voucher that has followed its campaign in everything gets a copy of
+    /// its terms. Returns from when until when the voucher is then good by what it was given itself.
     pub fn amend(&mut self, patch: VoucherPatch, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(patch.campaign)?;
         let mut checks = Checks::default();
         checks.number("/value", patch.value.unwrap_or(0), 0, VALUE_MAX);
-        let before = self.expires_on.clone();
-        let expires_on = patch.expires_on.unwrap_or_else(|| before.clone());
-        let zone = zone(&self.time_zone);
-        let span = Span::read(&mut checks, self.starts_on.clone(), expires_on, zone, before.as_deref(), now);
+        let asked = OwnProperties {
+            value: patch.value.or(self.own.value),
+            expires_on: patch.expires_on.unwrap_or_else(|| self.own.expires_on.clone()),
+            ..self.own.clone()
+        };
+        let changed = self.own.replaced(asked, &self.defaults);
+        let detaches = self.inherits && changed != self.own;
+        let own = if detaches {
+            let copy = OwnProperties::copied(&self.defaults);
+            OwnProperties {
+                value: changed.value.or(copy.value),
+                expires_on: changed.expires_on.or(copy.expires_on.clone()),
+                ..copy
+            }
+        } else {
+            changed
+        };
+        let span = self.span(&mut checks, &own, zone(&self.time_zone), now);
         checks.done()?;
-        self.reset_if_due(now);
-        self.revalue(self.r#type, patch.value.unwrap_or(self.value))?;
+        self.end_terms(now);
+        self.revalue(self.r#type, own.value.unwrap_or(self.defaults.value))?;
         self.status = patch.status.unwrap_or(self.status);
+        self.inherits &= !detaches;
+        self.own = own;
         Ok(span)
+    }
+
+    /// Reads the dates that a voucher has of its own. One that was in force before may lie in the past.
+    fn span(&self, checks: &mut Checks, own: &OwnProperties, zone: Tz, now: DateTime<Utc>) -> Span {
+        let before = self.expires_on.as_deref();
+        Span::read(checks, own.starts_on.clone(), own.expires_on.clone(), zone, before, now)
     }
 
     /// Moves a gift's balance along with its value: what was spent in this period stays spent.
@@ -243,15 +291,23 @@ impl Standing {
 }
 
 #[cfg(test)]
+#[path = "inheritance_tests.rs"]
+mod inheritance_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        campaigns::properties::tests::campaign,
+        redemption::{period::History, voucher::CampaignType},
+    };
     use proptest::prelude::*;
 
-    fn at(text: &str) -> DateTime<Utc> {
+    pub(super) fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().to_utc()
     }
 
-    fn gift(value: i64, balance: i64, frequency: Frequency) -> Standing {
+    pub(super) fn gift(value: i64, balance: i64, frequency: Frequency) -> Standing {
         Standing {
             campaign: 1,
             r#type: Kind::Gift,
@@ -263,22 +319,33 @@ mod tests {
             time_zone: "Europe/Amsterdam".to_owned(),
             status: Switch::Active,
             rules: None,
-            period_start: frequency.period_start(ZONE_DEFAULT, at("2026-11-24T12:00:00Z")),
+            period_start: at("2026-11-24T12:00:00Z"),
+            schedule: ScheduleColumns {
+                own_reset: Some(frequency),
+                own_zone: Some("Europe/Amsterdam".to_owned()),
+                terms_since: None,
+                campaign_reset: Frequency::Never,
+                campaign_zone: "UTC".to_owned(),
+                history: History::default(),
+            },
             redemption_count: 1,
             amount_redeemed: value - balance,
             total_redemption_count: 1,
             balance: Some(balance),
             last_reset_at: None,
-            text1: None,
-            text2: None,
-            text3: None,
-            text4: None,
-            style: None,
             comments: None,
+            inherits: false,
+            own: OwnProperties {
+                r#type: Some(Kind::Gift),
+                value: Some(value),
+                reset_frequency: Some(frequency),
+                ..OwnProperties::default()
+            },
+            defaults: CampaignDefaults { r#type: CampaignType::Dynamic, ..campaign() },
         }
     }
 
-    fn value(value: i64) -> VoucherPatch {
+    pub(super) fn value(value: i64) -> VoucherPatch {
         VoucherPatch { campaign: 1, value: Some(value), expires_on: None, status: None }
     }
 

@@ -15,6 +15,7 @@ use crate::{
         Caller, Json, Message, Path,
         caller::Permission,
         list::{Below, ExportParams, ListParams, Page, belongs_to},
+        sheet::FormParams,
     },
 };
 use axum::{
@@ -28,7 +29,7 @@ use uuid::Uuid;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(export_csv))
+        .routes(routes!(export_vouchers))
         .routes(routes!(fetch, replace, amend))
         .routes(routes!(list_logs))
 }
@@ -36,13 +37,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create vouchers
 ///
 /// One, which is returned, or up to 5,000 alike, with an empty body: all of them or none. They keep
-/// the terms that they are posted with, whatever becomes of their campaign's.
+/// what they are posted with; the rest they take from their campaign, and follow it there. None outlives
+/// its campaign: the earlier end holds.
 #[utoipa::path(post, path = "/voucher", tag = "voucher", operation_id = "create_voucher",
     request_body = VoucherDraft,
     responses((status = 201, description = "The vouchers were created; the voucher, if it is one", body = Voucher)))]
 async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
     caller.may(Permission::VoucherWrite)?;
-    let new = draft.check(app.clock.now())?;
+    let new = draft.check()?;
+    app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {
         Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
         None => StatusCode::CREATED.into_response(),
@@ -70,7 +73,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> 
 
 /// Replace a voucher's terms
 ///
-/// It no longer follows its campaign. A gift's balance moves by the difference to the value before;
+/// It takes from its campaign what is absent. A gift's balance moves by the difference to the value before;
 /// what was spent in this period stays spent. The type can change until the first redemption.
 #[utoipa::path(put, path = "/voucher/{id}", tag = "voucher", operation_id = "replace_voucher",
     params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherReplacement,
@@ -82,6 +85,10 @@ async fn replace(
     Json(new): Json<VoucherReplacement>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::VoucherWrite)?;
+    if app.print_shop.check_printable(&new.lines()).is_err() {
+        let stored = store::fetch(&app, caller.group(), id).await?;
+        app.print_shop.check_printable(&new.lines().besides(&stored.lines()))?;
+    }
     store::replace(&app.db, caller.group(), id, new, app.clock.now()).await?;
     Ok(Message::json("voucher replaced"))
 }
@@ -118,17 +125,21 @@ async fn list_logs(
 ) -> Result<Page<LogEntry>> {
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app, caller.group(), id).await?;
-    logs::page(&app.db, id, params).await
+    logs::page(&app, id, params).await
 }
 
-/// Export vouchers as CSV
+/// Export vouchers
 ///
-/// Takes `where` and `sort` as the list does. Text that a spreadsheet would take for a formula has an
-/// apostrophe in front.
+/// As CSV, or as a workbook for spreadsheets (`format=xlsx`). Takes `where` and `sort` as the list does. Text that a
+/// spreadsheet would take for a formula has an apostrophe in front in CSV; in a workbook text is text.
 #[utoipa::path(get, path = "/voucher/export", tag = "voucher", operation_id = "export_vouchers",
-    params(("columns" = String, Query, description = "Fields of vouchers, separated by commas"), ExportParams),
-    responses((status = 200, description = "The vouchers", body = String, content_type = "text/csv")))]
-async fn export_csv(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
+    params(
+        ("columns" = String, Query, description = "Fields of vouchers, separated by commas"),
+        ("timezone" = Option<String>, Query, description = "The zone that times are given in; UTC without it"),
+        FormParams, ExportParams),
+    responses((status = 200, description = "The vouchers",
+        content((String = "text/csv"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
+async fn export_vouchers(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
     export::vouchers(app, caller.group(), params).await
 }

@@ -1,29 +1,50 @@
 //! Which vouchers there are: the columns of one, and lists of them.
 
-use super::{terms::PdfStatus, voucher::Voucher};
+use super::{campaign_store::last_moment, schedule::schedule, terms::PdfStatus, voucher::Voucher};
 use crate::{
     app::App,
     error::Result,
     http::list::{
-        Column, Kind, ListParams, ListQuery, Listing, Page,
-        params::{Op, Value},
+        Column, Ids, Kind, ListParams, ListQuery, Listing, Page,
+        params::{Condition, Op, Value},
     },
     redemption::{code::Code, voucher::Lock},
 };
+use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Vouchers as [`Voucher`], and what they can be filtered and sorted by. Counters and balances are
-/// filtered as stored: a reset that is due shows in rows, not in conditions.
-pub(super) static VOUCHERS: Listing = Listing { select: COLUMNS, from: FROM, columns: FILTERS };
+/// Vouchers as [`Voucher`], and what they can be filtered and sorted by.
+pub(super) static VOUCHERS: Listing =
+    Listing { select: COLUMNS, from: FROM, ids: Ids::Time("voucher"), columns: FILTERS };
 
-/// A term of the voucher: the campaign's while the voucher follows it.
+/// A term of the voucher: the campaign's, where it was not given its own.
 macro_rules! term {
     ($campaign:literal, $own:literal) => {
-        concat!("CASE WHEN v.inherits THEN c.", $campaign, " ELSE v.", $own, " END")
+        concat!("COALESCE(v.", $own, ", c.", $campaign, ")")
     };
 }
+
+/// When the voucher's counters last started again: the rule of `redemption/period.rs` in SQL, for queries whose
+/// `outside` holds the present as `now`.
+macro_rules! last_reset {
+    () => {
+        "last_reset(v.reset_frequency, v.time_zone, v.terms_since, c.reset_frequency, c.time_zone, c.calendar_since,
+                    c.former_calendars, (outside.facts ->> 'now')::timestamptz)"
+    };
+}
+
+/// What of a voucher's state starts again with a period: one expression once a reset is due, another until
+/// then. The same in SQL as [`Voucher::as_of`] shows.
+macro_rules! since_reset {
+    ($due:expr, $stored:literal) => {
+        concat!("CASE WHEN v.period_start < ", last_reset!(), " THEN ", $due, " ELSE ", $stored, " END")
+    };
+}
+
+/// The columns that need to know the present.
+const RESET: &[&str] = &["redemptionCount", "amountRedeemed", "balance", "lastResetAt"];
 
 /// What a coupon says and how it looks, as columns.
 macro_rules! look {
@@ -67,7 +88,9 @@ macro_rules! columns {
             " AS time_zone, m.hostname AS lock_owner, v.locked_till, v.status, v.amount_redeemed,
              v.total_amount_redeemed, v.created_at, v.updated_at, COALESCE(v.balance, 0) AS balance, ",
             look!(),
-            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments, v.period_start"
+            ", c.voucher_logo_img::text AS logo_img, v.pdf_status, NULL::text AS pdf_url, v.comments AS voucher_comments,
+             v.inherits, v.period_start, ",
+            schedule!()
         )
     };
 }
@@ -93,7 +116,7 @@ const FILTERS: &[Column] = &[
     Column::new("currency", "c.currency", Kind::Text),
     Column::new("initialValue", term!("voucher_value", "value"), Kind::Int),
     Column::new("redemptionLimit", term!("redemption_limit", "redemption_limit"), Kind::Int),
-    Column::new("redemptionCount", "v.redemption_count", Kind::Int),
+    Column::new("redemptionCount", since_reset!("0", "v.redemption_count"), Kind::Int),
     Column::new("totalRedemptionCount", "v.total_redemption_count", Kind::Int),
     Column::new("lastRedemptionAt", "v.last_redemption_at", Kind::Time),
     Column::new("lastRedemptionLocation", "v.last_redemption_location::text", Kind::Text),
@@ -103,22 +126,44 @@ const FILTERS: &[Column] = &[
         term!("reset_frequency", "reset_frequency"),
         Kind::Word(&["day", "week", "month", "never"]),
     ),
-    Column::new("lastResetAt", "v.last_reset_at", Kind::Time),
-    Column::new("startsOn", term!("starts_on", "starts_on"), Kind::Text),
-    Column::new("expiresOn", term!("expires_on", "expires_on"), Kind::Text),
+    Column::new("lastResetAt", since_reset!(last_reset!(), "v.last_reset_at"), Kind::Time),
+    Column::new(
+        "startsOn",
+        term!("starts_at", "starts_at"),
+        Kind::Moment { zone: term!("time_zone", "time_zone"), ends: false },
+    ),
+    Column::new(
+        "expiresOn",
+        last_moment!(term!("expires_at", "expires_at"), term!("expires_on", "expires_on")),
+        Kind::Moment { zone: term!("time_zone", "time_zone"), ends: true },
+    ),
     Column::new("timeZone", term!("time_zone", "time_zone"), Kind::Text),
     Column::new("status", "v.status", Kind::Word(&["active", "inactive"])),
-    Column::new("amountRedeemed", "v.amount_redeemed", Kind::Int),
+    Column::new("amountRedeemed", since_reset!("0", "v.amount_redeemed"), Kind::Int),
     Column::new("totalAmountRedeemed", "v.total_amount_redeemed", Kind::Int),
     Column::new("createdAt", "v.created_at", Kind::Time),
     Column::new("updatedAt", "v.updated_at", Kind::Time),
-    Column::new("balance", "COALESCE(v.balance, 0)", Kind::Int),
+    Column::new(
+        "balance",
+        since_reset!(
+            concat!(
+                "CASE ",
+                term!("type", "type"),
+                " WHEN 'gift' THEN ",
+                term!("voucher_value", "value"),
+                " ELSE 0 END"
+            ),
+            "COALESCE(v.balance, 0)"
+        ),
+        Kind::Int,
+    ),
     Column::new("text1", term!("voucher_text1", "text1"), Kind::Text),
     Column::new("text2", term!("voucher_text2", "text2"), Kind::Text),
     Column::new("text3", term!("voucher_text3", "text3"), Kind::Text),
     Column::new("text4", term!("voucher_text4", "text4"), Kind::Text),
     Column::new("pdfStatus", "v.pdf_status", Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherComments", "v.comments", Kind::Text),
+    Column::new("inherits", "v.inherits", Kind::Bool),
 ];
 
 /// One page of vouchers; `scope` pushes the condition that decides which the caller may see.
@@ -128,11 +173,10 @@ pub(super) async fn page(
     scope: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Page<Voucher>> {
     let now = app.clock.now();
-    let query = params.over(&VOUCHERS)?;
-    let keys = keys(&query);
+    let (query, codes) = asked(params.over(&VOUCHERS)?, now);
     let page = query.page(&app.db, |sql| {
         scope(sql);
-        push_keys(sql, keys.as_ref());
+        push_codes(sql, &codes);
     });
     let mut page = page.await?.map(|voucher: Voucher| voucher.as_of(now));
     overlay_locks(app, &mut page.rows).await?;
@@ -140,28 +184,41 @@ pub(super) async fn page(
 }
 
 /// The statement for all vouchers that meet a query, for exports.
-pub(super) fn all(query: &ListQuery, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
-    let keys = keys(query);
+pub(super) fn all(
+    asked: &(ListQuery, Vec<Condition>),
+    scope: impl Fn(&mut QueryBuilder<Postgres>),
+) -> QueryBuilder<Postgres> {
+    let (query, codes) = asked;
     query.all(|sql| {
         scope(sql);
-        push_keys(sql, keys.as_ref());
+        push_codes(sql, codes);
     })
 }
 
-/// What a condition on the code says about the indexed key, so that a code is found among millions.
-fn keys(query: &ListQuery) -> Option<Vec<String>> {
-    let condition = query.conditions.iter().find(|one| one.column.name == "code" && one.op == Op::Is)?;
-    let texts = condition.values.iter().map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    });
-    let texts: Vec<_> = texts.collect::<Option<_>>()?;
-    Some(texts.into_iter().filter_map(|text| Code::parse(text)).map(|code| code.key().to_owned()).collect())
+/// Takes out of a query what it says of whole codes, which look-up compares (see [`push_codes`]), and adds
+/// what its columns need to know of the present.
+pub(super) fn asked(mut query: ListQuery, now: DateTime<Utc>) -> (ListQuery, Vec<Condition>) {
+    if query.looks_at(RESET) {
+        query.outside = Some(serde_json::json!({ "now": now }));
+    }
+    let is_of_code = |one: &mut Condition| one.column.name == "code" && matches!(one.op, Op::Is | Op::Not);
+    let codes = query.conditions.extract_if(.., is_of_code).collect();
+    (query, codes)
 }
 
-fn push_keys(sql: &mut QueryBuilder<Postgres>, keys: Option<&Vec<String>>) {
-    if let Some(keys) = keys {
-        sql.push(" AND v.key = ANY(").push_bind(keys.clone()).push(")");
+/// Finds the vouchers that codes mean, or all others: by the indexed key, so that they are found among
+/// millions, and as look-up tells them apart ([`Code::names`]).
+fn push_codes(sql: &mut QueryBuilder<Postgres>, conditions: &[Condition]) {
+    for condition in conditions {
+        let texts = condition.values.iter().filter_map(|value| match value {
+            Value::Text(text) => Code::parse(text),
+            _ => None,
+        });
+        let (keys, forms): (Vec<_>, Vec<_>) =
+            texts.map(|code| (code.key().to_owned(), code.upper().to_owned())).unzip();
+        sql.push(if condition.op == Op::Not { " AND NOT (" } else { " AND (" });
+        sql.push("v.key = ANY(").push_bind(keys);
+        sql.push(") AND (v.generated OR COALESCE(v.form, upper(v.code)) = ANY(").push_bind(forms).push(")))");
     }
 }
 

@@ -127,7 +127,8 @@ static SALES: Source = Source {
             grain: One,
             lacks: &[],
             rows: "SELECT r.machine, r.location, r.user_group, r.shift, r.product, r.name, r.currency,
-                          1 AS quantity, r.price AS revenue, r.occurred_local AS at, r.occurred_at
+                          net_vends(r.price, r.paid, r.paid_back) AS quantity,
+                          net_price(r.price, r.paid, r.paid_back) AS revenue, r.occurred_local AS at, r.occurred_at
                    FROM revenue_transaction_ever r",
             instant: Some("t.occurred_at"),
         },

@@ -4,7 +4,7 @@
 
 mod masking;
 
-use crate::campaigns::style::Locale;
+use crate::{campaigns::style::Locale, wording::within};
 use figment::{
     Figment, Source,
     error::Kind,
@@ -78,7 +78,7 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Postgres, besides the journal's own.
+    /// Connections to Postgres, besides the journal's own and three that watch over it.
     pub database_connections: u32,
     /// How long a request waits for a connection, in milliseconds.
     pub database_wait_ms: u64,
@@ -105,10 +105,9 @@ pub struct Config {
     pub lock_max_s: u32,
     /// Failed look-ups a minute that one device has.
     pub guesses_per_device_per_minute: u32,
-    /// Failed look-ups a minute that one key or user has.
+    /// Failed look-ups a minute that one key or user has for each device that it spoke for within the last
+    /// hour. With less than a device has itself, a device can be turned away for the guesses of others.
     pub guesses_per_key_per_minute: u32,
-    /// Failed look-ups a minute that one user group has.
-    pub guesses_per_group_per_minute: u32,
     /// Attempts to log in a minute for one user name.
     pub logins_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
@@ -131,6 +130,9 @@ pub struct Config {
     pub requests_max: usize,
     /// Gateways that wait for commands at once; more are answered 503.
     pub polls_max: usize,
+    /// How long a stop goes on taking connections while ready says no, in seconds: as long as a balancer may
+    /// take to hear of it.
+    pub stop_delay_s: u64,
     /// How long a stop waits for what was accepted, in seconds.
     pub drain_s: u64,
 
@@ -239,8 +241,7 @@ impl Default for Config {
             audit_queue_max: 100_000,
             lock_max_s: 300,
             guesses_per_device_per_minute: 30,
-            guesses_per_key_per_minute: 60,
-            guesses_per_group_per_minute: 600,
+            guesses_per_key_per_minute: 30,
             logins_per_minute: 10,
             resets_per_hour: 5,
             body_max_bytes: 1 << 20,
@@ -252,6 +253,7 @@ impl Default for Config {
             image_parallel_max: 1,
             requests_max: 4_096,
             polls_max: 20_000,
+            stop_delay_s: 0,
             drain_s: 10,
             font_dir: None,
             access_token_s: 900,
@@ -371,7 +373,7 @@ fn complaint(error: &figment::Error) -> String {
             format!("there is no setting {}; `scrip config` prints all that there are", named(name))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("{name}: expected {expected}")
+            format!("{name}: must be {}", within(expected))
         }
         other => format!("{name}: {other}"),
     }
@@ -439,6 +441,9 @@ mod tests {
         };
         let unknown = told(&[("lock_max", "5")]);
         assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
-        assert_eq!(told(&[("lock_max_s", "hunter2")]), "SCRIP_LOCK_MAX_S: expected u32");
+        assert_eq!(
+            told(&[("lock_max_s", "hunter2")]),
+            "SCRIP_LOCK_MAX_S: must be a whole number from 0 to 4294967295"
+        );
     }
 }

@@ -65,7 +65,6 @@ async fn ask(
     Query(options): Query<Options>,
 ) -> Result<(StatusCode, Json<CampaignPdf>)> {
     caller.may(Permission::CampaignWrite)?;
-    options.check()?;
     let now = app.clock.now();
     let campaign = campaign_store::fetch(&app.db, caller.group(), id).await?;
     let pdf_notes = preview(&app, &campaign, &options).await?;
@@ -85,13 +84,12 @@ async fn ask(
 /// What would have to be done for its coupons to fit: for the first of them, or for one with a code as
 /// long as they get while there is none.
 async fn preview(app: &App, campaign: &Campaign, options: &Options) -> Result<Vec<Note>> {
-    const FIELDS: [&str; 4] = ["/voucherText1", "/voucherText2", "/voucherText3", "/voucherText4"];
     let design = store::design(&app.db, campaign.id).await?.ok_or(Error::NotFound("campaign"))?;
     let voucher = match store::example(&app.db, campaign.id).await? {
         Some(voucher) => voucher,
         None => Voucher::to_come(campaign),
     };
-    app.print_shop.preview(app, &design, options, voucher, FIELDS).await
+    app.print_shop.preview(app, &design, options, voucher).await
 }
 
 /// What of a campaign's PDF is wanted.

@@ -90,7 +90,7 @@ impl Fields<1> for LogoDraft {
 /// PNG, JPEG, GIF, WebP or SVG: as the body itself, as the file `image` of a form, or in JSON as base64;
 /// JSON also takes the id of an image, and `null` for no logo. Pictures are decoded and encoded anew.
 /// Drawings (SVG) may have shapes, gradients, patterns, masks and clip paths, but no text, pictures,
-/// filters, links or scripts; what is stored is what they show.
+/// effects, links or scripts; what is stored is what they show. Colours are those of the profile in a file.
 #[utoipa::path(put, path = "/campaign/{id}/logo", tag = "campaign", operation_id = "update_campaign_logo",
     params(("id" = i64, Path, description = "The campaign")),
     request_body(content(

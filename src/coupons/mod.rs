@@ -29,6 +29,7 @@ pub mod sheet;
 pub mod shop;
 mod store;
 pub mod symbol;
+pub mod unprintable;
 mod voucher_http;
 pub mod wording;
 

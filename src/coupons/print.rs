@@ -59,6 +59,7 @@ async fn step(app: &App, claim: &Claim) -> Result<Step> {
     }
     let options = store::options(&app.db, campaign).await?.unwrap_or_default();
     let before = store::parts(&app.db, campaign).await?.pop();
+    let options = if before.is_some() { options.on_whole_sheets() } else { options };
     let size = app.config.coupons_per_part.max(1) as i64;
     let last_voucher = before.as_ref().map(|part| part.last_voucher);
     let vouchers = store::vouchers(&app.db, campaign, last_voucher, size).await?;

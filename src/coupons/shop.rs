@@ -1,13 +1,12 @@
 //! The print shop: from vouchers in the database to PDFs, off the async workers, a few at a time.
 
 use super::{
-    coupon::{Coupon, Flaw, Outcome, Part},
+    coupon::{Coupon, Flaw},
     lettering::Typefaces,
     logo::Logo,
     notes::Note,
     options::Options,
     press::{self, Print},
-    sheet::Sheet,
     store::{Design, Voucher},
     wording,
 };
@@ -18,7 +17,7 @@ use crate::{
         terms::{ValueType, zone},
     },
     config::Config,
-    error::{Error, Issue, Result},
+    error::{Error, Result},
     fleet::image::{self, Size},
 };
 use quick_cache::sync::Cache;
@@ -74,7 +73,8 @@ impl PrintShop {
         let style = Self::style(design.voucher_style.as_deref());
         let print = self.setting(app, design, options, &style).await?;
         let mut styles = Styles::new();
-        let coupon = |voucher| self.coupon(&design.currency, voucher, &mut styles);
+        let locale = self.locale(design);
+        let coupon = |voucher| Self::coupon(&design.currency, locale, voucher, &mut styles);
         let coupons: Vec<Coupon> = vouchers.into_iter().map(coupon).collect();
         let stop = app.stop.clone();
         self.work(move || {
@@ -85,45 +85,33 @@ impl PrintShop {
         .await
     }
 
-    /// What would have to be done for a voucher's coupon to fit. Refuses what no font can print, at the
-    /// field that it stands in: `fields` are those of the four texts.
+    /// The fonts.
+    pub(super) fn typefaces(&self) -> &Arc<Typefaces> {
+        &self.typefaces
+    }
+
+    /// What would have to be done for a voucher's coupon to fit. Refuses a sheet that there is not.
     pub(super) async fn preview(
         &self,
         app: &App,
         design: &Design,
         options: &Options,
         voucher: Voucher,
-        fields: [&'static str; 4],
     ) -> Result<Vec<Note>> {
-        let style = Self::style(voucher.style.as_deref());
+        let style = Self::style(design.voucher_style.as_deref());
+        options.check(&style)?;
         let print = self.setting(app, design, options, &style).await?;
-        let coupon = self.coupon(&design.currency, voucher, &mut Styles::new());
+        let coupon = Self::coupon(&design.currency, self.locale(design), voucher, &mut Styles::new());
         self.work(move || {
             let notes = press::check(&print, &coupon).map_err(refusal)?;
-            let unprintable = notes.iter().filter_map(|note| match &note.outcome {
-                Outcome::Missing(characters) => {
-                    let characters: String = characters.iter().collect();
-                    Some(Issue::at(
-                        field(note.part, fields),
-                        format!("has characters that no font has: {characters}"),
-                    ))
-                }
-                _ => None,
-            });
-            let unprintable: Vec<_> = unprintable.collect();
-            if unprintable.is_empty() {
-                Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
-            } else {
-                Err(Error::Invalid(unprintable))
-            }
+            Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
         })
         .await
     }
 
     /// What is printed on, for coupons of this style.
     async fn setting(&self, app: &App, design: &Design, options: &Options, style: &Style) -> Result<Print> {
-        let style = options.over(style)?;
-        let sheet = Sheet::new(style.sheet.unwrap_or_default(), style.bleed, style.marks, style.ruler);
+        let sheet = options.sheet(style)?;
         let logo = match design.voucher_logo_img {
             Some(id) => Some(self.logo(app, design.user_group, id).await?),
             None => None,
@@ -132,7 +120,7 @@ impl PrintShop {
             sheet,
             logo,
             title: design.name.clone(),
-            language: style.locale.unwrap_or(self.locale).to_string(),
+            language: style.locale.unwrap_or_else(|| self.locale(design)).to_string(),
             typefaces: Arc::clone(&self.typefaces),
         })
     }
@@ -151,11 +139,16 @@ impl PrintShop {
         Ok(logo)
     }
 
+    /// The locale of coupons whose own style has none.
+    fn locale(&self, design: &Design) -> Locale {
+        Self::style(design.campaign_style.as_deref()).locale.unwrap_or(self.locale)
+    }
+
     /// What a voucher's coupon says, in words.
-    fn coupon(&self, currency: &str, voucher: Voucher, styles: &mut Styles) -> Coupon {
+    fn coupon(currency: &str, locale: Locale, voucher: Voucher, styles: &mut Styles) -> Coupon {
         let Voucher { code, value, expires_on, time_zone, text1, text2, text3, text4, style, .. } = voucher;
         let style = styles.entry(style).or_insert_with_key(|text| Arc::new(Self::style(text.as_deref())));
-        let locale = style.locale.unwrap_or(self.locale);
+        let locale = style.locale.unwrap_or(locale);
         let worth = wording::value(ValueType::Cents, value, currency, locale);
         let expiry = expires_on.and_then(|text| wording::expiry(&text, zone(&time_zone), locale));
         let texts = [text1, text2, text3, text4].map(|text| text.filter(|text| !text.trim().is_empty()));
@@ -170,7 +163,7 @@ impl PrintShop {
     }
 
     /// A stored style. One from before the grammar, which could not be stored now, says nothing.
-    fn style(text: Option<&str>) -> Style {
+    pub(super) fn style(text: Option<&str>) -> Style {
         text.and_then(|text| Style::read(text).ok()).unwrap_or_default()
     }
 
@@ -182,18 +175,6 @@ impl PrintShop {
             outcome
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::fault(panic)))
-    }
-}
-
-/// Where a part of a coupon stands in what was sent.
-fn field(part: Part, texts: [&'static str; 4]) -> &'static str {
-    match part {
-        Part::Text1 => texts[0],
-        Part::Text2 => texts[1],
-        Part::Text3 => texts[2],
-        Part::Text4 => texts[3],
-        Part::Value | Part::Expiry => "/locale",
-        Part::Code | Part::Code128 | Part::Logo => "/code",
     }
 }
 

@@ -21,11 +21,14 @@ pub(super) struct Design {
     pub(super) user_group: i64,
     pub(super) status: Status,
     pub(super) currency: String,
+    /// The style that their sheet is taken from.
     pub(super) voucher_style: Option<String>,
+    /// The campaign's, whose locale vouchers take that have none.
+    pub(super) campaign_style: Option<String>,
     pub(super) voucher_logo_img: Option<i64>,
 }
 
-/// A voucher as it is printed: its own terms and texts, or its campaign's while it follows it.
+/// A voucher as it is printed: its own terms and texts, or its campaign's where it was given none.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Voucher {
     pub(super) id: Uuid,
@@ -90,10 +93,13 @@ macro_rules! printed {
             "SELECT v.id, v.campaign, v.code, ",
             term!("voucher_value", "value"),
             " AS value, ",
+            // The earlier end, in the zone that it was given in.
+            "CASE WHEN c.expires_at < v.expires_at THEN c.expires_on ELSE ",
             term!("expires_on", "expires_on"),
-            " AS expires_on, ",
+            " END AS expires_on,
+              CASE WHEN v.expires_at IS NULL OR c.expires_at < v.expires_at THEN c.time_zone ELSE ",
             term!("time_zone", "time_zone"),
-            " AS time_zone, ",
+            " END AS time_zone, ",
             look!(),
             ", v.pdf_status FROM voucher v JOIN campaign c ON c.id = v.campaign WHERE "
         )
@@ -103,7 +109,8 @@ macro_rules! printed {
 /// What the coupons of a campaign share.
 pub(super) async fn design(db: &PgPool, campaign: i64) -> Result<Option<Design>> {
     const SQL: &str = "
-        SELECT name, user_group, status, currency, voucher_style, voucher_logo_img FROM campaign WHERE id = $1";
+        SELECT name, user_group, status, currency, voucher_style, voucher_style AS campaign_style, voucher_logo_img
+        FROM campaign WHERE id = $1";
     Ok(sqlx::query_as(SQL).bind(campaign).fetch_optional(db).await?)
 }
 

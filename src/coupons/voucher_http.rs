@@ -4,6 +4,7 @@
 use super::{
     notes::Note,
     options::Options,
+    shop::PrintShop,
     store::{self, Design},
 };
 use crate::{
@@ -58,11 +59,9 @@ async fn ask(
     Query(options): Query<Options>,
 ) -> Result<(StatusCode, Json<VoucherPdf>)> {
     caller.may(Permission::VoucherWrite)?;
-    options.check()?;
     let printed = store::voucher(&app.db, caller.group(), id).await?;
-    let design = design(&app, &printed).await?;
-    let fields = ["/text1", "/text2", "/text3", "/text4"];
-    let pdf_notes = app.print_shop.preview(&app, &design, &options, printed, fields).await?;
+    let design = design(&app, &printed).await?.for_one(&printed);
+    let pdf_notes = app.print_shop.preview(&app, &design, &options, printed).await?;
     store::mark_ready(&app.db, id).await?;
     let mut voucher =
         links::of_voucher(&app, &caller, voucher_store::fetch(&app, caller.group(), id).await?)?;
@@ -97,8 +96,8 @@ async fn download(
     headers: HeaderMap,
 ) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
-    options.check()?;
     let printed = store::voucher(&app.db, caller.group(), id).await?;
+    options.check(&PrintShop::style(printed.style.as_deref()))?;
     if printed.pdf_status == PdfStatus::Empty {
         return Err(Error::NotFound("PDF: it has to be asked for"));
     }

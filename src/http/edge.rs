@@ -6,8 +6,9 @@ use super::{metrics, trace};
 use crate::{
     app::App,
     config::Config,
-    error::{Error, Problem},
+    error::{Error, Problem, Store},
     gateway::commands,
+    notice,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -18,13 +19,18 @@ use axum::{
 use futures_util::FutureExt;
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use tracing::Instrument;
+
+/// What a machine is given beyond the time of a redemption, so that the verb can answer for itself.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What requests pass.
 #[derive(Clone, Debug)]
@@ -72,10 +78,28 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The edge as a layer of the router.
+/// The edge as a layer of the router. An answer that something was changed waits until this server knows.
 pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    edge.pass(route.as_ref().map(MatchedPath::as_str), request, |request| next.run(request)).await
+    let handler = async |request: Request| {
+        let changes = !request.method().is_safe();
+        let response = next.run(request).await;
+        if changes && response.status().is_success() && response.extensions().get::<Uncached>().is_none() {
+            notice::catch_up(&edge.app).await;
+        }
+        response
+    };
+    Box::pin(edge.pass(route.as_ref().map(MatchedPath::as_str), request, handler)).await
+}
+
+/// Marks the answer of a route that changes nothing of what servers keep in memory.
+#[derive(Clone, Copy, Debug)]
+struct Uncached;
+
+/// Marks an answer as [`Uncached`]: what machines send all day waits for no notice.
+pub(super) async fn uncached(mut response: Response) -> Response {
+    response.extensions_mut().insert(Uncached);
+    response
 }
 
 impl Edge {
@@ -105,7 +129,7 @@ impl Edge {
             Some(_place) => {
                 let in_flight = self.rooms.requests.0.load(Ordering::Relaxed);
                 metrics::in_flight(in_flight);
-                answer(handler(request)).instrument(span.clone()).await
+                answer(self.in_time(route, &method, handler(request))).instrument(span.clone()).await
             }
             None => turned_away(),
         };
@@ -128,8 +152,45 @@ impl Edge {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         // Answers hold tokens and codes; what may be kept says so itself.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if self.app.stores.is_leaving() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
+
+    /// Answers, or says in time that there is no answer. A machine waits for as long as a redemption may take,
+    /// and as long again for a Postgres that is only busy: asked once more, it would be busier. Whoever else
+    /// waits is told when Postgres turns out to be silent, or unable to commit.
+    async fn in_time(
+        &self,
+        route: Option<&str>,
+        method: &Method,
+        handler: impl Future<Output = Response>,
+    ) -> Response {
+        let app = &self.app;
+        let unavailable = || Error::Unavailable { store: Store::Postgres }.into_response();
+        if route.is_some_and(is_verb) {
+            let limit = Duration::from_millis(app.config.redeem_deadline_ms) + GRACE;
+            let mut handler = pin!(handler);
+            if let Ok(answer) = timeout(limit, &mut handler).await {
+                return answer;
+            }
+            let is_only_busy = app.stores.since(Store::Postgres).is_none() && !app.liveness.is_stalled();
+            if is_only_busy && let Some(Ok(answer)) = app.liveness.unless_cut(timeout(limit, handler)).await {
+                return answer;
+            }
+            return unavailable();
+        }
+        if app.liveness.is_stalled() && !method.is_safe() {
+            return unavailable();
+        }
+        app.liveness.unless_cut(handler).await.unwrap_or_else(unavailable)
+    }
+}
+
+/// Whether a route is one of the four verbs.
+fn is_verb(route: &str) -> bool {
+    route.strip_prefix("/v1").unwrap_or(route).strip_prefix("/voucher/{code}/").is_some()
 }
 
 /// Answers, whatever the handler does; plain refusals of axum's become problems.

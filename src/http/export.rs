@@ -4,6 +4,7 @@ use super::{
     Caller, Path,
     list::{ExportParams, ListParams},
     resources,
+    sheet::FormParams,
 };
 use crate::{
     app::App,
@@ -18,7 +19,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(export_resource))
 }
 
-/// Export a resource as CSV
+/// Export a resource
+///
+/// As CSV, or as a workbook for spreadsheets (`format=xlsx`). Text that a spreadsheet would take for a formula has an
+/// apostrophe in front in CSV; in a workbook text is text.
 ///
 /// With the conditions and the order of its list. What is a part of something else is exported for
 /// one of them at a time: `where[machine]=7` for products.
@@ -26,14 +30,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     params(
         ("resource" = String, Path, description = "The area of a plain resource", example = "machine"),
         ("columns" = String, Query, description = "Names of fields, separated by commas", example = "id,name"),
-        ("filename" = Option<String>, Query, description = "What the file is to be called"),
         ("exportAll" = Option<bool>, Query, description = "Of products: every combination with flavours and \
             extras, which then are the columns `flavour` and `extra`"),
         ("useArchive" = Option<bool>, Query, description = "Of what machines sent: whether to look in the archive too"),
         ("timezone" = Option<String>, Query, description = "The zone that times are given in; UTC without it"),
-        ExportParams,
+        FormParams, ExportParams,
     ),
-    responses((status = 200, description = "The rows", content_type = "text/csv", body = String)))]
+    responses((status = 200, description = "The rows",
+        content((String = "text/csv"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 async fn export_resource(
     State(app): State<App>,
     caller: Caller,

@@ -4,6 +4,7 @@ use super::strict::Strict;
 use crate::{
     app::App,
     error::{Error, Issue, Result},
+    wording::{expected, plain},
 };
 use axum::{
     body::{Body, Bytes},
@@ -59,7 +60,7 @@ impl<T: DeserializeOwned> FromRequest<App> for RawJson<T> {
 /// A JSON body as it came; `limit_bytes` is the limit that is in force for this request.
 pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
     if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
-        return Err(Error::UnsupportedMedia);
+        return Err(Error::UnsupportedMedia { takes: "application/json" });
     }
     Bytes::from_request(request, &()).await.map_err(|rejection| broken(rejection.status(), limit_bytes))
 }
@@ -152,9 +153,7 @@ fn describe(pointer: &str, message: &str) -> Issue {
         };
         return Issue::at(pointer, "is not a field of this request");
     }
-    // All that serde_json says of a number or an array where a word should be.
-    let message = if message == "expected value" { "must be a string" } else { message };
-    Issue::at(pointer.to_owned(), message.to_owned())
+    Issue::at(pointer.to_owned(), plain(message))
 }
 
 /// A name as a part of a JSON pointer.
@@ -180,17 +179,17 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         };
         let (name, detail) = match failed.into_kind() {
             ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-                (key, format!("is not a {expected_type}"))
+                (key, format!("must be {}", expected(expected_type)))
             }
-            ErrorKind::DeserializeError { key, message, .. } => (key, message),
+            ErrorKind::DeserializeError { key, message, .. } => (key, plain(&message)),
             ErrorKind::InvalidUtf8InPathParam { key } => (key, "is not UTF-8".to_owned()),
             // A handler that takes one parameter, or several in their order, takes them without names.
             ErrorKind::ParseError { value, expected_type }
             | ErrorKind::ParseErrorAtIndex { value, expected_type, .. } => {
-                (name_of(parts, &value).await, format!("is not a {expected_type}"))
+                (name_of(parts, &value).await, format!("must be {}", expected(expected_type)))
             }
             // So does one that takes a word of a few.
-            ErrorKind::Message(message) => (the_only_one(parts).await, message),
+            ErrorKind::Message(message) => (the_only_one(parts).await, plain(&message)),
             kind => ("path".to_owned(), kind.to_string()),
         };
         Err(Error::malformed(format!("/{name}"), detail))

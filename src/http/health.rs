@@ -1,7 +1,7 @@
 //! Whether this server lives, and whether it can serve: for load balancers and supervisors.
 
 use super::Json;
-use crate::{app::App, error::Store};
+use crate::{app::App, error::Store, postgres::Replication, stores::Reason};
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,10 +14,25 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub enum Service {
     /// Everything works.
     Full,
-    /// Redis is away: the same answers, more slowly.
+    /// Redis is away: the same answers, more slowly. Or commits wait for a standby that does not answer:
+    /// vouchers are validated, and nothing is redeemed or changed until it does.
     Degraded,
     /// Postgres is away: vouchers are still validated, and nothing is redeemed or changed.
     Unavailable,
+    /// The server is told to stop; it answers for a while yet, for those who have not heard of it.
+    Stopping,
+}
+
+/// What an acknowledged redemption survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A crash of Postgres: no standby is set to be synchronous.
+    Local,
+    /// The loss of Postgres: a synchronous standby has it.
+    Replicated,
+    /// Nothing is acknowledged: no synchronous standby confirms commits.
+    Reduced,
 }
 
 /// Whether a store answers.
@@ -38,6 +53,9 @@ pub struct StoreHealth {
     /// Since when it has been away: since the server's start, if it has not answered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
+    /// Why Postgres counts as away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// This server's health.
@@ -49,6 +67,8 @@ pub struct Health {
     pub postgres: StoreHealth,
     /// What can be lost.
     pub redis: StoreHealth,
+    /// What an acknowledged redemption survives.
+    pub durability: Durability,
 }
 
 /// An answer that says that the process is alive.
@@ -79,8 +99,8 @@ async fn live() -> Json<Alive> {
 
 /// Can the server serve
 ///
-/// 200 while Postgres answers, also with Redis away (`degraded`); 503 otherwise. Says which store is
-/// away, and since when.
+/// 200 while Postgres answers, also with Redis away (`degraded`); 503 otherwise, and once the server is told
+/// to stop. Says which store is away, since when, and why.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -88,19 +108,26 @@ async fn live() -> Json<Alive> {
     operation_id = "check_readiness",
     responses(
         (status = 200, description = "Serving", body = Health),
-        (status = 503, description = "Postgres is away", body = Health),
+        (status = 503, description = "Postgres is away, or the server is about to stop", body = Health),
     )
 )]
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let store = |store| {
+    let store = |store, reason| {
         let since = app.stores.since(store);
-        StoreHealth { state: if since.is_some() { Presence::Away } else { Presence::Up }, since }
+        StoreHealth { state: if since.is_some() { Presence::Away } else { Presence::Up }, since, reason }
     };
-    let (postgres, redis) = (store(Store::Postgres), store(Store::Redis));
+    let postgres = store(Store::Postgres, app.stores.reason());
+    let redis = store(Store::Redis, None);
+    let durability = match app.liveness.replication() {
+        Replication::Unknown | Replication::Local => Durability::Local,
+        Replication::Synchronous => Durability::Replicated,
+        Replication::Stalled => Durability::Reduced,
+    };
     let (status, service) = match (postgres.state, redis.state) {
+        _ if app.stores.is_leaving() => (StatusCode::SERVICE_UNAVAILABLE, Service::Stopping),
         (Presence::Away, _) => (StatusCode::SERVICE_UNAVAILABLE, Service::Unavailable),
-        (Presence::Up, Presence::Away) => (StatusCode::OK, Service::Degraded),
-        (Presence::Up, Presence::Up) => (StatusCode::OK, Service::Full),
+        (Presence::Up, Presence::Up) if durability != Durability::Reduced => (StatusCode::OK, Service::Full),
+        (Presence::Up, _) => (StatusCode::OK, Service::Degraded),
     };
-    (status, Json(Health { service, postgres, redis }))
+    (status, Json(Health { service, postgres, redis, durability }))
 }

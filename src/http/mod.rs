@@ -1,7 +1,6 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
 pub mod caller;
-pub mod csv;
 mod edge;
 mod export;
 pub mod extract;
@@ -12,6 +11,7 @@ pub mod metrics;
 mod openapi;
 mod problems;
 pub mod ranges;
+pub mod sheet;
 mod strict;
 pub mod trace;
 
@@ -39,6 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every endpoint, once, with its documentation.
 fn endpoints() -> OpenApiRouter<App> {
+    let uncached = middleware::map_response(edge::uncached);
     OpenApiRouter::with_openapi(openapi::base())
         .merge(identity::routes())
         .merge(users::routes())
@@ -46,9 +47,9 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(coupons::routes())
         .merge(fleet::routes())
         .merge(assortment::routes())
-        .merge(redemption::http::routes())
-        .merge(gateway::routes())
-        .merge(telemetry::routes())
+        .merge(redemption::http::routes().layer(uncached.clone()))
+        .merge(gateway::routes().layer(uncached.clone()))
+        .merge(telemetry::routes().layer(uncached))
         .merge(reports::routes())
         .merge(charts::routes())
         .merge(dashboards::routes())

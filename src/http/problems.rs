@@ -169,7 +169,7 @@ mod tests {
             Error::Conflict("".into()),
             Error::TooLarge { what: "", limit_bytes: 1 },
             Error::Changed,
-            Error::UnsupportedMedia,
+            Error::UnsupportedMedia { takes: "" },
             Error::Beyond { length: 1 },
             Error::invalid("", ""),
             Error::TooMany { what: "", retry_after_s: 1 },

@@ -117,9 +117,10 @@ impl Access {
         };
         let drops = self.drops.load(Ordering::SeqCst);
         let Some(grant) = load.await?.map(Arc::new) else { return Ok(None) };
-        let kept = place.insert(grant.clone()).is_ok();
-        // It may have been read before the change that a notice has told of since.
-        if kept && self.drops.load(Ordering::SeqCst) != drops {
+        // It may have been read before the change that a notice has told of since. Those who wait for it
+        // then load it again: they may have asked after the change.
+        let is_current = || self.drops.load(Ordering::SeqCst) == drops;
+        if is_current() && place.insert(grant.clone()).is_ok() && !is_current() {
             cache.remove(key);
         }
         Ok(Some(grant))

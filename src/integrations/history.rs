@@ -7,7 +7,7 @@ use crate::{
     http::{
         Caller, Json, Path,
         caller::Permission,
-        list::{Below, Column, Kind, ListParams, Listing, Page, belongs_to},
+        list::{Below, Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
     },
     resource::{Resource, store},
     transaction,
@@ -61,6 +61,7 @@ static LOGS: Listing = Listing {
         "d.id, d.state, d.machine, d.revenue_transaction, d.event, d.attempts, d.message, d.details, d.due_at,
         d.created_at, d.updated_at",
     from: "delivery d",
+    ids: Ids::Sequence("delivery"),
     columns: &[
         Column::new("id", "d.id", Kind::Int),
         Column::new("state", "d.state", Kind::Word(&["waiting", "delivered", "failed"])),
@@ -113,6 +114,7 @@ static TRANSACTIONS: Listing = Listing {
         floor(extract(epoch FROM t.occurred_at))::bigint AS timestamp, t.currency, t.time_zone AS timezone, t.name,
         t.token, t.salestype, t.created_at, t.updated_at",
     from: "revenue_transaction t",
+    ids: Ids::Sequence("revenue_transaction"),
     columns: &[
         // What leads an index, as in the list of sales.
         Column::new("id", "t.id", Kind::Int),

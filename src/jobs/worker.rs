@@ -67,9 +67,9 @@ async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
         claim.failed(app, &Error::fault("every worker that took it died")).await?;
         return Ok(true);
     }
-    // In a task of its own, which is never dropped: a COPY that is, leaves a connection out of step.
+    // In a task of its own, which is dropped with its connections alone: a COPY that is, leaves one out of step.
     let (worker, its) = (app.clone(), claim.clone());
-    let work = app.tasks.spawn(async move { its.kind.run(&worker, &its).await });
+    let work = app.tasks.spawn(async move { worker.liveness.while_up(its.kind.run(&worker, &its)).await });
     let outcome = tokio::select! {
         outcome = work => outcome.unwrap_or_else(|panic| Err(Error::fault(panic))),
         // The work will find out by itself, at its next step.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -32,6 +32,9 @@ pub struct Near {
     /// Counts notices about codes, and about anything else: what was read before one is not kept after it.
     code_notices: AtomicU64,
     other_notices: AtomicU64,
+    /// Held while something is kept or forgotten, so that no notice comes between the look at the counts
+    /// and what is kept by them.
+    changing: Mutex<()>,
 }
 
 /// The numbers of notices at some moment: see [`Near::mark`].
@@ -50,7 +53,12 @@ impl Near {
             vouchers: Cache::new(vouchers_max.max(1)),
             code_notices: AtomicU64::new(0),
             other_notices: AtomicU64::new(0),
+            changing: Mutex::new(()),
         }
+    }
+
+    fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be taken before something is read that is to be kept.
@@ -78,6 +86,7 @@ impl Near {
         }
         let mark = self.mark();
         let Some(device) = truth::device(db, device_id).await?.map(Arc::new) else { return Ok(None) };
+        let _changing = self.change();
         if self.is_current_but_for_codes(mark) {
             self.devices.insert(device_id.into(), Arc::clone(&device));
         }
@@ -102,6 +111,7 @@ impl Near {
 
     /// Keeps what was read of a campaign after `mark`.
     pub fn keep_campaign(&self, campaign: &Arc<Campaign>, mark: Mark) {
+        let _changing = self.change();
         if self.is_current_but_for_codes(mark) {
             self.campaigns.insert(campaign.id, Arc::clone(campaign));
         }
@@ -114,6 +124,7 @@ impl Near {
 
     /// Keeps what was read of a code's vouchers after `mark`.
     pub fn keep_vouchers(&self, key: &str, facts: Shared, mark: Mark) {
+        let _changing = self.change();
         if self.is_current(mark) {
             self.vouchers.insert(key.into(), facts);
         }
@@ -135,12 +146,16 @@ impl Near {
             return;
         }
         let notices = if noun == "code" { &self.code_notices } else { &self.other_notices };
+        let _changing = self.change();
         notices.fetch_add(1, Ordering::SeqCst);
         let number: i64 = id.parse().unwrap_or_default();
         match noun {
             "code" => self.forget_code(id),
             "campaign" => self.forget_campaign(number),
-            "machine" => self.devices.retain(|_, device| device.machine != number),
+            // The new name of one may be the gateway of another, which it is then found before.
+            "machine" => {
+                self.devices.retain(|id, device| device.machine != number && **id == *device.hostname);
+            }
             "location" => self.devices.retain(|_, device| device.location != number),
             _ => self.devices.clear(),
         }
@@ -148,6 +163,8 @@ impl Near {
 
     /// Forgets everything: notices may have been missed.
     pub fn clear(&self) {
+        let _changing = self.change();
+        self.code_notices.fetch_add(1, Ordering::SeqCst);
         self.other_notices.fetch_add(1, Ordering::SeqCst);
         self.devices.clear();
         self.campaigns.clear();

@@ -2,7 +2,7 @@
 
 use super::{
     code::Code,
-    hot::{Away, Claim, Copy},
+    hot::{Away, Claim, Copy, Found, Loaded},
     journal::truth::{self, Row},
     rules::Device,
     voucher::{Ask, Facts, State, Voucher, choose, first},
@@ -10,6 +10,9 @@ use super::{
 use crate::{app::App, error::Result, time::from_millis};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+
+/// Attempts to load a code that is evicted meanwhile; after that Postgres alone is gone by.
+const LOADS_MAX: usize = 3;
 
 /// The voucher that a code means for a device, and where that is known from.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ pub(super) fn at_hand(app: &App, device: &Device, code: &Code) -> Option<Voucher
         let campaign = app.near.campaign_at_hand(facts.campaign)?;
         if device.belongs_below(campaign.group) {
             let state = State { period: from_millis(0), count: 0, balance: 0, lock: None };
-            let voucher = Voucher { campaign, facts: Arc::clone(facts), state };
+            let voucher = Voucher::new(campaign, Arc::clone(facts), state);
             if meant.replace(voucher).is_some() {
                 return None;
             }
@@ -62,10 +65,11 @@ pub(super) async fn meant(
 ) -> Result<Option<Meant>> {
     let mark = app.near.mark();
     match app.hot.read(code.key()).await {
-        Ok(copies) if !copies.is_empty() => {
-            let copies = if stale(app, &copies, now) {
+        Ok(Found { copies, evictions }) if !copies.is_empty() => {
+            let copies = if stale(app, &copies, now) || !copies.iter().all(Copy::is_readable) {
                 // Reservations that nobody confirms: Postgres knows. With Postgres away, they count.
-                load(app, code, true).await.map(|loaded| loaded.1).unwrap_or(copies)
+                let loaded = load_key(app, code.key(), true, Some(evictions)).await;
+                loaded.map(|loaded| loaded.1).unwrap_or(copies)
             } else {
                 copies
             };
@@ -80,7 +84,7 @@ pub(super) async fn meant(
         }
         known => {
             let (rows, copies) = match known {
-                Ok(_) => load(app, code, false).await?,
+                Ok(found) => load_key(app, code.key(), false, Some(found.evictions)).await?,
                 Err(Away) => (truth::vouchers(&app.db, code.key()).await?, Vec::new()),
             };
             let in_redis = !copies.is_empty();
@@ -106,38 +110,66 @@ pub(super) fn stale(app: &App, copies: &[Copy], now: DateTime<Utc>) -> bool {
 /// Reads a code's vouchers from Postgres and puts them into Redis; what Redis then holds is empty if
 /// it is away, or if the code is unknown.
 pub(super) async fn load(app: &App, code: &Code, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
-    load_key(app, code.key(), force).await
+    load_key(app, code.key(), force, None).await
 }
 
-/// [`load`] for those who only know the key.
-pub(super) async fn load_key(app: &App, key: &str, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
-    let mark = app.near.mark();
-    let rows = truth::vouchers(&app.db, key).await?;
-    if rows.is_empty() {
-        return Ok((rows, Vec::new()));
+/// Puts into Redis what has just become true in Postgres: at once, or as soon as it can be.
+pub(super) async fn reload(app: &App, code: &Code) {
+    let watch = app.reconcile.watch(code.key());
+    if app.hot.is_up() && matches!(load(app, code, true).await, Ok((_, copies)) if !copies.is_empty()) {
+        watch.settled();
     }
+}
+
+/// Loads a code by its key; `evictions` as Redis has said just now, if it was asked.
+pub(super) async fn load_key(
+    app: &App,
+    key: &str,
+    mut force: bool,
+    mut evictions: Option<i64>,
+) -> Result<(Vec<Row>, Vec<Copy>)> {
+    let mut loads = 0;
+    loop {
+        loads += 1;
+        let evictions = match evictions.take() {
+            Some(evictions) => Ok(evictions),
+            None => app.hot.evictions(key).await,
+        };
+        let mark = app.near.mark();
+        let rows = truth::vouchers(&app.db, key).await?;
+        if rows.is_empty() {
+            return Ok((rows, Vec::new()));
+        }
+        let loaded = match evictions {
+            Ok(evictions) => put(app, key, &rows, force, evictions).await,
+            Err(Away) => Loaded::default(),
+        };
+        if (loaded.outdated || loaded.replaced) && loads < LOADS_MAX {
+            // It was changed after it was read here; or Postgres went back, and says the same again.
+            force &= !loaded.replaced;
+            continue;
+        }
+        for row in &rows {
+            app.near.keep_campaign(&row.voucher.campaign, mark);
+        }
+        let facts = rows.iter().map(|row| Arc::clone(&row.voucher.facts)).collect();
+        app.near.keep_vouchers(key, facts, mark);
+        return Ok((rows, loaded.copies));
+    }
+}
+
+/// Puts what was read of a code into Redis; nothing is known to be there then if it is away.
+async fn put(app: &App, key: &str, rows: &[Row], force: bool, evictions: i64) -> Loaded {
     let vouchers: Vec<(&Facts, State, i64)> =
         rows.iter().map(|row| (&*row.voucher.facts, row.voucher.state, row.revision)).collect();
-    let copies = app.hot.load(key, &vouchers, force, app.clock.now()).await.unwrap_or_default();
-    for row in &rows {
-        app.near.keep_campaign(&row.voucher.campaign, mark);
-    }
-    let facts = rows.iter().map(|row| Arc::clone(&row.voucher.facts)).collect();
-    app.near.keep_vouchers(key, facts, mark);
-    if !app.near.is_current(mark) {
-        // What was just put there may be what the notice in between was about.
-        let _ = app.hot.evict(&[key.to_owned()], app.clock.now()).await;
-    }
-    Ok((rows, copies))
+    app.hot.load(key, &vouchers, force, evictions, app.clock.now()).await.unwrap_or_default()
 }
 
 /// A row with the state that Redis has of it, which knows of locks and reservations.
 fn with_state(row: Row, copies: &[Copy]) -> Voucher {
     let copy = copies.iter().find(|copy| copy.id == row.voucher.facts.id);
     match copy {
-        Some(copy) if copy.version >= row.voucher.facts.version => {
-            Voucher { state: copy.state, ..row.voucher }
-        }
+        Some(copy) if copy.version >= row.voucher.facts.version => row.voucher.with_state(copy.state),
         _ => row.voucher,
     }
 }
@@ -155,14 +187,18 @@ async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::M
             Arc::clone(facts)
         } else {
             all_at_hand = false;
-            let Some(facts) = copy.facts() else { continue };
+            // Packed by another version of this server: Postgres knows.
+            let Some(facts) = copy.facts() else {
+                drop(app.reconcile.watch(code.key()));
+                return Ok(Vec::new());
+            };
             facts
         };
         facts_of_code.push(Arc::clone(&facts));
         if code.names(&facts.code, facts.generated)
             && let Some(campaign) = app.near.campaign(&app.db, facts.campaign).await?
         {
-            vouchers.push(Voucher { campaign, facts, state: copy.state });
+            vouchers.push(Voucher::new(campaign, facts, copy.state));
         }
     }
     if !all_at_hand {
@@ -177,7 +213,7 @@ pub(super) fn claim<'a>(voucher: &'a Voucher, device: &Device, need: i64, now: D
     Claim {
         facts: &voucher.facts,
         now,
-        period: terms.reset.period_start(terms.zone, now),
+        period: voucher.last_reset(now),
         initial: terms.initial_balance().unwrap_or(0),
         limit: terms.limit,
         need: if terms.initial_balance().is_some() { need } else { 0 },

@@ -12,6 +12,8 @@
 //!    └── release, time ────────┘      rollback, start of a period ──────┘
 //! ```
 //!
+//! A lock that was granted in time carries one redemption of its owner past the end of the voucher's span.
+//!
 //! **Redis admits, Postgres decides.** [`hot`] holds what changes with every vend, [`facts`] what
 //! rarely changes; the two together answer a validation in one round trip. A redemption is reserved
 //! in Redis by one script, then entered into the [`journal`] by a statement that checks everything
@@ -20,8 +22,10 @@
 //!
 //! # What always holds
 //!
-//! 1. An answer `redeemed: true` is committed in Postgres before it is given.
-//! 2. One (code, machine, order id) is redeemed at most once, for ever: the journal's primary key.
+//! 1. An answer `redeemed: true` is committed in Postgres before it is given, and on a synchronous standby as
+//!    well where there is to be one: also where the order was entered before, and is only read now.
+//! 2. One (code as printed, machine, order id) is redeemed at most once, for ever, however the code was
+//!    spelled: the journal's primary key.
 //! 3. In one period a voucher is redeemed at most as often as its limit, and a gift's balance never
 //!    goes below zero: the guard of the journal, under the voucher's row lock.
 //! 4. A campaign or voucher switched off refuses every redemption from that commit on: the guard
@@ -30,7 +34,9 @@
 //! 6. Nothing in Redis or in memory is needed for 1–5. Lost, stale or wrong, it costs a reload.
 //! 7. The journal is append-only, and every counter and balance can be recomputed from it ([`verify`]).
 //!
-//! [`voucher`], [`rules`] and [`code`] are pure: they decide, and ask nobody.
+//! 8. An edit of terms is no reset: a period is named by the moment at which it began ([`period`]).
+//!
+//! [`voucher`], [`rules`], [`period`] and [`code`] are pure: they decide, and ask nobody.
 
 pub mod audit;
 pub mod code;
@@ -41,11 +47,14 @@ pub mod guesses;
 pub mod hot;
 pub mod http;
 pub mod journal;
+pub mod period;
+mod proof;
 pub mod reconcile;
 pub mod redeem;
 pub mod release;
 pub mod rollback;
 pub mod rules;
+pub mod terms;
 pub mod validate;
 pub mod verify;
 pub mod voucher;

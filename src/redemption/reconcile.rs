@@ -2,14 +2,14 @@
 //! it to Redis".
 
 use super::{find, hot::Mark, voucher::State};
-use crate::{app::App, crash};
+use crate::{app::App, crash, error::Store};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
@@ -23,8 +23,11 @@ const BATCH_MAX: usize = 1_024;
 /// is then handed in again: so that it is, once they are over, and not once for each of them.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// Between two attempts while a store is away.
+/// Between two attempts while a store is away, and between the first two of a code that cannot be written.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Between two attempts of such a code at most.
+const PAUSE_MAX: Duration = Duration::from_secs(4);
 
 /// Reservations whose marks are taken away in one go.
 const SETTLED_AT_ONCE: usize = 512;
@@ -138,23 +141,30 @@ impl Committed {
 }
 
 impl Backlog {
-    /// Puts right what is handed in, until the server stops.
+    /// Puts right what is handed in, until the server stops. A code that cannot be put right now keeps none
+    /// of the others waiting.
     pub async fn run(mut self, app: App) {
         let mut batch = Vec::new();
+        let mut put_off = PutOff::default();
         loop {
             tokio::select! {
                 _ = self.queue.recv_many(&mut batch, BATCH_MAX) => {}
+                () = tokio::time::sleep(PAUSE), if !put_off.is_empty() => {}
                 () = app.stop.cancelled() => return,
             }
-            metrics::gauge!("scrip_reconcile_queue_depth").set(self.queue.len() as f64);
-            let codes: HashSet<Box<str>> = batch.drain(..).collect();
+            metrics::gauge!("scrip_reconcile_queue_depth").set((self.queue.len() + put_off.len()) as f64);
+            let mut codes: HashSet<Box<str>> = batch.drain(..).collect();
+            codes.extend(put_off.due(Instant::now()));
             for code in codes {
-                metrics::counter!("scrip_reconciled_total").increment(1);
-                while !self.put_right(&app, &code).await {
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        () = app.stop.cancelled() => return,
-                    }
+                if app.stop.is_cancelled() {
+                    return;
+                }
+                let is_away = !app.hot.is_up() || app.stores.since(Store::Postgres).is_some();
+                if !is_away && app.liveness.unless_cut(self.put_right(&app, &code)).await == Some(true) {
+                    metrics::counter!("scrip_reconciled_total").increment(1);
+                    put_off.done(&code);
+                } else if !put_off.again(code, Instant::now(), is_away) {
+                    self.overflowed.store(true, Ordering::Relaxed);
                 }
             }
             tokio::select! {
@@ -164,18 +174,82 @@ impl Backlog {
         }
     }
 
-    /// `false` while a store is away.
+    /// `false` if it has to be tried again.
     async fn put_right(&self, app: &App, code: &str) -> bool {
-        if !app.hot.is_up() {
-            return false;
-        }
         if self.overflowed.swap(false, Ordering::Relaxed) && super::epoch::raise(app).await.is_err() {
             self.overflowed.store(true, Ordering::Relaxed);
             return false;
         }
-        match find::load_key(app, code, true).await {
+        match find::load_key(app, code, true, None).await {
             Ok((rows, copies)) => rows.is_empty() || !copies.is_empty(),
             Err(_) => false,
         }
+    }
+}
+
+/// Codes that could not be put right, and when each is tried again.
+#[derive(Debug, Default)]
+struct PutOff(HashMap<Box<str>, Turn>);
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    due: Instant,
+    pause: Duration,
+}
+
+impl PutOff {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The codes whose turn it is.
+    fn due(&self, now: Instant) -> Vec<Box<str>> {
+        let due = self.0.iter().filter(|(_, turn)| turn.due <= now);
+        due.map(|(code, _)| code.clone()).collect()
+    }
+
+    /// Puts a code off, each time for longer unless a store is away; `false` if there are too many.
+    fn again(&mut self, code: Box<str>, now: Instant, is_away: bool) -> bool {
+        if self.0.len() >= QUEUE_MAX && !self.0.contains_key(&code) {
+            return false;
+        }
+        let pause = match self.0.get(&code) {
+            Some(turn) if !is_away => (turn.pause * 2).min(PAUSE_MAX),
+            _ => PAUSE,
+        };
+        self.0.insert(code, Turn { due: now + pause, pause });
+        true
+    }
+
+    fn done(&mut self, code: &str) {
+        self.0.remove(code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_put_off_for_longer_each_time_but_not_while_a_store_is_away() {
+        let start = Instant::now();
+        let mut put_off = PutOff::default();
+        let mut due_after = |is_away| {
+            assert!(put_off.again("A".into(), start, is_away));
+            let pauses = (0..200).map(|steps| PAUSE * steps);
+            pauses.into_iter().find(|pause| !put_off.due(start + *pause).is_empty())
+        };
+        assert_eq!([false, false, false].map(&mut due_after), [1, 2, 4].map(|steps| Some(PAUSE * steps)));
+        assert_eq!(due_after(true), Some(PAUSE));
+        for _ in 0..20 {
+            due_after(false);
+        }
+        assert_eq!(due_after(false), Some(PAUSE_MAX));
+        put_off.done("A");
+        assert!(put_off.is_empty());
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     code::Code,
     find,
-    hot::Admission,
+    hot::{Admission, Found},
     journal::{self, Entry, Lost, Outcome, truth},
     reconcile::Reservation,
     rules::Device,
@@ -17,7 +17,7 @@ use crate::{
     crash,
     error::{Error, Result, Store},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -84,7 +84,6 @@ struct Attempt<'a> {
     code: &'a Code,
     order: &'a Order,
     products: Vec<&'a str>,
-    key: Uuid,
     fingerprint: Uuid,
 }
 
@@ -93,6 +92,17 @@ struct Admitted {
     voucher: Voucher,
     at: DateTime<Utc>,
     reserved: Option<Reservation>,
+    /// `true` if this device's lock goes on in Redis until the redemption is committed: see [`Attempt::closing`].
+    keeps_lock: bool,
+}
+
+impl Admitted {
+    /// Returns the voucher as it was reserved, with the lock that the reservation has ended.
+    fn as_reserved(&self) -> Voucher {
+        let mut voucher = self.voucher.clone();
+        voucher.state.lock = voucher.state.lock.filter(|_| !self.keeps_lock);
+        voucher
+    }
 }
 
 /// What became of an entry in the journal; whatever is not done is looked at again.
@@ -121,7 +131,6 @@ pub async fn redeem(
         code,
         order,
         products: order.items.iter().map(|(product, ..)| product.as_str()).collect(),
-        key: journal::idempotency_key(code, device.machine, &order.id),
         fingerprint: journal::fingerprint(order.amount, order.demand, items),
     };
     attempt.run().await
@@ -144,7 +153,7 @@ impl Attempt<'_> {
             if by_redis < ATTEMPTS_BY_REDIS && self.app.hot.is_up() {
                 by_redis += 1;
                 if let Some(admitted) = self.admit_by_redis().await? {
-                    let reserved = admitted.reserved.as_ref().map(|_| admitted.voucher.clone());
+                    let reserved = admitted.reserved.as_ref().map(|_| admitted.as_reserved());
                     match self.enter(admitted).await? {
                         Entered::Done(receipt) => return Ok(Redeemed::Done(receipt)),
                         Entered::Refused => in_vain = in_vain.or(reserved),
@@ -209,21 +218,23 @@ impl Attempt<'_> {
         if !app.journal.is_up(voucher.facts.id) {
             return Err(Error::Unavailable { store: Store::Postgres });
         }
+        let closing = self.closing(&voucher, at);
+        let stands = match voucher.standing(at) {
+            Err(Refusal::Expired) => closing.is_some(),
+            standing => standing.is_ok(),
+        };
         // A repeated order may have been for another voucher of this code: the journal knows.
-        if self.check_demand(&voucher).is_err()
-            || voucher.standing(at).is_err()
-            || voucher.admits(device, self.ask()).is_err()
-        {
+        if self.check_demand(&voucher).is_err() || !stands || voucher.admits(device, self.ask()).is_err() {
             return Ok(None);
         }
         let need = amount_off(voucher.terms(), &voucher.state, self.ask());
         crash::point("redeem-before-reserve");
-        match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at)).await {
+        match app.hot.reserve(code.key(), find::claim(&voucher, device, need, at), closing).await {
             Ok(Admission::Granted(copy)) => {
                 let reserved =
                     Some(app.reconcile.reserved(code.key(), app.hot.mark(code.key(), &copy), copy.state));
-                let voucher = Voucher { state: copy.state, ..voucher };
-                Ok(Some(Admitted { voucher, at, reserved }))
+                let voucher = voucher.with_state(copy.state);
+                Ok(Some(Admitted { voucher, at, reserved, keeps_lock: closing.is_some() }))
             }
             Ok(Admission::Refused(..)) => Ok(None),
             Ok(Admission::Missing | Admission::Changed) => {
@@ -239,6 +250,14 @@ impl Attempt<'_> {
         }
     }
 
+    /// Returns the end of the voucher's span, if it is so near that a lock can reach past it. Such a lock
+    /// is given back only after the commit, because no other is granted to a device that has to ask again.
+    fn closing(&self, voucher: &Voucher, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let longest = TimeDelta::seconds(self.app.config.lock_max_s.into());
+        let ends = voucher.terms().expires_at?;
+        ((at - ends).abs() <= longest).then_some(ends)
+    }
+
     /// Whether the choice among vouchers that share the code stands. To pass one over is to refuse it,
     /// and no refusal counts before Postgres has given it.
     async fn is_settled(&self, meant: &find::Meant) -> bool {
@@ -249,11 +268,16 @@ impl Attempt<'_> {
     /// Writes it into the journal.
     async fn enter(&self, admitted: Admitted) -> Result<Entered> {
         crash::point("redeem-reserved");
-        let Admitted { voucher, at, reserved } = admitted;
+        let Admitted { voucher, at, reserved, keeps_lock } = admitted;
         let terms = voucher.terms();
         let amount_off = amount_off(terms, &voucher.state, self.ask());
         let entry = Entry {
-            key: self.key,
+            key: journal::idempotency_key(
+                self.code,
+                voucher.facts.generated,
+                self.device.machine,
+                &self.order.id,
+            ),
             fingerprint: self.fingerprint,
             voucher: voucher.facts.id,
             version: i64::from(voucher.facts.version),
@@ -269,17 +293,24 @@ impl Attempt<'_> {
             value: terms.value,
             limit: terms.limit,
             initial: terms.initial_balance(),
-            period: terms.reset.period_start(terms.zone, at),
+            period: voucher.last_reset(at),
+            ended: terms.expires_at.filter(|ends| at >= *ends),
             currency: voucher.campaign.currency.clone(),
             request: self.order.request.clone(),
             now: at,
+            since: Instant::now(),
         };
         let in_redis = reserved.is_some();
         match self.app.journal.submit(entry, reserved).await {
             Ok(Outcome::Entered { voucher_value }) => {
                 crash::point("redeem-committed");
+                if !in_redis || keeps_lock {
+                    // Lost, the lock ends by itself, and carries no second redemption past the end.
+                    let (app, machine) = (self.app, self.device.machine);
+                    let _ = app.hot.release(self.code.key(), voucher.facts.id, machine, at).await;
+                }
                 if !in_redis {
-                    drop(self.app.reconcile.watch(self.code.key()));
+                    find::reload(self.app, self.code).await;
                 }
                 Ok(Entered::Done(Receipt {
                     voucher: voucher.facts.id,
@@ -307,38 +338,40 @@ impl Attempt<'_> {
     /// found in it.
     async fn judge_by_postgres(&self) -> Result<Result<Admitted, Redeemed>> {
         let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
-        if let Some(redemption) = truth::redemption(&self.app.db, self.key).await? {
+        let keys = journal::idempotency_keys(self.code, self.device.machine, &self.order.id);
+        if let Some(redemption) = truth::redemption(&self.app.db, keys).await? {
+            // What was only read counts once it is where its commit has to be.
+            self.app.barrier.pass().await?;
             return self.repeat(redemption).map(Err);
         }
         let at = self.app.clock.now();
-        let mut vouchers: Vec<Voucher> = find::named(rows, self.code)
-            .into_iter()
-            .map(|row| row.voucher)
-            .filter(|voucher| self.device.belongs_below(voucher.campaign.group))
-            .collect();
-        if !vouchers.is_empty() {
-            self.add_locks(&mut vouchers, at).await;
+        let mut rows = find::named(rows, self.code);
+        rows.retain(|row| self.device.belongs_below(row.voucher.campaign.group));
+        if !rows.is_empty() {
+            self.add_locks(&mut rows, at).await;
         }
+        let vouchers: Vec<Voucher> = rows.into_iter().map(truth::Row::into_voucher).collect();
         let Some(voucher) = choose(&vouchers, self.device, self.ask(), at) else {
             return Ok(Err(Redeemed::Unknown));
         };
         self.check_demand(voucher)?;
         let voucher = voucher.clone();
         Ok(match voucher.verdict(self.device, self.ask(), at) {
-            Ok(_) => Ok(Admitted { voucher, at, reserved: None }),
+            Ok(_) => Ok(Admitted { voucher, at, reserved: None, keeps_lock: false }),
             Err(refusal) => Err(Redeemed::Refused { refusal, voucher: Box::new(voucher), at }),
         })
     }
 
     /// Adds to what Postgres says the locks that only Redis knows of.
-    async fn add_locks(&self, vouchers: &mut [Voucher], at: DateTime<Utc>) {
+    async fn add_locks(&self, rows: &mut [truth::Row], at: DateTime<Utc>) {
         let copies = match self.app.hot.read(self.code.key()).await {
-            Ok(copies) if copies.is_empty() => {
-                find::load(self.app, self.code, false).await.map(|loaded| loaded.1).unwrap_or_default()
+            Ok(Found { copies, evictions }) if copies.is_empty() => {
+                let loaded = find::load_key(self.app, self.code.key(), false, Some(evictions)).await;
+                loaded.map(|loaded| loaded.1).unwrap_or_default()
             }
-            copies => copies.unwrap_or_default(),
+            found => found.unwrap_or_default().copies,
         };
-        for voucher in vouchers {
+        for voucher in rows.iter_mut().map(|row| &mut row.voucher) {
             let copy = copies.iter().find(|copy| copy.id == voucher.facts.id);
             let in_row = voucher.state.lock.filter(|lock| lock.till > at);
             voucher.state.lock = in_row.or(copy.and_then(|copy| copy.state.lock));

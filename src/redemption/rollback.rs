@@ -4,7 +4,7 @@ use super::{
     code::Code,
     find,
     journal::{
-        idempotency_key,
+        idempotency_keys,
         rollback::{Undone, undo},
     },
     rules::Device,
@@ -36,17 +36,16 @@ pub async fn rollback(
     order_id: &str,
     reason: Option<&str>,
 ) -> Result<Option<RolledBack>> {
-    let key = idempotency_key(code, device.machine, order_id);
-    match undo(&app.db, key, device, requester, reason, app.clock.now()).await? {
+    let keys = idempotency_keys(code, device.machine, order_id);
+    match undo(&app.db, keys, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
-        Undone::Undone { voucher, code: printed, voucher_value, currency, first } => {
+        Undone::Undone { voucher, code: printed, voucher_value, currency, first, is_sure } => {
             crash::point("rollback-committed");
             if first {
-                // Redis hears of it at once, or as soon as it can.
-                let watch = app.reconcile.watch(code.key());
-                if matches!(find::load(app, code, true).await, Ok((_, copies)) if !copies.is_empty()) {
-                    watch.settled();
-                }
+                find::reload(app, code).await;
+            }
+            if !is_sure {
+                app.barrier.pass().await?;
             }
             let code = printed.unwrap_or_else(|| code.upper().to_owned());
             Ok(Some(RolledBack { voucher, code, voucher_value, currency, first }))

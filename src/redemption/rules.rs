@@ -73,6 +73,8 @@ pub struct Device {
     pub machine_groups: Vec<i64>,
     /// What it is.
     pub machine_type: i64,
+    /// What it is paid in (ISO 4217).
+    pub currency: Box<str>,
 }
 
 impl Device {
@@ -182,6 +184,7 @@ pub(crate) mod tests {
             location_groups: vec![100],
             machine_groups: vec![70, 71],
             machine_type: 4,
+            currency: "EUR".into(),
         }
     }
 

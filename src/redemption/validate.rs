@@ -92,17 +92,17 @@ async fn hold(
     match app.hot.lock(code.key(), find::claim(&voucher, device, 1, at), till).await {
         Ok(Admission::Granted(copy)) => {
             let verdict = Ok(amount_off(voucher.terms(), &copy.state, ask));
-            Some(Validated { voucher: Voucher { state: copy.state, ..voucher }, verdict, at })
+            Some(Validated { voucher: voucher.with_state(copy.state), verdict, at })
         }
         Ok(Admission::Refused(refusal, copy)) => {
             if find::stale(app, std::slice::from_ref(&copy), at) {
                 return find::load(app, code, true).await.err().map(|_| Validated {
-                    voucher: Voucher { state: copy.state, ..voucher },
+                    voucher: voucher.with_state(copy.state),
                     verdict: Err(refusal),
                     at,
                 });
             }
-            Some(Validated { voucher: Voucher { state: copy.state, ..voucher }, verdict: Err(refusal), at })
+            Some(Validated { voucher: voucher.with_state(copy.state), verdict: Err(refusal), at })
         }
         Ok(Admission::Missing | Admission::Changed) | Err(_) => {
             app.near.forget_code(code.key());

@@ -1,8 +1,12 @@
 //! Recomputes balances and counters from the journal, and says what differs: in Postgres, and in
 //! what Redis holds.
 
-use super::journal::truth;
+use super::{
+    hot::Copy,
+    journal::truth::{self, Row},
+};
 use crate::{app::App, error::Result};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::prelude::FromRow;
 use uuid::Uuid;
@@ -32,8 +36,8 @@ pub struct Report {
     pub entries: i64,
     /// Copies in Redis compared with their rows; `None` if Redis did not answer.
     pub copies: Option<u64>,
-    /// Copies with reservations that are not settled yet: no fault, whoever asks next settles them.
-    pub unsettled: u64,
+    /// Vouchers whose copies have reservations that are not settled yet: no fault, whoever asks next settles them.
+    pub unsettled: Vec<Uuid>,
     /// What is wrong.
     pub differences: Vec<Difference>,
 }
@@ -73,29 +77,56 @@ async fn compare_redis(app: &App, report: &mut Report) -> Result<()> {
                 continue;
             }
             let now = app.clock.now();
-            for row in truth::vouchers(&app.db, key).await? {
-                let Some(copy) = copies.iter().find(|copy| copy.id == row.voucher.facts.id) else { continue };
-                compared += 1;
-                if copy.pending > 0 {
-                    report.unsettled += 1;
-                    continue;
+            let rows = truth::vouchers(&app.db, key).await?;
+            for row in &rows {
+                let voucher = row.voucher.facts.id;
+                if let Some(copy) = copies.iter().find(|copy| copy.id == voucher) {
+                    compared += 1;
+                    compare_copy(row, copy, now, report);
+                } else {
+                    report.differ(voucher, "copy in Redis beside others of its code", 1, 0);
                 }
-                let terms = row.voucher.terms();
-                let (expected, found) = (row.voucher.state.at(terms, now), copy.state.at(terms, now));
-                let pairs = [
-                    ("redemption count in Redis", expected.count, found.count),
-                    ("balance in Redis", expected.balance, found.balance),
-                ];
-                let differ = pairs.into_iter().filter(|(_, expected, found)| expected != found);
-                report.differences.extend(differ.map(|(what, expected, found)| Difference {
-                    voucher: copy.id,
-                    what: what.to_owned(),
-                    expected,
-                    found,
-                }));
+            }
+            let is_known = |copy: &&Copy| rows.iter().any(|row| row.voucher.facts.id == copy.id);
+            for foreign in copies.iter().filter(|copy| !is_known(copy)) {
+                report.differ(foreign.id, "copy in Redis under a code that is not its own", 0, 1);
             }
         }
     }
     report.copies = Some(compared);
     Ok(())
+}
+
+/// Compares a copy with its row.
+fn compare_copy(row: &Row, copy: &Copy, now: DateTime<Utc>, report: &mut Report) {
+    let facts = &row.voucher.facts;
+    if copy.revision > row.revision {
+        // The row was read later: it can only be behind if Postgres went back in time.
+        return report.differ(copy.id, "revision in Redis", row.revision, copy.revision);
+    }
+    let Some(found) = copy.facts() else {
+        return report.differ(copy.id, "copy in Redis that cannot be read", 0, 1);
+    };
+    report.differ(copy.id, "version in Redis", facts.version.into(), copy.version.into());
+    report.differ(copy.id, "another code in Redis", 0, (found.code != facts.code).into());
+    let terms_differ = found.version == facts.version && found.code == facts.code && found != *facts;
+    report.differ(copy.id, "other terms in Redis", 0, terms_differ.into());
+    if copy.pending > 0 {
+        return report.unsettled.push(copy.id);
+    }
+    let expected = row.voucher.state_at(now);
+    let mut voucher = row.voucher.clone();
+    voucher.state = copy.state;
+    let found = voucher.state_at(now);
+    report.differ(copy.id, "redemption count in Redis", expected.count, found.count);
+    report.differ(copy.id, "balance in Redis", expected.balance, found.balance);
+}
+
+impl Report {
+    /// Notes what is not as expected.
+    fn differ(&mut self, voucher: Uuid, what: &str, expected: i64, found: i64) {
+        if expected != found {
+            self.differences.push(Difference { voucher, what: what.to_owned(), expected, found });
+        }
+    }
 }

@@ -17,7 +17,7 @@ expected AS (
            COALESCE(j.total_amount, 0)::bigint AS total_amount,
            COALESCE(j.period_count, 0) AS period_count,
            COALESCE(j.period_amount, 0)::bigint AS period_amount,
-           CASE WHEN v.inherits THEN c.voucher_value ELSE v.value END AS worth
+           COALESCE(v.value, c.voucher_value) AS worth
     FROM voucher v
     JOIN campaign c ON c.id = v.campaign
     LEFT JOIN journal j ON j.voucher = v.id

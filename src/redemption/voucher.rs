@@ -1,9 +1,12 @@
 //! A voucher's terms and state, and what may be done with it: pure, time passed in.
 
-use super::rules::{self, Device, Products, Rule};
-use crate::time::Frequency;
+pub use super::terms::{OwnTerms, Terms};
+
+use super::{
+    period::{Calendar, History, Schedule, Tally},
+    rules::{self, Device, Products, Rule},
+};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, sync::Arc};
 use utoipa::ToSchema;
@@ -44,38 +47,13 @@ impl CampaignType {
             Self::Dynamic => "dynamic",
         }
     }
-}
 
-/// What a voucher is worth, how often and until when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// How it is spent.
-    pub kind: Kind,
-    /// Cents: off one purchase, or on the balance at the start of each period.
-    pub value: i64,
-    /// Redemptions in one period; `None` is as many as one likes.
-    pub limit: Option<i64>,
-    /// When counters and balance start again.
-    pub reset: Frequency,
-    /// Where days begin.
-    pub zone: Tz,
-    /// Not before.
-    #[serde(with = "chrono::serde::ts_milliseconds_option")]
-    pub starts_at: Option<DateTime<Utc>>,
-    /// The first instant at which it no longer holds.
-    #[serde(with = "chrono::serde::ts_milliseconds_option")]
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-impl Terms {
-    /// Whether locking one makes sense: something of it can be used up.
-    pub fn can_run_out(&self) -> bool {
-        self.kind == Kind::Gift || self.limit.is_some()
-    }
-
-    /// The balance that a period starts with; `None` where there is none.
-    pub fn initial_balance(&self) -> Option<i64> {
-        (self.kind == Kind::Gift).then_some(self.value)
+    /// Returns `true` if a voucher of the campaign can be of this kind.
+    pub const fn has(self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Dynamic, _) | (Self::Discount, Kind::Discount) | (Self::Gift, Kind::Gift)
+        )
     }
 }
 
@@ -96,6 +74,8 @@ pub struct Campaign {
     pub currency: Box<str>,
     /// What vouchers follow that have no terms of their own.
     pub terms: Terms,
+    /// The calendars that it had before.
+    pub history: History,
     /// Conditions on all its vouchers.
     pub rules: Vec<Rule>,
 }
@@ -118,17 +98,13 @@ pub struct Facts {
     /// When it was made.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: DateTime<Utc>,
-    /// Its own terms; without them it follows its campaign's.
-    pub own: Option<Terms>,
+    /// Its own terms; the rest are its campaign's.
+    pub own: OwnTerms,
+    /// When they last changed; 1970 if they never did.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub terms_since: DateTime<Utc>,
     /// Conditions besides the campaign's.
     pub rules: Vec<Rule>,
-}
-
-impl Facts {
-    /// The terms in force.
-    pub fn terms<'a>(&'a self, campaign: &'a Campaign) -> &'a Terms {
-        self.own.as_ref().unwrap_or(&campaign.terms)
-    }
 }
 
 /// A device's hold on a voucher.
@@ -143,7 +119,7 @@ pub struct Lock {
 /// What changes with every vend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Start of the period that the rest is about.
+    /// When the period began that the rest is about.
     pub period: DateTime<Utc>,
     /// Redemptions in it.
     pub count: i64,
@@ -154,16 +130,12 @@ pub struct State {
 }
 
 impl State {
-    /// The state at `now`: after the reset that is due, and without a lock that is over.
-    #[must_use]
-    pub fn at(self, terms: &Terms, now: DateTime<Utc>) -> Self {
-        let lock = self.lock.filter(|lock| lock.till > now);
-        let period = terms.reset.period_start(terms.zone, now);
-        if self.period < period {
-            Self { period, count: 0, balance: terms.initial_balance().unwrap_or(0), lock }
-        } else {
-            Self { lock, ..self }
-        }
+    /// The state at `now`: after the last reset, and without a lock that is over.
+    fn after(self, last_reset: DateTime<Utc>, initial: i64, now: DateTime<Utc>) -> Self {
+        let Self { period, count, balance, lock } = self;
+        let Tally { period, count, balance, .. } =
+            Tally { period, count, amount: 0, balance }.after(last_reset, initial);
+        Self { period, count, balance, lock: lock.filter(|lock| lock.till > now) }
     }
 }
 
@@ -189,6 +161,8 @@ pub enum Refusal {
     },
     /// Not at this machine.
     RuleNotMet,
+    /// Not in what this machine is paid in.
+    CurrencyMismatch,
     /// Not for these products.
     ProductNotAllowed,
     /// This very order was redeemed and rolled back.
@@ -207,6 +181,7 @@ impl Refusal {
             Self::InsufficientBalance => "insufficient_balance",
             Self::Locked { .. } => "locked",
             Self::RuleNotMet => "rule_not_met",
+            Self::CurrencyMismatch => "currency_mismatch",
             Self::ProductNotAllowed => "product_not_allowed",
             Self::RolledBack => "rolled_back",
         }
@@ -241,12 +216,45 @@ pub struct Voucher {
     pub facts: Arc<Facts>,
     /// What changes with every vend.
     pub state: State,
+    /// The terms in force.
+    terms: Terms,
 }
 
 impl Voucher {
+    /// Puts one together.
+    pub fn new(campaign: Arc<Campaign>, facts: Arc<Facts>, state: State) -> Self {
+        let terms = facts.own.over(&campaign.terms);
+        Self { campaign, facts, state, terms }
+    }
+
+    /// The same in another state.
+    #[must_use]
+    pub fn with_state(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
     /// The terms in force.
     pub fn terms(&self) -> &Terms {
-        self.facts.terms(&self.campaign)
+        &self.terms
+    }
+
+    /// The last reset at or before `now`; see [`Schedule::last_reset`].
+    pub fn last_reset(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let (own, inherited) = (&self.facts.own, &self.campaign.terms);
+        let schedule = Schedule {
+            own_reset: own.reset,
+            own_zone: own.zone,
+            terms_since: self.facts.terms_since,
+            calendar: Calendar { reset: inherited.reset, zone: inherited.zone },
+            history: &self.campaign.history,
+        };
+        schedule.last_reset(now)
+    }
+
+    /// Its state at `now`: after a reset that is due, and without a lock that is over.
+    pub fn state_at(&self, now: DateTime<Utc>) -> State {
+        let initial = self.terms().initial_balance().unwrap_or(0);
+        self.state.after(self.last_reset(now), initial, now)
     }
 
     /// What `validate` calls its value: a discount's value, a gift's balance.
@@ -254,7 +262,7 @@ impl Voucher {
         let terms = self.terms();
         match terms.kind {
             Kind::Discount => terms.value,
-            Kind::Gift => self.state.at(terms, now).balance,
+            Kind::Gift => self.state_at(now).balance,
         }
     }
 
@@ -284,6 +292,9 @@ impl Voucher {
         if !rules::hold(&self.campaign.rules, device) || !rules::hold(&self.facts.rules, device) {
             return Err(Refusal::RuleNotMet);
         }
+        if self.campaign.currency != device.currency {
+            return Err(Refusal::CurrencyMismatch);
+        }
         if let Ask::Redeem { products, .. } = ask
             && !products.is_empty()
         {
@@ -295,11 +306,21 @@ impl Voucher {
         Ok(())
     }
 
+    /// Returns `true` if a lock that the device was granted in time carries its redemption past the end
+    /// of the voucher's span. It carries no validation: else it could be renewed for ever.
+    fn is_carried(&self, device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> bool {
+        let held = |lock: Lock| lock.owner == device.machine && now < lock.till;
+        matches!(ask, Ask::Redeem { .. }) && self.state.lock.is_some_and(held)
+    }
+
     /// Cents that the ask would take off, or the first reason why not.
     pub fn verdict(&self, device: &Device, ask: Ask<'_>, now: DateTime<Utc>) -> Result<i64, Refusal> {
-        self.standing(now)?;
+        match self.standing(now) {
+            Err(Refusal::Expired) if self.is_carried(device, ask, now) => {}
+            standing => standing?,
+        }
         let terms = self.terms();
-        let state = self.state.at(terms, now);
+        let state = self.state_at(now);
         if terms.limit.is_some_and(|limit| state.count >= limit) {
             return Err(Refusal::RedemptionLimitReached);
         }

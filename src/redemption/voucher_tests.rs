@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::redemption::rules::{RuleField, tests::device};
+use crate::time::Frequency;
 use chrono::Duration;
 use chrono_tz::{America::New_York, Europe::Amsterdam};
 use proptest::prelude::*;
@@ -28,7 +29,7 @@ fn terms(kind: Kind, value: i64) -> Terms {
 
 /// A gift of 100 cents with 60 left, redeemed once of twice, for products 5 and 7.
 fn gift() -> Voucher {
-    let own = Terms { limit: Some(2), ..terms(Kind::Gift, 100) };
+    let own = OwnTerms { kind: Some(Kind::Gift), value: Some(100), limit: Some(2), ..OwnTerms::default() };
     let rule = |value: &str| Rule { field: RuleField::Product, value: value.to_owned() };
     let campaign = Campaign {
         id: 1,
@@ -38,6 +39,7 @@ fn gift() -> Voucher {
         version: 1,
         currency: "EUR".into(),
         terms: terms(Kind::Discount, 0),
+        history: History::default(),
         rules: vec![rule("5"), rule("7")],
     };
     let facts = Facts {
@@ -48,11 +50,12 @@ fn gift() -> Voucher {
         version: 1,
         active: true,
         created_at: at("2026-05-01T00:00:00Z"),
-        own: Some(own),
+        own,
+        terms_since: DateTime::UNIX_EPOCH,
         rules: Vec::new(),
     };
     let state = State { period: DateTime::UNIX_EPOCH, count: 1, balance: 60, lock: None };
-    Voucher { campaign: Arc::new(campaign), facts: Arc::new(facts), state }
+    Voucher::new(Arc::new(campaign), Arc::new(facts), state)
 }
 
 const ORDER: Ask<'_> = Ask::Redeem { order_amount: 250, demand: 50, products: &["5"] };
@@ -61,7 +64,7 @@ const ORDER: Ask<'_> = Ask::Redeem { order_amount: 250, demand: 50, products: &[
 type Obstacle = (Refusal, fn(&mut Voucher));
 
 fn own(voucher: &mut Voucher) -> &mut Terms {
-    Arc::make_mut(&mut voucher.facts).own.as_mut().unwrap()
+    &mut voucher.terms
 }
 
 /// Every obstacle, in order of precedence.
@@ -80,6 +83,7 @@ fn obstacles() -> Vec<Obstacle> {
             let rule = Rule { field: RuleField::Machine, value: "8".to_owned() };
             Arc::make_mut(&mut voucher.facts).rules.push(rule);
         }),
+        (Refusal::CurrencyMismatch, |voucher| Arc::make_mut(&mut voucher.campaign).currency = "JPY".into()),
         (Refusal::ProductNotAllowed, |voucher| {
             let rule = Rule { field: RuleField::Product, value: "7".to_owned() };
             Arc::make_mut(&mut voucher.facts).rules.push(rule);
@@ -135,19 +139,54 @@ fn an_empty_gift_is_refused_even_to_those_who_ask_for_nothing() {
     }
 }
 
+/// The state of a voucher with these terms at a later time.
+fn later(state: State, terms: &Terms, now: DateTime<Utc>) -> State {
+    let mut voucher = Voucher { state, ..gift() };
+    *own(&mut voucher) = terms.clone();
+    let facts = Arc::make_mut(&mut voucher.facts);
+    (facts.own.reset, facts.own.zone) = (Some(terms.reset), Some(terms.zone));
+    voucher.state_at(now)
+}
+
+#[test]
+fn a_lock_in_force_carries_its_owners_redemption_past_the_end_and_nothing_else() {
+    let held = |owner, seconds| Some(Lock { owner, till: now() + Duration::seconds(seconds) });
+    let validate = Ask::Validate { demand: None };
+    let mut voucher = gift();
+    own(&mut voucher).expires_at = Some(now());
+    for (lock, ask, expected) in [
+        (None, ORDER, Err(Refusal::Expired)),
+        (held(7, 1), ORDER, Ok(50)),
+        (held(7, 0), ORDER, Err(Refusal::Expired)),
+        (held(8, 1), ORDER, Err(Refusal::Expired)),
+        (held(7, 1), validate, Err(Refusal::Expired)),
+    ] {
+        voucher.state.lock = lock;
+        assert_eq!(voucher.verdict(&device(), ask, now()), expected, "{lock:?} {ask:?}");
+    }
+    voucher.state.lock = held(7, 1);
+    for (refusal, put) in obstacles().into_iter().filter(|(refusal, _)| *refusal != Refusal::Expired) {
+        let mut voucher = voucher.clone();
+        put(&mut voucher);
+        // Another's lock is none of its own.
+        let expected = if matches!(refusal, Refusal::Locked { .. }) { Refusal::Expired } else { refusal };
+        assert_eq!(voucher.verdict(&device(), ORDER, now()), Err(expected));
+    }
+}
+
 #[test]
 fn a_period_begins_at_midnight_where_the_voucher_is() {
     let day = |zone| Terms { reset: Frequency::Day, zone, ..terms(Kind::Gift, 100) };
     let spent = State { period: at("2026-10-24T22:00:00Z"), count: 3, balance: 1, lock: None };
     // The day on which Amsterdam sets its clocks back has 25 hours.
-    assert_eq!(spent.at(&day(Amsterdam), at("2026-10-25T22:59:59.999Z")), spent);
+    assert_eq!(later(spent, &day(Amsterdam), at("2026-10-25T22:59:59.999Z")), spent);
     let fresh = State { period: at("2026-10-25T23:00:00Z"), count: 0, balance: 100, lock: None };
-    assert_eq!(spent.at(&day(Amsterdam), at("2026-10-25T23:00:00Z")), fresh);
+    assert_eq!(later(spent, &day(Amsterdam), at("2026-10-25T23:00:00Z")), fresh);
     let new_york = State { period: at("2026-10-25T04:00:00Z"), ..spent };
-    assert_eq!(new_york.at(&day(New_York), at("2026-10-26T03:59:59Z")), new_york);
-    assert_eq!(new_york.at(&day(New_York), at("2026-10-26T04:00:00Z")).count, 0);
+    assert_eq!(later(new_york, &day(New_York), at("2026-10-26T03:59:59Z")), new_york);
+    assert_eq!(later(new_york, &day(New_York), at("2026-10-26T04:00:00Z")).count, 0);
     let discount = Terms { reset: Frequency::Day, ..terms(Kind::Discount, 100) };
-    assert_eq!(spent.at(&discount, at("2026-11-01T00:00:00Z")).balance, 0);
+    assert_eq!(later(spent, &discount, at("2026-11-01T00:00:00Z")).balance, 0);
 }
 
 fn voucher(number: u128, group: i64, expires_in: Option<i64>, age: i64, usable: bool) -> Voucher {
@@ -215,7 +254,7 @@ proptest! {
 
     #[test]
     fn a_state_is_reset_once_a_period_and_keeps_no_lapsed_lock(
-        since in 0i64..1_000_000, later in 0i64..10_000_000, count in 0i64..9, balance in 0i64..100,
+        since in 0i64..1_000_000, seconds in 0i64..10_000_000, count in 0i64..9, balance in 0i64..100,
         lock in prop::option::of((1i64..9, 0i64..12_000_000)),
         reset in prop::sample::select(vec![Frequency::Day, Frequency::Week, Frequency::Month, Frequency::Never]),
         zone in prop::sample::select(vec![Amsterdam, New_York]),
@@ -224,16 +263,37 @@ proptest! {
         let start = now() + Duration::seconds(since);
         let lock = lock.map(|(owner, till)| Lock { owner, till: start + Duration::seconds(till) });
         let state = State { period: reset.period_start(zone, start), count, balance, lock };
-        let later = start + Duration::seconds(later);
-        let then = state.at(&terms, later);
-        prop_assert_eq!(then.at(&terms, later), then, "looking twice changes nothing");
-        prop_assert_eq!(then.lock, lock.filter(|lock| lock.till > later));
-        if reset.period_start(zone, later) == state.period {
+        let end = start + Duration::seconds(seconds);
+        let then = later(state, &terms, end);
+        prop_assert_eq!(later(then, &terms, end), then, "looking twice changes nothing");
+        prop_assert_eq!(then.lock, lock.filter(|lock| lock.till > end));
+        if reset.period_start(zone, end) == state.period {
             prop_assert_eq!((then.count, then.balance, then.period), (count, balance, state.period));
         } else {
             prop_assert_eq!((then.count, then.balance), (0, 100));
-            prop_assert!(state.period < then.period && then.period <= later);
+            prop_assert!(state.period < then.period && then.period <= end);
         }
+    }
+
+    #[test]
+    fn what_a_voucher_lacks_is_its_campaigns_and_the_earlier_end_holds(
+        own_end in prop::option::of(0i64..9), campaign_end in prop::option::of(0i64..9),
+        limit in prop::option::of(1i64..9), campaign_limit in prop::option::of(1i64..9),
+        reset in prop::option::of(prop::sample::select(vec![Frequency::Day, Frequency::Never])),
+        zone in prop::option::of(prop::sample::select(vec![Amsterdam, New_York])),
+    ) {
+        let day = |days| now() + Duration::days(days);
+        let campaign = Terms {
+            limit: campaign_limit, reset: Frequency::Week, starts_at: Some(day(-1)),
+            expires_at: campaign_end.map(day), ..terms(Kind::Gift, 100)
+        };
+        let own = OwnTerms { limit, reset, zone, expires_at: own_end.map(day), ..OwnTerms::default() };
+        let terms = own.over(&campaign);
+        prop_assert_eq!(terms.expires_at, own_end.into_iter().chain(campaign_end).min().map(day));
+        prop_assert_eq!((terms.kind, terms.value, terms.starts_at), (Kind::Gift, 100, Some(day(-1))));
+        prop_assert_eq!(terms.limit, limit.or(campaign_limit));
+        prop_assert_eq!((terms.reset, terms.zone), (reset.unwrap_or(Frequency::Week), zone.unwrap_or(Amsterdam)));
+        prop_assert_eq!(OwnTerms::default().over(&campaign), campaign);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::csv::Sheet,
+    http::sheet::Sheet,
     telemetry::selection::Selection,
     transaction,
 };

@@ -8,7 +8,11 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Query, caller::Permission, csv},
+    http::{
+        Caller, Json, Query,
+        caller::Permission,
+        sheet::{self, Form, WORKBOOK},
+    },
     telemetry::selection::Named,
     transaction,
 };
@@ -65,6 +69,8 @@ enum Format {
     Json,
     /// As a sheet: a line for each row of either period.
     Csv,
+    /// As the same sheet in a workbook.
+    Xlsx,
 }
 
 /// The query of a report.
@@ -75,17 +81,34 @@ struct Wanted {
     /// How it is to be written; what `Accept` says without it.
     #[param(inline)]
     format: Option<Format>,
+    /// Whether CSV begins with a byte order mark, by which Excel knows UTF-8.
+    #[serde(default)]
+    bom: bool,
+    /// What stands between two cells of CSV: `comma` (also if left out), `semicolon` or `tab`.
+    separator: Option<String>,
+    /// What a sheet is to be called.
+    filename: Option<String>,
 }
 
 impl Wanted {
-    fn is_csv(&self, headers: &HeaderMap) -> bool {
-        let accepts_csv = || {
-            let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-            let kinds = accepted.flat_map(|value| value.split(','));
-            kinds.filter_map(|kind| kind.split(';').next()).any(|kind| kind.trim() == "text/csv")
-        };
-        self.format.map_or_else(accepts_csv, |format| format == Format::Csv)
+    /// As what sheet it is to be written, if as one.
+    fn form(&self, headers: &HeaderMap) -> Result<Option<Form>> {
+        let format = self.format.unwrap_or_else(|| accepted(headers));
+        let form = Form::of(format == Format::Xlsx, self.bom, self.separator.as_deref())?;
+        Ok((format != Format::Json).then_some(form))
     }
+}
+
+/// The first format that the caller accepts and that there is.
+fn accepted(headers: &HeaderMap) -> Format {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next());
+    let formats = kinds.filter_map(|kind| match kind.trim() {
+        "text/csv" => Some(Format::Csv),
+        WORKBOOK => Some(Format::Xlsx),
+        _ => None,
+    });
+    formats.into_iter().next().unwrap_or(Format::Json)
 }
 
 /// The endpoints of all reports.
@@ -102,28 +125,30 @@ async fn run(
     request: Request,
 ) -> Result<Response> {
     caller.may(Permission::ReportRead)?;
+    let form = wanted.form(&headers)?;
+    let filename = sheet::filename(wanted.filename, report.title)?;
     let question = question(&app, &caller, request).await?;
-    if !wanted.is_csv(&headers) {
+    let Some(form) = form else {
         let busy = |_| Error::TooMany { what: "reports", retry_after_s: 5 };
         let _turn = UNDER_WAY.try_acquire().map_err(busy)?;
         let mut tx = transaction::look(&app.db, PATIENCE_S).await?;
         let answer = question.answer(&mut tx, report).await?;
         tx.commit().await?;
         return Ok(Json(answer).into_response());
-    }
-    let permit = csv::begin()?;
-    let (mut sheet, reader) = csv::sheet(answer::header(report))?;
+    };
+    let permit = sheet::begin()?;
+    let (mut sheet, reader) = sheet::sheet(form, answer::header(report))?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         let outcome = async {
             let mut db = app.db.acquire().await?;
             question.write(&mut db, report, &mut sheet).await
         };
-        let outcome = outcome.await;
+        let outcome = app.liveness.while_up(outcome).await;
         sheet.end(outcome).await;
         drop(permit);
     });
-    reader.download(&format!("{}.csv", report.title)).await
+    reader.download(&filename).await
 }
 
 async fn question(app: &App, caller: &Caller, request: Request) -> Result<Question> {
@@ -157,7 +182,8 @@ fn route(report: &'static Report) -> UtoipaMethodRouter<App> {
     let response = ResponseBuilder::new()
         .description(report.title)
         .content("application/json", json)
-        .content("text/csv", sheet)
+        .content("text/csv", sheet.clone())
+        .content(WORKBOOK, sheet)
         .build();
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(REQUEST))).build();
     let body =

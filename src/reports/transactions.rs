@@ -1,4 +1,4 @@
-//! The sales that reports are made of, one by one: streamed as CSV.
+//! The sales that reports are made of, one by one: streamed as a sheet.
 
 use super::period::{Period, Span};
 use crate::{
@@ -7,11 +7,10 @@ use crate::{
     http::{
         Caller,
         caller::Permission,
-        csv::{self, Sheet},
         extract,
         list::ListParams,
+        sheet::{self, Form, FormParams, Sheet},
     },
-    resource::export::zone,
     telemetry::selection::{Named, Selection},
 };
 use axum::{extract::State, response::Response};
@@ -90,9 +89,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// From within 6 months of now. Nested parameters are written with brackets; bounds can have parts:
 /// `period1[startDate][year]=0`.
 #[utoipa::path(get, path = "/report/transactions", tag = "report", operation_id = "fetch_report_transactions",
-    params(Asked),
-    responses((status = 200, description = "The sales, the first one first", content_type = "text/csv",
-        body = String)))]
+    params(Asked, FormParams),
+    responses((status = 200, description = "The sales, the first one first",
+        content((String = "text/csv"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 async fn fetch_transactions(app: State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     download(app, caller, params).await
 }
@@ -101,16 +100,18 @@ async fn fetch_transactions(app: State<App>, caller: Caller, params: ListParams)
 ///
 /// The same file as `/report/transactions`, with the same parameters.
 #[utoipa::path(get, path = "/export/report", tag = "export", operation_id = "export_report",
-    params(Asked),
-    responses((status = 200, description = "The sales, the first one first", content_type = "text/csv",
-        body = String)))]
+    params(Asked, FormParams),
+    responses((status = 200, description = "The sales, the first one first",
+        content((String = "text/csv"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 async fn export_report(app: State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     download(app, caller, params).await
 }
 
 async fn download(State(app): State<App>, caller: Caller, mut params: ListParams) -> Result<Response> {
     caller.may(Permission::ReportRead)?;
-    let zone = zone(params.take("timezone")?)?;
+    let form = Form::take(&mut params)?;
+    let zone = sheet::zone(params.take("timezone")?)?;
+    let filename = sheet::filename(params.take("filename")?, "Transactions")?;
     let named = Named {
         machines: params.take_ids("machines")?,
         locations: params.take_ids("locations")?,
@@ -123,15 +124,15 @@ async fn download(State(app): State<App>, caller: Caller, mut params: ListParams
     let mut db = app.db.acquire().await?;
     let selection = named.resolve(&mut db, caller.group(), Error::Malformed).await?;
     drop(db);
-    let permit = csv::begin()?;
-    let (mut sheet, reader) = csv::sheet(HEADER)?;
+    let permit = sheet::begin()?;
+    let (mut sheet, reader) = sheet::sheet(form, HEADER)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = write(&app.db, &selection, span, zone, &mut sheet).await;
+        let outcome = app.liveness.while_up(write(&app.db, &selection, span, zone, &mut sheet)).await;
         sheet.end(outcome).await;
         drop(permit);
     });
-    reader.download("Transactions.csv").await
+    reader.download(&filename).await
 }
 
 async fn write(db: &PgPool, selection: &Selection, span: Span, zone: Tz, sheet: &mut Sheet) -> Result<()> {

@@ -32,7 +32,7 @@ use crate::{
     error::Result,
     http::{
         caller::Permission,
-        list::{Column, Kind, ListParams, Listing},
+        list::{Column, Ids, Kind, ListParams, Listing},
     },
 };
 use serde_json::{Map, Value, value::RawValue};
@@ -274,7 +274,7 @@ impl Derived {
         let columns: &[Column] = columns.leak();
         let listing = |table: &str| {
             let from = format!("{table} this {}", spec.joins);
-            Listing { select, from: from.leak(), columns }
+            Listing { select, from: from.leak(), ids: Ids::Sequence(spec.table), columns }
         };
         Self { listing: listing(spec.table), ever: listing(spec.ever.unwrap_or(spec.table)), names }
     }

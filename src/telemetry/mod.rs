@@ -2,6 +2,7 @@
 //! they arrive.
 
 pub mod booking;
+mod clock;
 pub mod evadts;
 mod events;
 pub mod history;
@@ -11,6 +12,7 @@ pub mod offline;
 pub mod rates;
 pub mod record;
 pub mod recount;
+mod sale_payments;
 pub mod selection;
 pub mod sender;
 pub mod shift;

@@ -3,7 +3,10 @@
 //! Every function here is called in a transaction that holds the machine's presence ([`Sender`]); the
 //! sums follow in the same statements, by triggers.
 
-use super::sender::{Sender, shift_of, shifts};
+use super::{
+    sale_payments::{Found, count, give_awaited, paid_and_back},
+    sender::{Sender, shift_of, shifts},
+};
 use crate::{
     error::Result,
     fleet::payments::{PaymentMethod, PaymentType},
@@ -16,6 +19,8 @@ use sqlx::PgConnection;
 pub struct Sale {
     /// The machine's own number of it; none where it was worked out from an audit.
     pub remote: Option<i64>,
+    /// The series of numbers that it is of.
+    pub series: i64,
     /// When.
     pub occurred_at: DateTime<Utc>,
     /// Which product of the machine's, if it is one that is known.
@@ -40,6 +45,10 @@ pub struct Sale {
     pub pricelist: Option<i64>,
     /// How many payments come with it.
     pub num_payments: i64,
+    /// What they come to in its currency.
+    pub paid: i64,
+    /// What of that was given back.
+    pub paid_back: i64,
 }
 
 /// Something that a customer paid, or got back.
@@ -47,6 +56,8 @@ pub struct Sale {
 pub struct Payment {
     /// The machine's own number of it.
     pub remote: Option<i64>,
+    /// The series of numbers that it is of.
+    pub series: i64,
     /// What was paid for.
     pub of: Option<Of>,
     /// When.
@@ -71,8 +82,8 @@ pub enum Of {
     },
     /// One that was there.
     Kept(KeptSale),
-    /// One that has not arrived: the machine's own number of it.
-    Awaited(i64),
+    /// One that has not arrived: the machine's own number of it, and the series that this is of.
+    Awaited(i64, i64),
 }
 
 /// A sale that is written already.
@@ -82,10 +93,14 @@ pub struct KeptSale {
     pub id: i64,
     /// The machine's own number of it.
     pub remote: i64,
+    /// The series of numbers that it is of.
+    pub series: i64,
     /// When.
     pub occurred_at: DateTime<Utc>,
     /// What was sold.
     pub name: String,
+    /// ISO 4217.
+    pub currency: String,
 }
 
 /// Something that happened to a machine.
@@ -93,6 +108,8 @@ pub struct KeptSale {
 pub struct Event {
     /// The machine's own number of it.
     pub remote: Option<i64>,
+    /// The series of numbers that it is of.
+    pub series: i64,
     /// When.
     pub occurred_at: DateTime<Utc>,
     /// What the machine calls it.
@@ -124,14 +141,15 @@ async fn numbers(db: &mut PgConnection, of: &'static str, count: usize) -> Resul
 
 /// Writes sales down and returns their ids. Payments that were waiting for one of them become its own.
 pub async fn sales(db: &mut PgConnection, sender: &Sender, sales: &[Sale]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('revenue_transaction_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('revenue_transaction', $1)";
     const INSERT: &str = "
         INSERT INTO revenue_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
             shift, occurred_at, product, name, internal_ref, barcode, price, original_price, currency, token,
-            salestype, pricelist, num_payment_transactions)
+            salestype, pricelist, num_payment_transactions, series, paid, paid_back)
         SELECT $1, $2, $3, $4, $5, $5, u.* FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[],
             $10::bigint[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[],
-            $17::text[], $18::bigint[], $19::bigint[], $20::bigint[]) AS u";
+            $17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[])
+            AS u";
     const PRESENCE: &str = "
         UPDATE machine_presence SET
             revenuetransaction_synced = GREATEST(revenuetransaction_synced, $2),
@@ -168,6 +186,9 @@ pub async fn sales(db: &mut PgConnection, sender: &Sender, sales: &[Sale]) -> Re
         .bind(number(|sale| sale.salestype))
         .bind(number(|sale| sale.pricelist))
         .bind(column(|sale| sale.num_payments))
+        .bind(column(|sale| sale.series))
+        .bind(column(|sale| sale.paid))
+        .bind(column(|sale| sale.paid_back))
         .execute(&mut *db)
         .await?;
     sqlx::query(PRESENCE)
@@ -178,79 +199,39 @@ pub async fn sales(db: &mut PgConnection, sender: &Sender, sales: &[Sale]) -> Re
         .bind(latest.product)
         .execute(&mut *db)
         .await?;
-    let kept = sales.iter().zip(&ids).filter_map(|(sale, &id)| {
-        Some(KeptSale { id, remote: sale.remote?, occurred_at: sale.occurred_at, name: sale.name.clone() })
-    });
+    let kept = sales.iter().zip(&ids).filter_map(|(sale, &id)| Some(sale.kept(id, sale.remote?)));
     give_awaited(db, sender, &kept.collect::<Vec<_>>()).await?;
     Ok(ids)
 }
 
-/// Gives these sales the payments that came before them.
-async fn give_awaited(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Result<()> {
-    const TAKE: &str = "
-        DELETE FROM awaited_sale WHERE machine = $1 AND sale = ANY($2) RETURNING sale, payment, occurred_at";
-    const GIVE: [&str; 2] = hot_and_archived!(
-        "UPDATE ",
-        "payment_transaction",
-        " AS p SET revenuetransaction = u.sale, report_group = u.report_group, updated_at = $1
-          FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[]) AS u(id, at, sale, report_group)
-          WHERE p.id = u.id AND p.occurred_at = u.at AND p.id = ANY ($2)
-            AND p.occurred_at BETWEEN (SELECT min(at) FROM unnest($3) AS at) AND (SELECT max(at) FROM unnest($3) AS at)"
-    );
-    let remotes: Vec<i64> = sales.iter().map(|sale| sale.remote).collect();
-    let waiting: Vec<(i64, i64, DateTime<Utc>)> =
-        sqlx::query_as(TAKE).bind(sender.machine).bind(&remotes).fetch_all(&mut *db).await?;
-    if waiting.is_empty() {
-        return Ok(());
+impl Sale {
+    /// It as one that is written, by the machine's own number of it.
+    fn kept(&self, id: i64, remote: i64) -> KeptSale {
+        let (name, currency) = (self.name.clone(), self.currency.clone());
+        KeptSale { id, remote, series: self.series, occurred_at: self.occurred_at, name, currency }
     }
-    let (mut payments, mut instants, mut whose, mut groups) = (vec![], vec![], vec![], vec![]);
-    for (remote, payment, at) in &waiting {
-        let Some(sale) = sales.iter().find(|sale| sale.remote == *remote) else { continue };
-        payments.push(*payment);
-        instants.push(*at);
-        whose.push(sale.clone());
-        groups.push(sender.facts.report_group(&sale.name));
-    }
-    let sales: Vec<i64> = whose.iter().map(|sale| sale.id).collect();
-    for sql in GIVE {
-        let give = sqlx::query(sql).bind(sender.now).bind(&payments).bind(&instants).bind(&sales);
-        give.bind(&groups).execute(&mut *db).await?;
-    }
-    count(db, sender, &whose).await
-}
 
-/// Counts one more payment of each of these sales.
-async fn count(db: &mut PgConnection, sender: &Sender, sales: &[KeptSale]) -> Result<()> {
-    const COUNT: [&str; 2] = hot_and_archived!(
-        "UPDATE ",
-        "revenue_transaction",
-        " AS s SET num_payment_transactions = num_payment_transactions + u.n, updated_at = $1
-          FROM (SELECT id, at, count(*) AS n FROM unnest($2::bigint[], $3::timestamptz[]) AS v(id, at)
-                GROUP BY 1, 2) AS u
-          WHERE s.id = u.id AND s.occurred_at = u.at AND s.id = ANY ($2)
-            AND s.occurred_at BETWEEN (SELECT min(at) FROM unnest($3) AS at) AND (SELECT max(at) FROM unnest($3) AS at)"
-    );
-    if sales.is_empty() {
-        return Ok(());
+    /// Counts a payment that comes with it.
+    pub(super) fn count(&mut self, payment: &Payment) {
+        let (paid, back) = paid_and_back(payment.price, payment.currency == self.currency);
+        self.num_payments += 1;
+        self.paid += paid;
+        self.paid_back += back;
     }
-    let (ids, instants): (Vec<i64>, Vec<_>) = sales.iter().map(|sale| (sale.id, sale.occurred_at)).unzip();
-    for sql in COUNT {
-        sqlx::query(sql).bind(sender.now).bind(&ids).bind(&instants).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 /// Writes payments down and returns their ids. Sales that were there count them.
 pub async fn payments(db: &mut PgConnection, sender: &Sender, payments: &[Payment]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('payment_transaction_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('payment_transaction', $1)";
     const INSERT: &str = "
         INSERT INTO payment_transaction (machine, location, user_group, time_zone, created_at, updated_at, id, remote,
-            revenuetransaction, shift, occurred_at, method, type, price, currency, exclude, report_group)
+            revenuetransaction, shift, occurred_at, method, type, price, currency, exclude, report_group, series)
         SELECT $1, $2, $3, $4, $5, $5, u.* FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-            $10::timestamptz[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::boolean[], $16::text[]) AS u";
+            $10::timestamptz[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::boolean[], $16::text[],
+            $17::bigint[]) AS u";
     const AWAIT: &str = "
-        INSERT INTO awaited_sale (machine, sale, payment, occurred_at)
-        SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS u";
+        INSERT INTO awaited_sale (machine, sale, series, payment, occurred_at)
+        SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[]) AS u";
     const PRESENCE: &str = "
         UPDATE machine_presence SET paymenttransaction_synced = GREATEST(paymenttransaction_synced, $2)
         WHERE machine = $1";
@@ -278,28 +259,32 @@ pub async fn payments(db: &mut PgConnection, sender: &Sender, payments: &[Paymen
         .bind(payments.iter().map(|payment| &*payment.currency).collect::<Vec<_>>())
         .bind(types.iter().map(|&shown_as| shown_as == PaymentType::Test).collect::<Vec<_>>())
         .bind(payments.iter().map(|payment| payment.report_group(sender)).collect::<Vec<_>>())
+        .bind(payments.iter().map(|payment| payment.series).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     let latest = payments.iter().filter_map(|payment| payment.remote).max();
     sqlx::query(PRESENCE).bind(sender.machine).bind(latest).execute(&mut *db).await?;
 
-    let mut kept = Vec::new();
-    let mut awaited: (Vec<i64>, Vec<i64>, Vec<DateTime<Utc>>) = Default::default();
+    let mut found = Vec::new();
+    let mut awaited: (Vec<i64>, Vec<i64>, Vec<i64>, Vec<DateTime<Utc>>) = Default::default();
     for (payment, id) in payments.iter().zip(&ids) {
         match &payment.of {
-            Some(Of::Kept(sale)) => kept.push(sale.clone()),
-            Some(Of::Awaited(remote)) => {
+            Some(Of::Kept(sale)) => {
+                found.push(Found { sale, price: payment.price, currency: payment.currency.clone() });
+            }
+            Some(Of::Awaited(remote, series)) => {
                 awaited.0.push(*remote);
-                awaited.1.push(*id);
-                awaited.2.push(payment.occurred_at);
+                awaited.1.push(*series);
+                awaited.2.push(*id);
+                awaited.3.push(payment.occurred_at);
             }
             Some(Of::New { .. }) | None => {}
         }
     }
-    count(db, sender, &kept).await?;
+    count(db, sender, &found).await?;
     if !awaited.0.is_empty() {
         let wait = sqlx::query(AWAIT).bind(sender.machine).bind(&awaited.0).bind(&awaited.1);
-        wait.bind(&awaited.2).execute(db).await?;
+        wait.bind(&awaited.2).bind(&awaited.3).execute(db).await?;
     }
     Ok(ids)
 }
@@ -309,29 +294,29 @@ impl Payment {
         match &self.of {
             Some(Of::New { sale, .. }) => Some(*sale),
             Some(Of::Kept(sale)) => Some(sale.id),
-            Some(Of::Awaited(_)) | None => None,
+            Some(Of::Awaited(..)) | None => None,
         }
     }
 
     fn report_group(&self, sender: &Sender) -> Option<String> {
         match &self.of {
             Some(Of::New { name, .. } | Of::Kept(KeptSale { name, .. })) => sender.facts.report_group(name),
-            Some(Of::Awaited(_)) | None => None,
+            Some(Of::Awaited(..)) | None => None,
         }
     }
 }
 
 /// Writes events down and returns their ids.
 pub async fn events(db: &mut PgConnection, sender: &Sender, events: &[Event]) -> Result<Vec<i64>> {
-    const IDS: &str = "SELECT nextval('machine_log_id') FROM generate_series(1, $1)";
+    const IDS: &str = "SELECT draw_ids('machine_log', $1)";
     const INSERT: &str = "
         INSERT INTO machine_log (machine, location, user_group, time_zone, created_at, updated_at, error_identity,
-            id, remote, occurred_at, code, type, duration, resolved_at, extra_data)
+            id, remote, occurred_at, code, type, duration, resolved_at, extra_data, series)
         SELECT $1, $2, $3, $4, $5, $5,
             (SELECT error_identity FROM error_code WHERE error_profile = $6 AND code = u.code),
             u.* FROM unnest($7::bigint[], $8::bigint[], $9::timestamptz[], $10::text[], $11::smallint[],
-                $12::bigint[], $13::timestamptz[], $14::text[])
-            AS u(id, remote, occurred_at, code, type, duration, resolved_at, extra_data)";
+                $12::bigint[], $13::timestamptz[], $14::text[], $15::bigint[])
+            AS u(id, remote, occurred_at, code, type, duration, resolved_at, extra_data, series)";
     const PRESENCE: &str = "
         UPDATE machine_presence SET log_synced = GREATEST(log_synced, $2),
             last_log = CASE WHEN logged_at > $4 THEN last_log ELSE $3 END, logged_at = GREATEST(logged_at, $4)
@@ -356,6 +341,7 @@ pub async fn events(db: &mut PgConnection, sender: &Sender, events: &[Event]) ->
         .bind(events.iter().map(|event| event.duration).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.resolved_at).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.extra_data.as_deref()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.series).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     sqlx::query(PRESENCE)

@@ -20,6 +20,8 @@ pub struct Sender {
     pub now: DateTime<Utc>,
     /// Which of its own numbers have arrived.
     pub synced: Synced,
+    /// The series that they are of.
+    pub numbering: Numbering,
     /// What rows take over from it.
     pub facts: Facts,
 }
@@ -33,6 +35,16 @@ pub struct Synced {
     pub payments: Option<i64>,
     /// Of events.
     pub events: Option<i64>,
+}
+
+/// The series that a machine's own numbers are of where it names none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
+pub struct Numbering {
+    /// 0 at first, and one less each time that they were found to have begun again.
+    pub series: i64,
+    /// Until when they were of the series before.
+    #[sqlx(rename = "series_from")]
+    pub from: Option<DateTime<Utc>>,
 }
 
 /// Where a machine stands, and by which rules its rows are written.
@@ -60,6 +72,8 @@ pub struct Facts {
 struct Presence {
     #[sqlx(flatten)]
     synced: Synced,
+    #[sqlx(flatten)]
+    numbering: Numbering,
     offline_since: Option<DateTime<Utc>>,
 }
 
@@ -70,7 +84,7 @@ impl Sender {
             INSERT INTO machine_presence AS p (machine, seen_at) SELECT id, $2 FROM machine WHERE id = $1
             ON CONFLICT (machine) DO UPDATE SET seen_at = GREATEST(p.seen_at, excluded.seen_at)
             RETURNING revenuetransaction_synced AS sales, paymenttransaction_synced AS payments,
-                log_synced AS events, offline_since";
+                log_synced AS events, series, series_from, offline_since";
         const FACTS: &str = "
             SELECT m.location, m.user_group, l.time_zone, c.code AS currency, k.error_profile, t.report_rule,
                 COALESCE(t.payment_types_map, '{}') AS payment_types
@@ -86,7 +100,29 @@ impl Sender {
         }
         let facts: Option<Facts> = sqlx::query_as(FACTS).bind(machine).fetch_optional(db).await?;
         let facts = facts.ok_or(Error::NotFound("machine"))?;
-        Ok(Self { machine, now, synced: presence.synced, facts })
+        Ok(Self { machine, now, synced: presence.synced, numbering: presence.numbering, facts })
+    }
+
+    /// Whether its own numbers were found to have begun again.
+    pub fn has_begun_again(&self) -> bool {
+        self.numbering.series != 0
+    }
+
+    /// Whether one of its own numbers may have arrived, `mark` being the highest that has.
+    pub fn may_know(&self, remote: i64, mark: Option<i64>) -> bool {
+        self.has_begun_again() || Some(remote) <= mark
+    }
+
+    /// Writes down that its own numbers have begun again, if they have: marks are of the series before.
+    pub async fn begin_series(&self, db: &mut PgConnection, numbering: Numbering) -> Result<()> {
+        const SQL: &str = "
+            UPDATE machine_presence SET series = $2, series_from = $3, revenuetransaction_synced = NULL,
+                paymenttransaction_synced = NULL, log_synced = NULL WHERE machine = $1";
+        if numbering != self.numbering {
+            let begin = sqlx::query(SQL).bind(self.machine).bind(numbering.series).bind(numbering.from);
+            begin.execute(db).await?;
+        }
+        Ok(())
     }
 }
 

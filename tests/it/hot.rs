@@ -5,7 +5,7 @@ use chrono::Duration;
 use deadpool_redis::redis::{AsyncCommands, Client};
 use scrip::redemption::{
     hot::{Admission, Claim, scripts},
-    voucher::{Facts, State},
+    voucher::{Facts, OwnTerms, State},
 };
 use uuid::Uuid;
 
@@ -63,25 +63,26 @@ async fn everything_about_a_code_is_under_one_key_in_one_slot() {
             version: 1,
             active: true,
             created_at: app.clock.now(),
-            own: None,
+            own: OwnTerms::default(),
+            terms_since: app.clock.now(),
             rules: Vec::new(),
         };
         let now = app.clock.now();
         let state = State { period: now, count: 0, balance: 0, lock: None };
-        let copies = app.hot.load(code, &[(&facts, state, 1)], false, now).await.unwrap();
+        let copies = app.hot.load(code, &[(&facts, state, 1)], false, 0, now).await.unwrap().copies;
         let claim =
             Claim { facts: &facts, now, period: now, initial: 0, limit: Some(9), need: 0, machine: 21 };
         let held = app.hot.lock(code, claim, now + Duration::seconds(9)).await.unwrap();
         assert!(matches!(held, Admission::Granted(_)), "{code}");
         assert!(app.hot.release(code, facts.id, 21, now).await.unwrap(), "{code}");
-        let Admission::Granted(reserved) = app.hot.reserve(code, claim).await.unwrap() else {
+        let Admission::Granted(reserved) = app.hot.reserve(code, claim, None).await.unwrap() else {
             panic!("{code} can't be reserved");
         };
         assert_eq!(reserved.generation, copies[0].generation);
-        assert_eq!(app.hot.read(code).await.unwrap()[0].pending, 1, "{code}");
+        assert_eq!(app.hot.read(code).await.unwrap().copies[0].pending, 1, "{code}");
         let mark = app.hot.mark(code, &reserved);
         assert_eq!(app.hot.settle(&[&mark]).await, Ok(vec![0]), "{code}");
-        let read = app.hot.read(code).await.unwrap();
+        let read = app.hot.read(code).await.unwrap().copies;
         assert_eq!((read.len(), read[0].state.count, read[0].pending), (1, 1, 0), "{code}");
         assert_eq!(*read[0].facts().unwrap(), facts);
         let keys: Vec<String> = redis.keys(format!("{}:*", app.config.redis_prefix)).await.unwrap();
@@ -91,7 +92,14 @@ async fn everything_about_a_code_is_under_one_key_in_one_slot() {
             assert_eq!(slot(&keys[0]), slot(&elsewhere), "the code alone decides: {code}");
         }
         app.hot.evict(&[code.to_owned()], now).await.unwrap();
-        assert!(app.hot.read(code).await.unwrap().is_empty(), "{code}");
+        let found = app.hot.read(code).await.unwrap();
+        assert_eq!(
+            (found.copies.len(), found.evictions, app.hot.evictions(code).await),
+            (0, 1, Ok(1)),
+            "{code}"
+        );
+        let late = app.hot.load(code, &[(&facts, state, 1)], true, 0, now).await.unwrap();
+        assert!(late.outdated && late.copies.is_empty(), "{code}: what was read before it was evicted");
         redis.del::<_, ()>(keys).await.unwrap();
     }
 }

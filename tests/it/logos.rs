@@ -102,8 +102,15 @@ async fn a_logo_comes_as_a_body_as_a_form_and_in_json() {
     campaign.send(FORM, form(&[("original", &image)])).await.expect_problem(422, "/original");
     campaign.send("image/png", Body::empty()).await.expect_problem(422, "/image");
     for other in ["image/tiff", "image/", "text/plain", "application/pdf", "text/html"] {
-        campaign.send(other, image.clone()).await.expect(415);
+        let told = campaign.send(other, image.clone()).await.expect(415)["detail"].clone();
+        assert!(told.as_str().unwrap().contains("PNG, JPEG, GIF, WebP or SVG"), "{other}: {told}");
     }
+    // As the camera of a telephone has it, and told alike where it comes as something else.
+    let heic = b"\0\0\0\x1cftypheic";
+    campaign.send("image/heic", heic.to_vec()).await.expect(415);
+    campaign.send("image/png", heic.to_vec()).await.expect_problem(422, "/image");
+    let told = campaign.put(json!(base64(heic))).await.expect(422)["errors"][0]["detail"].clone();
+    assert!(told.as_str().unwrap().contains("PNG, JPEG, GIF, WebP or SVG"), "{told}");
     for body in
         [json!({}), json!({"image": ""}), json!({"image": true}), json!({"image": 1.5}), json!({"image": []})]
     {

@@ -8,7 +8,7 @@ use regex::Regex;
 use scrip::{
     redemption::{
         hot::{Copy, scripts},
-        voucher::{Facts, Lock, State},
+        voucher::{Facts, Lock, OwnTerms, State},
     },
     time::from_millis,
 };
@@ -51,7 +51,8 @@ fn copy() -> Copy {
         version: VERSION,
         active: true,
         created_at: now(),
-        own: None,
+        own: OwnTerms::default(),
+        terms_since: now(),
         rules: Vec::new(),
     };
     let period = now() - Duration::hours(1);
@@ -87,6 +88,11 @@ impl Claim {
 
     fn args(&self) -> Vec<Vec<u8>> {
         self.packed(0)
+    }
+
+    /// Of a redemption of a voucher whose span ends in so many seconds.
+    fn closing_args(&self, seconds: i64) -> Vec<Vec<u8>> {
+        self.packed(-(now() + Duration::seconds(seconds)).timestamp_millis())
     }
 
     fn lock_args(&self) -> Vec<Vec<u8>> {
@@ -277,6 +283,27 @@ async fn redeem_reserves_one() {
         (there.state.lock, there.pending) = (kept, 1);
         assert_eq!(bench.there().await, [there]);
     }
+    // About the end of its span, a lock goes on; after that it is needed.
+    let mut there = copy();
+    for (ends, lock, word) in [
+        (1, None, "reserved"),
+        (1, locked(MACHINE, 9), "reserved"),
+        (0, locked(MACHINE, 9), "reserved"),
+        (-9, locked(MACHINE, 1), "reserved"),
+        (0, locked(MACHINE, 0), "expired"),
+        (0, None, "expired"),
+        (-9, locked(OTHER, 9), "expired"),
+    ] {
+        there.state.lock = lock;
+        bench.put(std::slice::from_ref(&there)).await;
+        let (said, records) = bench.call(&Claim { need: 25, ..Claim::usual() }.closing_args(ends)).await;
+        assert_eq!(said, word, "{ends} {lock:?}");
+        assert_eq!(
+            (records[0].state.lock, bench.there().await[0].state.lock),
+            (lock, lock),
+            "{ends} {lock:?}"
+        );
+    }
     // One more that is not confirmed, in a new period.
     let mut pending = copy();
     pending.pending = 2;
@@ -310,13 +337,13 @@ async fn release_ends_the_machines_own_lock() {
 }
 
 fn load_args(force: bool, copies: &[&Copy]) -> Vec<Vec<u8>> {
-    let head = [i64::from(EPOCH), now().timestamp_millis(), KEEP, i64::from(force)].map(number);
+    let head = [i64::from(EPOCH), now().timestamp_millis(), KEEP, i64::from(force), 0].map(number);
     let pairs = copies.iter().flat_map(|copy| [copy.id.as_bytes().to_vec(), copy.pack()]);
     head.into_iter().chain(pairs).collect()
 }
 
 #[tokio::test]
-async fn load_keeps_what_is_newer() {
+async fn load_keeps_what_is_newer_unless_it_is_forced_out() {
     let bench = Bench::new("load").await;
     let loaded = copy();
     let there = |change: fn(&mut Copy)| {
@@ -325,28 +352,37 @@ async fn load_keeps_what_is_newer() {
         change(&mut there);
         there
     };
-    for (force, there, keeps) in [
-        (false, there(|_| {}), true),
-        (true, there(|_| {}), false),
-        (false, there(|copy| copy.revision += 1), true),
-        (true, there(|copy| copy.revision += 1), true),
-        (false, there(|copy| copy.revision -= 1), false),
-        (false, there(|copy| copy.version += 1), false),
-        (false, there(|copy| copy.epoch -= 1), false),
-        (false, there(|copy| (copy.epoch, copy.revision) = (0, 99)), false),
-        (false, there(|copy| (copy.epoch, copy.revision) = (EPOCH + 1, 99)), true),
+    for (force, there, keeps, word) in [
+        (false, there(|_| {}), true, "loaded"),
+        (true, there(|_| {}), false, "loaded"),
+        (false, there(|copy| copy.revision += 1), true, "loaded"),
+        (true, there(|copy| copy.revision += 1), false, "replaced"),
+        (false, there(|copy| copy.revision -= 1), false, "loaded"),
+        (false, there(|copy| copy.version += 1), false, "loaded"),
+        (false, there(|copy| copy.epoch -= 1), false, "loaded"),
+        (true, there(|copy| (copy.epoch, copy.revision) = (EPOCH - 1, 99)), false, "loaded"),
+        (false, there(|copy| (copy.epoch, copy.revision) = (0, 99)), false, "loaded"),
+        (false, there(|copy| (copy.epoch, copy.revision) = (EPOCH + 1, 99)), true, "loaded"),
     ] {
         bench.put(std::slice::from_ref(&there)).await;
         let expected = if keeps { there } else { loaded.clone() };
         let reply = bench.call(&load_args(force, &[&loaded])).await;
         let mut shown = expected.clone();
         shown.pending = 0;
-        assert_eq!(reply, ("loaded".to_owned(), vec![shown]), "the reply leaves reservations out");
+        assert_eq!(reply, (word.to_owned(), vec![shown]), "the reply leaves reservations out");
         assert_eq!(bench.there().await, [expected]);
     }
     bench.put(&[]).await;
     bench.call(&load_args(false, &[&loaded])).await;
-    assert_eq!(bench.there().await, [loaded]);
+    assert_eq!(bench.there().await, std::slice::from_ref(&loaded));
+    // A load of what was read before an eviction comes too late.
+    bench.redis.clone().hset::<_, _, _, ()>(&bench.key, "evictions", 1).await.unwrap();
+    assert_eq!(bench.call(&load_args(true, &[&loaded])).await, ("outdated".to_owned(), vec![]));
+    let mut since = load_args(true, &[&loaded]);
+    since[4] = number(1);
+    assert_eq!(bench.call(&since).await.0, "loaded");
+    let evictions: i64 = bench.redis.clone().hget(&bench.key, "evictions").await.unwrap();
+    assert_eq!((evictions, bench.there().await), (1, vec![loaded]));
     let left: i64 = bench.redis.clone().ttl(&bench.key).await.unwrap();
     assert!((1..=KEEP).contains(&left), "{left}");
     bench.close(&load_args(false, &[&copy()])).await;
@@ -362,24 +398,30 @@ async fn load_keeps_locks_and_drops_vouchers_that_are_gone() {
         (locked(OTHER, 9), locked(MACHINE, 5), locked(MACHINE, 5)),
         (None, locked(MACHINE, 5), locked(MACHINE, 5)),
     ] {
-        let (mut there, mut loaded) = (copy(), copy());
-        (there.epoch, there.state.lock) = (0, before);
-        loaded.state.lock = new;
-        let mut gone = copy();
-        gone.id = Uuid::from_u128(5);
-        bench.put(&[there, gone]).await;
-        let (_, records) = bench.call(&load_args(true, &[&loaded])).await;
-        loaded.state.lock = after;
-        assert_eq!(records, [loaded.clone()], "{before:?} {new:?}");
-        assert_eq!(bench.there().await, [loaded]);
+        for (epoch, revisions_later) in [(0, 0), (EPOCH, 1)] {
+            let (mut there, mut loaded) = (copy(), copy());
+            (there.epoch, there.state.lock) = (epoch, before);
+            there.revision += revisions_later;
+            loaded.state.lock = new;
+            let mut gone = copy();
+            gone.id = Uuid::from_u128(5);
+            bench.put(&[there, gone]).await;
+            let (_, records) = bench.call(&load_args(true, &[&loaded])).await;
+            loaded.state.lock = after;
+            assert_eq!(records, [loaded.clone()], "{before:?} {new:?}");
+            assert_eq!(bench.there().await, [loaded]);
+        }
     }
+    bench.redis.clone().hset::<_, _, _, ()>(&bench.key, "evictions", 1).await.unwrap();
+    assert_eq!(bench.call(&load_args(true, &[&copy()])).await.0, "outdated");
     bench.close(&load_args(false, &[&copy()])).await;
 }
 
 #[tokio::test]
 async fn evict_leaves_nothing_but_locks() {
     let bench = Bench::new("evict").await;
-    let args = [number(now().timestamp_millis())];
+    let args = [number(now().timestamp_millis()), number(KEEP)];
+    let count = async || -> i64 { bench.redis.clone().hget(&bench.key, "evictions").await.unwrap() };
     let (mut held, mut lapsed) = (copy(), copy());
     held.state.lock = locked(OTHER, 9);
     (lapsed.id, lapsed.state.lock) = (Uuid::from_u128(5), locked(OTHER, 0));
@@ -388,8 +430,13 @@ async fn evict_leaves_nothing_but_locks() {
     bench.put(&[held.clone(), lapsed, free]).await;
     assert_eq!(bench.call(&args).await.0, "evicted");
     held.epoch = 0;
-    assert_eq!(bench.there().await, [held]);
+    assert_eq!((bench.there().await, count().await), (vec![held], 1));
+    assert_eq!(bench.call(&args).await.0, "evicted");
+    assert_eq!(count().await, 2, "each eviction counts");
     bench.put(&[]).await;
     assert_eq!(bench.call(&args).await.0, "evicted");
+    assert_eq!((bench.there().await, count().await), (vec![], 1));
+    let left: i64 = bench.redis.clone().ttl(&bench.key).await.unwrap();
+    assert!((1..=KEEP).contains(&left), "{left}");
     bench.close(&args).await;
 }

@@ -65,6 +65,10 @@ impl From<&Stores> for Place {
     }
 }
 
+/// Everybody's patience: a race is about who is given what, not about how long a busy machine takes to say so.
+pub const PATIENT: &[(&str, &str)] =
+    &[("SCRIP_DATABASE_WAIT_MS", "30000"), ("SCRIP_REDEEM_DEADLINE_MS", "30000")];
+
 /// The two servers.
 #[derive(Debug)]
 pub struct Pair {
@@ -238,6 +242,8 @@ impl Pair {
             redis_prefix: self.place.prefix.clone(),
             signing_secret: Some(SecretString::from("of the tests alone, 5f8f1e4b7f9a7b1d")),
             database_connections: 2,
+            database_wait_ms: 30_000,
+            redeem_deadline_ms: 30_000,
             ..Config::default()
         };
         let app = App::start(config, Clock::default()).unwrap();

@@ -3,7 +3,7 @@
 use crate::{
     database::Database,
     field::{Heard, Order},
-    pair::{NO_REDIS, Pair, Place},
+    pair::{NO_REDIS, PATIENT, Pair, Place},
     world,
 };
 use reqwest::Method;
@@ -18,8 +18,12 @@ use std::{
 use tokio::task::JoinSet;
 
 /// A server pair that has to do without Redis.
+async fn crowd(place: impl Into<Place>, machines: i32) -> Pair {
+    Pair::start_with(place, machines, [PATIENT, PATIENT]).await
+}
+
 async fn without_redis(database: &Database, machines: i32) -> Pair {
-    Pair::start(Place { redis_url: NO_REDIS.to_owned(), ..database.into() }, machines).await
+    crowd(Place { redis_url: NO_REDIS.to_owned(), ..database.into() }, machines).await
 }
 
 async fn a_limit_of_one_is_redeemed_once(pair: &Pair) {
@@ -84,25 +88,25 @@ async fn an_order_sent_50_times_is_redeemed_once(pair: &Pair) {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_machines_one_redeems() {
     let database = Database::new().await;
-    a_limit_of_one_is_redeemed_once(&Pair::start(&database, 64).await).await;
+    a_limit_of_one_is_redeemed_once(&crowd(&database, 64).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_1000_machines_one_redeems() {
     let database = Database::new().await;
-    a_limit_of_one_is_redeemed_once(&Pair::start(&database, 1000).await).await;
+    a_limit_of_one_is_redeemed_once(&crowd(&database, 1000).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_100_demands_a_gift_pays_what_it_holds() {
     let database = Database::new().await;
-    a_gift_is_spent_to_the_last_full_demand(&Pair::start(&database, 100).await).await;
+    a_gift_is_spent_to_the_last_full_demand(&crowd(&database, 100).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_times_the_same_order_is_one_redemption() {
     let database = Database::new().await;
-    an_order_sent_50_times_is_redeemed_once(&Pair::start(&database, 1).await).await;
+    an_order_sent_50_times_is_redeemed_once(&crowd(&database, 1).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +150,7 @@ async fn one_machine_holds_a_lock(pair: &Pair) {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_machines_one_gets_the_lock() {
     let database = Database::new().await;
-    one_machine_holds_a_lock(&Pair::start(&database, 64).await).await;
+    one_machine_holds_a_lock(&crowd(&database, 64).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +162,7 @@ async fn without_redis_one_machine_gets_the_lock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_rollbacks_undo_once() {
     let database = Database::new().await;
-    let pair = Pair::start(&database, 1).await;
+    let pair = crowd(&database, 1).await;
     let code = pair.voucher("gift", 1000, None).await;
     let order = |id: &str| Order { demand: Some(30), ..pair.order(&code, 0, id) };
     for id in ["kept", "undone"] {
@@ -187,7 +191,7 @@ async fn twenty_rollbacks_undo_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_redeemed_once_a_campaign_is_switched_off() {
     let database = Database::new().await;
-    let pair = Pair::start(&database, 16).await;
+    let pair = crowd(&database, 16).await;
     let credentials = json!({"username": "a", "password": world::PASSWORD});
     let (_, tokens) = pair.servers[0].post("/auth/login", "", &credentials).await.unwrap();
     let token = tokens["access_token"].as_str().unwrap();

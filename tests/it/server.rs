@@ -76,8 +76,13 @@ impl Server {
     /// Starts it again without some of its environment: the fail points that have done their work.
     pub async fn restart_without(&mut self, names: &[&str]) {
         self.kill();
-        let environment = self.environment.iter().filter(|(name, _)| !names.contains(&name.as_str()));
-        let process = Command::new(env!("CARGO_BIN_EXE_scrip"))
+        self.process = Some(self.spawn(names));
+        self.wait_ready().await;
+    }
+
+    fn spawn(&self, without: &[&str]) -> Child {
+        let environment = self.environment.iter().filter(|(name, _)| !without.contains(&name.as_str()));
+        Command::new(env!("CARGO_BIN_EXE_scrip"))
             .arg("serve")
             // What configures the tests is none of the server's business.
             .env_clear()
@@ -86,9 +91,28 @@ impl Server {
             .stdin(Stdio::null())
             .stderr(File::options().append(true).open(self.log.path()).unwrap())
             .spawn()
-            .unwrap();
-        self.process = Some(process);
-        self.wait_ready().await;
+            .unwrap()
+    }
+
+    /// What it says and its exit code, where it refuses to start; with more environment.
+    pub async fn refuses(
+        database_url: &str,
+        redis_url: &str,
+        more: &[(&str, &str)],
+    ) -> (String, Option<i32>) {
+        let mut server = Self::on(database_url, redis_url, "scrip");
+        let more = [&[("RUST_LOG", "off")], more].concat();
+        server.environment.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let mut process = server.spawn(&[]);
+        let started = Instant::now();
+        while started.elapsed() < READY_WITHIN {
+            if let Some(status) = process.try_wait().unwrap() {
+                return (server.log(), status.code());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server.process = Some(process);
+        panic!("the server does not refuse to start");
     }
 
     /// Waits until it answers.

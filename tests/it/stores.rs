@@ -1,6 +1,6 @@
 //! A Postgres and a Redis of one test's own, to be stopped, killed and started again.
 
-use crate::{database::renamed, world};
+use crate::{database::renamed, pair::becomes, world};
 use sqlx::PgPool;
 use std::{
     collections::HashMap,
@@ -27,6 +27,8 @@ pub enum Which {
     Postgres,
     /// Redis.
     Redis,
+    /// The standby of Postgres, if one was started.
+    Standby,
 }
 
 impl Stores {
@@ -57,6 +59,41 @@ impl Stores {
     pub fn restart(&self) {
         run("up", self.directory.path(), None);
     }
+
+    /// Has one say nothing, as a host does that is cut off.
+    pub fn freeze(&self, which: Which) {
+        run("freeze", self.directory.path(), Some(which));
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self, which: Which) {
+        run("thaw", self.directory.path(), Some(which));
+    }
+
+    /// Starts a standby of Postgres, called `standby`, or starts it again; returns its database's URL.
+    pub fn standby(&self) -> String {
+        run("standby", self.directory.path(), None);
+        let port = |name: &str| std::fs::read_to_string(self.directory.path().join(name)).unwrap();
+        let option = |name: &str| format!("port={}", port(name).trim());
+        self.database_url.replace(&option("postgres.port"), &option("standby.port"))
+    }
+
+    /// Makes the standby a primary, where it is.
+    pub fn promote(&self) {
+        run("promote", self.directory.path(), None);
+    }
+
+    /// Kills Postgres and has the standby take its place and port, with what it had.
+    pub fn fail_over(&self) {
+        run("failover", self.directory.path(), None);
+    }
+}
+
+/// Waits until the standby has all that there is.
+pub async fn standby_has_all(db: &PgPool) {
+    const SQL: &str =
+        "SELECT COALESCE(bool_and(replay_lsn >= pg_current_wal_lsn()), false) FROM pg_stat_replication";
+    becomes("the standby has all", async || sqlx::query_scalar(SQL).fetch_one(db).await.unwrap()).await;
 }
 
 impl Drop for Stores {
@@ -80,6 +117,7 @@ fn call(verb: &str, directory: &Path, which: Option<Which>) -> io::Result<ExitSt
     let which = which.map(|which| match which {
         Which::Postgres => "postgres",
         Which::Redis => "redis",
+        Which::Standby => "standby",
     });
     Command::new(script).arg(verb).arg(directory).args(which).stdin(Stdio::null()).status()
 }

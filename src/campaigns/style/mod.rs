@@ -115,6 +115,9 @@ pub enum SheetKind {
     #[default]
     #[serde(rename = "a4-3x8")]
     A4ThreeByEight,
+    /// `a4-3x7`: 21 labels of 63.5 × 38.1 mm.
+    #[serde(rename = "a4-3x7")]
+    A4ThreeBySeven,
     /// `a4-2x7`: 14 labels of 99.1 × 38.1 mm.
     #[serde(rename = "a4-2x7")]
     A4TwoBySeven,
@@ -124,6 +127,9 @@ pub enum SheetKind {
     /// `letter-3x8`: 24 labels.
     #[serde(rename = "letter-3x8")]
     LetterThreeByEight,
+    /// `letter-3x10`: 30 labels of 2⅝ × 1 inches.
+    #[serde(rename = "letter-3x10")]
+    LetterThreeByTen,
     /// `letter-2x7`: 14 labels of 4 × 1⅓ inches.
     #[serde(rename = "letter-2x7")]
     LetterTwoBySeven,
@@ -146,11 +152,13 @@ pub enum SheetKind {
 
 impl SheetKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::A4ThreeByEight,
+        Self::A4ThreeBySeven,
         Self::A4TwoBySeven,
         Self::A4FourByTen,
         Self::LetterThreeByEight,
+        Self::LetterThreeByTen,
         Self::LetterTwoBySeven,
         Self::LetterFourByTen,
         Self::A6,
@@ -163,9 +171,11 @@ impl SheetKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::A4ThreeByEight => "a4-3x8",
+            Self::A4ThreeBySeven => "a4-3x7",
             Self::A4TwoBySeven => "a4-2x7",
             Self::A4FourByTen => "a4-4x10",
             Self::LetterThreeByEight => "letter-3x8",
+            Self::LetterThreeByTen => "letter-3x10",
             Self::LetterTwoBySeven => "letter-2x7",
             Self::LetterFourByTen => "letter-4x10",
             Self::A6 => "a6",

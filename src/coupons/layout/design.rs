@@ -83,6 +83,19 @@ const SMALL_LABEL: Design = Design {
     ..LABEL
 };
 
+/// As wide as [`LABEL`], and as high as [`SMALL_LABEL`].
+const LOW_LABEL: Design = Design {
+    headline: measure(10.0, 7.0, 2),
+    subline: measure(7.5, 5.5, 2),
+    body: measure(6.0, 5.0, 3),
+    small: measure(5.0, 4.0, 2),
+    value: measure(16.0, 11.0, 1),
+    gap: 2.0,
+    logo: mm(5.5),
+    symbol: 0.33,
+    ..SMALL_LABEL
+};
+
 const WIDE_LABEL: Design = Design {
     headline: measure(14.0, 8.5, 2),
     subline: measure(10.0, 7.0, 2),
@@ -157,7 +170,8 @@ impl Design {
     /// That of a kind of sheet.
     pub const fn of(kind: SheetKind) -> Self {
         match kind {
-            SheetKind::A4ThreeByEight | SheetKind::LetterThreeByEight => LABEL,
+            SheetKind::A4ThreeByEight | SheetKind::A4ThreeBySeven | SheetKind::LetterThreeByEight => LABEL,
+            SheetKind::LetterThreeByTen => LOW_LABEL,
             SheetKind::A4FourByTen | SheetKind::LetterFourByTen => SMALL_LABEL,
             SheetKind::A4TwoBySeven | SheetKind::LetterTwoBySeven => WIDE_LABEL,
             SheetKind::BusinessCard => BUSINESS_CARD,

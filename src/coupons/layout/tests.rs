@@ -17,19 +17,6 @@ use std::sync::{Arc, LazyLock};
 
 static TYPEFACES: LazyLock<Arc<Typefaces>> = LazyLock::new(|| Arc::new(Typefaces::load(None).unwrap()));
 
-const KINDS: [SheetKind; 10] = [
-    SheetKind::A4ThreeByEight,
-    SheetKind::A4TwoBySeven,
-    SheetKind::A4FourByTen,
-    SheetKind::LetterThreeByEight,
-    SheetKind::LetterTwoBySeven,
-    SheetKind::LetterFourByTen,
-    SheetKind::A6,
-    SheetKind::BusinessCard,
-    SheetKind::Receipt58,
-    SheetKind::Receipt80,
-];
-
 fn sheet(kind: SheetKind) -> Sheet {
     Sheet::new(kind, Some(mm(3.0)), None, None)
 }
@@ -106,12 +93,12 @@ fn parts(notes: &[Note]) -> Vec<(Part, &Outcome)> {
 
 #[test]
 fn ordinary_texts_lose_nothing_on_any_sheet() {
-    for kind in KINDS {
+    for kind in SheetKind::ALL {
         for logo in [None, Some(3.0), Some(0.5)] {
             let composed = compose(kind, logo, &coupon(FULL, "€ 2,50")).unwrap();
             let lost = composed.art.notes.iter().find(|note| {
                 let small = matches!(kind, SheetKind::A4FourByTen | SheetKind::LetterFourByTen)
-                    || kind == SheetKind::LetterThreeByEight;
+                    || matches!(kind, SheetKind::LetterThreeByEight | SheetKind::LetterThreeByTen);
                 matches!(note.outcome, Outcome::LeftOut) || (note.outcome == Outcome::Cut && !small)
             });
             assert_eq!(lost, None, "{kind:?} {logo:?}");
@@ -138,13 +125,13 @@ fn what_is_absent_gives_its_room_to_the_others() {
 
 #[test]
 fn the_symbol_is_large_enough_to_scan() {
-    for kind in KINDS {
+    for kind in SheetKind::ALL {
         let composed = compose(kind, Some(3.0), &coupon(FULL, "€ 2,50")).unwrap();
         let modules = Plan::of(&composed.content).unwrap().width();
         let module = composed.stamp.module(modules) / mm(1.0);
         let side = module * modules as f32;
         let least = match kind {
-            SheetKind::A4FourByTen | SheetKind::LetterFourByTen => 14.0,
+            SheetKind::A4FourByTen | SheetKind::LetterFourByTen | SheetKind::LetterThreeByTen => 14.0,
             SheetKind::LetterThreeByEight => 19.0,
             _ => 20.0,
         };
@@ -166,7 +153,7 @@ fn what_would_be_too_dense_is_refused() {
 #[test]
 fn bars_stand_where_there_is_room_for_them() {
     let style = Style { code128: true, ..Style::default() };
-    for kind in KINDS {
+    for kind in SheetKind::ALL {
         let composed = compose(kind, None, &with_style(coupon(FULL, "€ 2,50"), style.clone())).unwrap();
         check(kind, &composed).unwrap();
         let modules = bars::Bars::of("00000-ABCDEFGHJKMN").unwrap().width() + 2 * bars::QUIET;
@@ -185,7 +172,7 @@ fn bars_stand_where_there_is_room_for_them() {
 #[test]
 fn a_code_is_never_cut() {
     let code = format!("ABCDE-{}", "W".repeat(64));
-    for (kind, size) in KINDS.into_iter().flat_map(|kind| [(kind, None), (kind, Some(96.0))]) {
+    for (kind, size) in SheetKind::ALL.into_iter().flat_map(|kind| [(kind, None), (kind, Some(96.0))]) {
         let mut style = Style::default();
         style.code.font_size = size;
         let long = Coupon { code: code.clone(), ..with_style(coupon(FULL, "€ 2,50"), style) };
@@ -232,7 +219,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn nothing_overlaps_or_leaves_its_coupon(
-        kind in proptest::sample::select(&KINDS[..]),
+        kind in proptest::sample::select(&SheetKind::ALL[..]),
         texts in proptest::array::uniform4(proptest::option::of("\\PC{0,12}|[a-zA-Z ]{0,200}|[\u{627}-\u{64a} ]{0,60}")),
         value in proptest::option::of("[0-9.,]{1,12} [€$₽]"),
         expiry in proptest::option::of("[a-z0-9 ]{1,60}"),

@@ -10,16 +10,23 @@ use std::{
 
 /// A font that comes with Scrip.
 struct Bundled {
-    family: Family,
+    /// `None` for symbols, which stand beside text of every family.
+    family: Option<Family>,
     name: &'static str,
     data: &'static [u8],
 }
 
 /// A file in the repository's `fonts` folder.
 macro_rules! bundled {
+    (Symbols, $name:literal) => {
+        bundled!(@ None, $name)
+    };
     ($family:ident, $name:literal) => {
+        bundled!(@ Some(Family::$family), $name)
+    };
+    (@ $family:expr, $name:literal) => {
         Bundled {
-            family: Family::$family,
+            family: $family,
             name: $name,
             data: include_bytes!(concat!("../../../fonts/", $name, ".ttf")),
         }
@@ -27,7 +34,7 @@ macro_rules! bundled {
 }
 
 /// The fonts that come with Scrip; of each family, the first sets the height of lines.
-static BUNDLED: [Bundled; 18] = [
+static BUNDLED: [Bundled; 26] = [
     bundled!(Sans, "NotoSans-Regular"),
     bundled!(Sans, "NotoSans-Bold"),
     bundled!(Sans, "NotoSansArmenian-Regular"),
@@ -36,6 +43,10 @@ static BUNDLED: [Bundled; 18] = [
     bundled!(Sans, "NotoSansArabic-Bold"),
     bundled!(Sans, "NotoSansHebrew-Regular"),
     bundled!(Sans, "NotoSansHebrew-Bold"),
+    bundled!(Sans, "NotoSansGeorgian-Regular"),
+    bundled!(Sans, "NotoSansGeorgian-Bold"),
+    bundled!(Sans, "NotoSansThai-Regular"),
+    bundled!(Sans, "NotoSansThai-Bold"),
     bundled!(Serif, "NotoSerif-Regular"),
     bundled!(Serif, "NotoSerif-Bold"),
     bundled!(Serif, "NotoSerifArmenian-Regular"),
@@ -46,12 +57,17 @@ static BUNDLED: [Bundled; 18] = [
     bundled!(Serif, "NotoSerifHebrew-Bold"),
     bundled!(Mono, "NotoSansMono-Regular"),
     bundled!(Mono, "NotoSansMono-Bold"),
+    bundled!(Symbols, "NotoSansSymbols2-Regular"),
+    bundled!(Symbols, "NotoSansSymbols-Regular"),
+    bundled!(Symbols, "NotoSansMath-Regular"),
+    bundled!(Symbols, "NotoEmoji-Regular"),
 ];
 
 /// The fonts that there are, and the order in which they are asked for a character.
 #[derive(Debug)]
 pub struct Typefaces {
     faces: Vec<Face>,
+    origins: Vec<Origin>,
     orders: [[Vec<FaceId>; 2]; 3],
     /// Nothing is made bold or slanted that was not drawn so.
     pub(super) as_drawn: Synthesis,
@@ -66,11 +82,11 @@ impl Typefaces {
 
     fn gather(bundled: &[Bundled], folder: Option<&Path>) -> Result<Self, String> {
         let mut faces = Vec::new();
-        let mut families = Vec::new();
+        let mut origins = Vec::new();
         for Bundled { family, name, data } in bundled {
             let fonts = Face::read(&Blob::new(Arc::new(*data)), name);
             let fonts = fonts.map_err(|why| format!("the bundled font {name} {why}"))?;
-            families.extend(fonts.iter().map(|_| Some(*family)));
+            origins.extend(fonts.iter().map(|_| family.map_or(Origin::Symbols, Origin::Text)));
             faces.extend(fonts);
         }
         for path in folder.map(font_files).transpose()?.unwrap_or_default() {
@@ -78,16 +94,16 @@ impl Typefaces {
             let data = fs::read(&path).map_err(|error| named(format!("can't be read: {error}")))?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let fonts = Face::read(&Blob::from(data), &stem).map_err(named)?;
-            families.extend(fonts.iter().map(|_| None));
+            origins.extend(fonts.iter().map(|_| Origin::Folder));
             faces.extend(fonts);
         }
         if faces.len() > usize::from(u16::MAX) {
             return Err("there are more than 65535 fonts".to_owned());
         }
-        let order = |family, bold| order(&faces, &families, family, bold);
+        let order = |family, bold| order(&faces, &origins, family, bold);
         let orders = [Family::Sans, Family::Serif, Family::Mono]
             .map(|family| [order(family, false), order(family, true)]);
-        Ok(Self { faces, orders, as_drawn: Synthesis::default() })
+        Ok(Self { faces, origins, orders, as_drawn: Synthesis::default() })
     }
 
     /// One of them; the first of all where there is none of that number.
@@ -101,9 +117,14 @@ impl Typefaces {
     }
 
     /// Those of a family and weight, in the order in which they are asked for a character: its own, those
-    /// of the other families, the folder's.
+    /// of the other families, symbols, the folder's.
     pub fn order(&self, family: Family, bold: bool) -> &[FaceId] {
         &self.orders[family as usize][usize::from(bold)]
+    }
+
+    /// Whether words are set in it: the space of one for symbols is as wide as a symbol.
+    pub(super) fn has_words(&self, id: FaceId) -> bool {
+        self.origins.get(usize::from(id.0)) != Some(&Origin::Symbols)
     }
 
     /// The one that sets the height of lines.
@@ -124,21 +145,33 @@ impl Typefaces {
     }
 }
 
+/// Where a font comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// With Scrip, as one of a family.
+    Text(Family),
+    /// With Scrip: symbols, in one weight.
+    Symbols,
+    /// The operator's folder.
+    Folder,
+}
+
 /// The order in which fonts are asked, for one family and weight.
-fn order(faces: &[Face], families: &[Option<Family>], family: Family, bold: bool) -> Vec<FaceId> {
+fn order(faces: &[Face], origins: &[Origin], family: Family, bold: bool) -> Vec<FaceId> {
     let weight = if bold { 700.0 } else { 400.0 };
     let mut order: Vec<usize> = (0..faces.len()).collect();
     // Sorting keeps the order of those that compare equal: that of the table above, and of files' names.
     order.sort_by_key(|&place| {
         let face = &faces[place];
-        let bundled_weight = families[place].is_some() && face.is_bold() != bold;
-        let distance = match families[place] {
-            Some(its) if its == family => 0,
-            Some(_) => 1,
-            None => 2,
+        let (distance, has_sibling) = match origins[place] {
+            Origin::Text(its) if its == family => (0, true),
+            Origin::Text(_) => (1, true),
+            Origin::Symbols => (2, false),
+            Origin::Folder => (3, false),
         };
         // A bundled font of the other weight has what its sibling has: there is nothing to find in it.
-        (bundled_weight, distance, face.is_italic, (face.weight - weight).abs() as u32)
+        let other_weight = has_sibling && face.is_bold() != bold;
+        (other_weight, distance, face.is_italic, (face.weight - weight).abs() as u32)
     });
     order.into_iter().map(|place| FaceId(place as u16)).collect()
 }
@@ -183,7 +216,7 @@ mod tests {
     #[test]
     fn what_pdf_has_to_say_of_a_font_is_known() {
         let typefaces = Typefaces::load(None).unwrap();
-        assert_eq!(typefaces.iter().count(), 18);
+        assert_eq!(typefaces.iter().count(), 26);
         let face = typefaces.leading(Family::Sans, true);
         assert_eq!((face.name.as_str(), face.index, face.outlines), ("NotoSans-Bold", 0, Outlines::Glyf));
         assert_eq!((face.units_per_em, face.ascent, face.descent), (1000.0, 1069.0, -293.0));
@@ -216,17 +249,26 @@ mod tests {
             ]
         );
         assert_eq!(regular[4], "NotoSans-Regular");
-        assert_eq!(regular[8], "NotoSansMono-Regular");
-        assert_eq!(regular[9..11], ["NotoSansArmenian-Regular", "NotoSansArmenian-Bold"]);
+        assert_eq!(regular[10], "NotoSansMono-Regular");
+        let symbols = [
+            "NotoSansSymbols2-Regular",
+            "NotoSansSymbols-Regular",
+            "NotoSansMath-Regular",
+            "NotoEmoji-Regular",
+        ];
+        assert_eq!(regular[11..15], symbols);
+        assert_eq!(regular[15..17], ["NotoSansArmenian-Regular", "NotoSansArmenian-Bold"]);
         let bold = asked(Family::Mono, true);
         assert_eq!(bold[..2], ["NotoSansMono-Bold", "NotoSans-Bold"]);
-        assert_eq!(bold[9..11], ["NotoSansArmenian-Bold", "NotoSansArmenian-Regular"]);
-        assert_eq!((regular.len(), bold.len()), (20, 20));
+        assert_eq!(bold[11..15], symbols);
+        assert_eq!(bold[15..17], ["NotoSansArmenian-Bold", "NotoSansArmenian-Regular"]);
+        assert_eq!((regular.len(), bold.len()), (28, 28));
     }
 
     #[test]
     fn a_font_of_the_folder_has_what_others_lack() {
-        let latin = [Bundled { family: Family::Sans, name: "Latin", data: bundled("NotoSans-Regular") }];
+        let latin =
+            [Bundled { family: Some(Family::Sans), name: "Latin", data: bundled("NotoSans-Regular") }];
         let set = |folder: Option<&Path>, text: &str| -> (Block, Vec<char>) {
             let mut typesetter = Typesetter::new(Arc::new(Typefaces::gather(&latin, folder).unwrap()));
             let manner =

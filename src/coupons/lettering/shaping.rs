@@ -257,6 +257,7 @@ impl<'a> Selector<'a> {
         // A space belongs to the word before it: words of one font are then one run.
         if let (Some(last), [space]) = (self.last, cluster.chars())
             && space.ch == ' '
+            && self.typefaces.has_words(last)
             && self.coverage(last, cluster).is_complete()
         {
             return last;
@@ -309,6 +310,34 @@ mod tests {
     }
 
     #[test]
+    fn the_symbols_of_every_coupon_are_there_beside_each_family() {
+        let mut typesetter = Typesetter::new(Arc::clone(&TYPEFACES));
+        for text in [
+            "☕★✓♥➜☎✂❄①฿",
+            "☆✔✗✘❤☺☞♫⚡☀☂⚠♻✉⌚⌛⏰⭐⬛►●■▲◆→⇒≤≥∞√½№℃™®",
+            "①②⑳ⓐ❶➀Ⅳ⅓🄰",
+            "☎\u{fe0e} ☎\u{fe0f} ❤\u{fe0f} 1\u{fe0f}\u{20e3}",
+            "🎁🎉🥤🍫🍟🍪📱💶🔋😀👍🏽👩\u{200d}👩\u{200d}👧🇳🇱",
+        ] {
+            for family in [Family::Sans, Family::Serif, Family::Mono] {
+                assert_eq!(typesetter.missing(text, family), Vec::<char>::new(), "{text}");
+                for bold in [false, true] {
+                    let block = typesetter.fit(text, &Manner { family, bold, ..MANNER }, room(1000.0));
+                    let boxes = runs(&block).flat_map(|run| &run.glyphs).filter(|glyph| glyph.id == 0);
+                    assert_eq!(boxes.count(), 0, "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_space_behind_an_emoji_is_no_wider_than_one_behind_a_letter() {
+        let width = |text: &str| fit(text, &MANNER, room(1000.0)).width;
+        let spaces = [("🎁🎁", "🎁 🎁"), ("aa", "a a")].map(|(tight, wide)| width(wide) - width(tight));
+        assert!((spaces[0] - spaces[1]).abs() < 0.1, "{spaces:?}");
+    }
+
+    #[test]
     fn the_scripts_of_every_fleet_are_there_in_each_family_and_weight() {
         let mut typesetter = Typesetter::new(Arc::clone(&TYPEFACES));
         for text in [
@@ -329,6 +358,11 @@ mod tests {
                     assert!(faces.iter().all(|face| face.is_bold() == bold), "{text}");
                 }
             }
+        }
+        // What has no serifs here stands without.
+        for text in ["กาแฟฟรี ถึงวันที่ ๓๑ ธันวาคม ฿50", "უფასო ყავა 31 დეკემბრამდე ₾"]
+        {
+            assert_eq!(typesetter.missing(text, Family::Serif), Vec::<char>::new(), "{text}");
         }
         let odd = "咖啡\u{200d}\u{fe0f}\u{7} 咖 a\u{200b}\u{2066}";
         assert_eq!(typesetter.missing(odd, Family::Sans), ['咖', '啡']);

@@ -88,14 +88,13 @@ pub fn print<C: Borrow<Coupon>>(
 ) -> Result<Printed, Flaw> {
     let mut composer = composer(print);
     let mut press = Press::new(print);
-    let on_page = print.sheet.coupons();
-    let mut page: Vec<Composed> = Vec::with_capacity(on_page);
+    let mut page: Vec<Composed> = Vec::with_capacity(print.sheet.coupons());
     for coupon in coupons {
         let coupon = coupon.borrow();
         let placed = composer.compose(coupon)?;
         press.remark(&coupon.code, placed.art.notes.iter().chain(&placed.notes));
         page.push(placed);
-        if page.len() == on_page {
+        if page.len() == print.sheet.coupons_on(press.pages.is_empty()) {
             press.page(&page)?;
             page.clear();
             if !progress(press.coupons) {

@@ -8,6 +8,8 @@ use stock::{Grid, Stock};
 
 /// The most that artwork goes on beyond the cut.
 pub const BLEED_MAX: f32 = mm(10.0);
+/// The most that what is printed can be moved by.
+pub const OFFSET_MAX: f32 = mm(10.0);
 /// What is left around the bleed of a single coupon for marks and ruler.
 const SLUG: f32 = mm(9.0);
 /// Between what is cut, or its bleed, and the marks that say where.
@@ -31,6 +33,10 @@ pub struct Sheet {
     bleed: f32,
     marks: bool,
     ruler: bool,
+    /// Places of the first page that stay empty.
+    used: usize,
+    /// How far everything is moved, to the right and down.
+    offset: (f32, f32),
 }
 
 /// The place that one coupon has.
@@ -87,6 +93,22 @@ pub struct Ruler {
     pub below: bool,
 }
 
+impl Page {
+    /// Moves what is printed; the paper stays where it is.
+    fn shift(&mut self, (right, down): (f32, f32)) {
+        let moved = |(x, y): (f32, f32)| (x + right, y + down);
+        for cell in &mut self.cells {
+            (cell.x, cell.y) = moved((cell.x, cell.y));
+        }
+        for mark in &mut self.marks {
+            (mark.from, mark.to) = (moved(mark.from), moved(mark.to));
+        }
+        if let Some(ruler) = &mut self.ruler {
+            (ruler.x, ruler.y) = moved((ruler.x, ruler.y));
+        }
+    }
+}
+
 impl Ruler {
     /// What it says.
     pub fn words(&self) -> String {
@@ -104,7 +126,23 @@ impl Sheet {
         let (labels, single) = (matches!(stock, Stock::Labels(_)), matches!(stock, Stock::Single { .. }));
         let bleed = bleed.filter(|bleed| single && bleed.is_finite()).unwrap_or(0.0).clamp(0.0, BLEED_MAX);
         let marks = marks.unwrap_or(labels) && (labels || single);
-        Self { kind, stock, bleed, marks, ruler: ruler.unwrap_or(labels) }
+        Self { kind, stock, bleed, marks, ruler: ruler.unwrap_or(labels), used: 0, offset: (0.0, 0.0) }
+    }
+
+    /// One whose first coupon stands on the place with this number, counted from 1 along the rows: the
+    /// labels before it are used. It stands on the first where there is none of that number.
+    #[must_use]
+    pub fn starting_at(self, start: usize) -> Self {
+        let used = start.checked_sub(1).filter(|used| *used < self.coupons()).unwrap_or(0);
+        Self { used, ..self }
+    }
+
+    /// One on which everything stands so far to the right and down, for a printer that is off by as much.
+    #[must_use]
+    pub fn moved(self, right: f32, down: f32) -> Self {
+        let bounded =
+            |length: f32| if length.is_finite() { length.clamp(-OFFSET_MAX, OFFSET_MAX) } else { 0.0 };
+        Self { offset: (bounded(right), bounded(down)), ..self }
     }
 
     /// Its kind.
@@ -118,6 +156,11 @@ impl Sheet {
             Stock::Labels(grid) => usize::from(grid.columns) * usize::from(grid.rows),
             Stock::Single { .. } | Stock::Strip { .. } => 1,
         }
+    }
+
+    /// How many coupons stand on the first page, or on another.
+    pub fn coupons_on(&self, first: bool) -> usize {
+        self.coupons() - if first { self.used } else { 0 }
     }
 
     /// The place that one coupon has.
@@ -140,11 +183,16 @@ impl Sheet {
     /// A page. `height` is that of a coupon on a strip of paper, and `first` says whether it is
     /// the first: a strip has its ruler there alone.
     pub fn page(&self, height: f32, first: bool) -> Page {
-        match self.stock {
+        let mut page = match self.stock {
             Stock::Labels(grid) => self.labels(&grid),
             Stock::Single { width, height } => self.single(width, height),
             Stock::Strip { paper, printable } => self.strip(paper, printable, height, first),
+        };
+        if first {
+            page.cells.drain(..self.used);
         }
+        page.shift(self.offset);
+        page
     }
 
     fn labels(&self, grid: &Grid) -> Page {

@@ -50,11 +50,13 @@ impl Stock {
     /// The measures of a kind: those of label sheets that are sold, where there are some.
     pub(super) const fn of(kind: SheetKind) -> Self {
         match kind {
-            // Avery L7159, L7163 and L7654, and all that are made to the same measures.
+            // Avery L7159, L7160, L7163 and L7654, and all that are made to the same measures.
             SheetKind::A4ThreeByEight => labels(A4, 3, 8, (mm(63.5), mm(33.9)), mm(2.5)),
+            SheetKind::A4ThreeBySeven => labels(A4, 3, 7, (mm(63.5), mm(38.1)), mm(2.5)),
             SheetKind::A4TwoBySeven => labels(A4, 2, 7, (mm(99.1), mm(38.1)), mm(2.5)),
             SheetKind::A4FourByTen => labels(A4, 4, 10, (mm(45.7), mm(25.4)), mm(2.5)),
-            // Avery 5162; the others divide a sheet with its margins, to be cut.
+            // Avery 5160 and 5162; the others divide a sheet with its margins, to be cut.
+            SheetKind::LetterThreeByTen => labels(LETTER, 3, 10, (inch(2.625), inch(1.0)), inch(0.125)),
             SheetKind::LetterTwoBySeven => labels(LETTER, 2, 7, (inch(4.0), inch(4.0 / 3.0)), inch(0.1875)),
             SheetKind::LetterThreeByEight => labels(LETTER, 3, 8, (inch(2.625), inch(1.25)), inch(0.125)),
             SheetKind::LetterFourByTen => labels(LETTER, 4, 10, (inch(1.9375), inch(1.0)), inch(0.125)),

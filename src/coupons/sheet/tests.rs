@@ -3,19 +3,6 @@
 use super::*;
 use proptest::prelude::*;
 
-const KINDS: [SheetKind; 10] = [
-    SheetKind::A4ThreeByEight,
-    SheetKind::A4TwoBySeven,
-    SheetKind::A4FourByTen,
-    SheetKind::LetterThreeByEight,
-    SheetKind::LetterTwoBySeven,
-    SheetKind::LetterFourByTen,
-    SheetKind::A6,
-    SheetKind::BusinessCard,
-    SheetKind::Receipt58,
-    SheetKind::Receipt80,
-];
-
 fn near(left: f32, millimetres: f32) -> bool {
     (left - mm(millimetres)).abs() < 0.05
 }
@@ -29,10 +16,12 @@ fn box_of(mark: &Mark) -> Area {
 fn labels_stand_where_those_that_are_sold_do() {
     let cases = [
         (SheetKind::A4ThreeByEight, 7.25, 12.9),
+        (SheetKind::A4ThreeBySeven, 7.25, 15.15),
         (SheetKind::A4TwoBySeven, 4.65, 15.15),
         (SheetKind::A4FourByTen, 9.85, 21.5),
         (SheetKind::LetterTwoBySeven, 3.97, 21.17),
         (SheetKind::LetterThreeByEight, 4.76, 12.7),
+        (SheetKind::LetterThreeByTen, 4.76, 12.7),
         (SheetKind::LetterFourByTen, 4.76, 12.7),
     ];
     for (kind, side, top) in cases {
@@ -68,10 +57,50 @@ fn a_strip_is_as_long_as_its_coupon_and_its_ruler() {
     assert_eq!((second.media.height, second.ruler), (200.0, None));
 }
 
+#[test]
+fn a_used_sheet_is_begun_behind_its_last_label() {
+    let whole = Sheet::new(SheetKind::A4ThreeBySeven, None, None, None);
+    let (sheet, cells) = (whole.starting_at(7), whole.page(0.0, true).cells);
+    assert_eq!((sheet.coupons_on(true), sheet.coupons_on(false), sheet.coupons()), (15, 21, 21));
+    assert_eq!(sheet.page(0.0, true).cells, cells[6..]);
+    assert_eq!(sheet.page(0.0, false).cells, cells);
+    // The seventh label of three in a row is the first of the third.
+    assert!(near(cells[6].x, 7.25) && near(cells[6].y, 15.15 + 2.0 * 38.1), "{:?}", cells[6]);
+    assert_eq!(whole.starting_at(21).page(0.0, true).cells, cells[20..]);
+    for start in [0, 1, 22, usize::MAX] {
+        assert_eq!(whole.starting_at(start), whole, "{start}");
+    }
+}
+
 proptest! {
     #[test]
+    fn what_is_moved_is_as_it_was_elsewhere(
+        kind in proptest::sample::select(&SheetKind::ALL[..]),
+        right in -10.0f32..10.0,
+        down in -10.0f32..10.0,
+    ) {
+        let sheet = Sheet::new(kind, Some(mm(3.0)), Some(true), Some(true));
+        let (before, after) = (sheet.page(200.0, true), sheet.moved(mm(right), mm(down)).page(200.0, true));
+        prop_assert_eq!((before.media, before.trim, before.bleed), (after.media, after.trim, after.bleed));
+        let apart = |one: (f32, f32), other: (f32, f32)| {
+            near(other.0 - one.0, right) && near(other.1 - one.1, down)
+        };
+        prop_assert_eq!((before.cells.len(), before.marks.len()), (after.cells.len(), after.marks.len()));
+        for (one, other) in before.cells.iter().zip(&after.cells) {
+            prop_assert!(apart((one.x, one.y), (other.x, other.y)));
+            prop_assert_eq!((one.width, one.height), (other.width, other.height));
+        }
+        for (one, other) in before.marks.iter().zip(&after.marks) {
+            prop_assert!(apart(one.from, other.from) && apart(one.to, other.to));
+        }
+        let corner = |page: &Page| page.ruler.map(|ruler| (ruler.x, ruler.y));
+        prop_assert_eq!(corner(&before).is_some(), corner(&after).is_some());
+        prop_assert!(corner(&before).zip(corner(&after)).is_none_or(|(one, other)| apart(one, other)));
+    }
+
+    #[test]
     fn nothing_on_a_page_lies_on_a_coupon_or_off_the_paper(
-        kind in proptest::sample::select(&KINDS[..]),
+        kind in proptest::sample::select(&SheetKind::ALL[..]),
         bleed in proptest::option::of(-10.0f32..60.0),
         marks in proptest::option::of(any::<bool>()),
         ruler in proptest::option::of(any::<bool>()),

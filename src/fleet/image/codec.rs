@@ -5,7 +5,7 @@
 //! claim to be a wall of pixels.
 
 use super::{
-    Both, Format, Rendition,
+    Both, Format, Rendition, colors,
     drawing::{self, Unfit},
 };
 use image::{
@@ -78,7 +78,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes a file: upright, and of an animation the first frame.
+    /// Decodes a file: upright, in sRGB, and of an animation the first frame.
     pub fn read(bytes: &[u8], bounds: Bounds) -> Result<Self, Flaw> {
         let mut reader =
             ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Flaw::Alien)?;
@@ -101,11 +101,15 @@ impl Picture {
             return Err(Flaw::Immense(bounds.pixels));
         }
         let orientation = decoder.orientation().map_err(flaw)?;
-        let mut pixels = DynamicImage::from_decoder(decoder).map_err(flaw)?;
+        let profile = decoder.icc_profile().ok().flatten();
+        let mut pixels = in_eight_bits(DynamicImage::from_decoder(decoder).map_err(flaw)?);
+        if let Some(profile) = profile {
+            pixels = colors::in_srgb(pixels, &profile);
+        }
         pixels.apply_orientation(orientation);
         let opaque = !pixels.color().has_alpha();
         let is_photograph = opaque && matches!(format, ImageFormat::Jpeg | ImageFormat::WebP);
-        Ok(Self { pixels: in_eight_bits(pixels), is_photograph, bounds })
+        Ok(Self { pixels, is_photograph, bounds })
     }
 
     /// In both sizes.

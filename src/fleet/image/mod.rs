@@ -6,6 +6,7 @@
 //! [`drawing`], of which only what it shows is stored.
 
 pub mod codec;
+mod colors;
 pub mod drawing;
 mod http;
 pub mod store;

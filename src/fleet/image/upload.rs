@@ -138,7 +138,8 @@ impl<F: Fields<FILES>, const FILES: usize> FromRequest<App> for Upload<F, FILES>
             } else if F::BARE && kind.starts_with("image/") {
                 F::of_files(bare::<F, FILES>(request, &kind, body_max, file_max).await?)
             } else {
-                F::of_json(&extract::json_bytes(request, body_max).await?, file_max)
+                let json = extract::json_bytes(request, body_max).await;
+                F::of_json(&json.map_err(|error| taking(F::BARE, error))?, file_max)
             }
         };
         let arrived = tokio::time::timeout(ARRIVAL_MAX, arrival).await;
@@ -206,6 +207,23 @@ impl Sent {
     }
 }
 
+/// Types of bodies that hold an image and nothing else, and of those that hold others too.
+const TAKES: &str = "a PNG, JPEG, GIF, WebP or SVG as what it is (image/png, …), or in multipart/form-data, or in \
+                     application/json";
+
+/// The same of endpoints that take no bare image.
+const TAKES_FIELDS: &str = "multipart/form-data or application/json";
+
+/// Has a refusal of a body's type name all types that are taken.
+fn taking(is_bare: bool, error: Error) -> Error {
+    match error {
+        Error::UnsupportedMedia { .. } => {
+            Error::UnsupportedMedia { takes: if is_bare { TAKES } else { TAKES_FIELDS } }
+        }
+        error => error,
+    }
+}
+
 /// What a request says that its body is, in lower case and without parameters.
 fn media_type(request: &Request<Body>) -> String {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -221,7 +239,7 @@ async fn bare<F: Fields<FILES>, const FILES: usize>(
     file_max: usize,
 ) -> Result<[Sent; FILES]> {
     if !IMAGES.contains(&kind) {
-        return Err(Error::UnsupportedMedia);
+        return Err(Error::UnsupportedMedia { takes: TAKES });
     }
     let body = Bytes::from_request(request, &()).await;
     let body = body.map_err(|rejection| broken(rejection.status(), body_max))?;

@@ -117,10 +117,8 @@ async fn send(
     caller.may(Permission::CommandSend)?;
     let order = order(&app, &caller, &name, command::scalars(draft.params)?, &patience)?;
     let machine = station::named(&app, &caller, &hostname).await?;
-    let id = Uuid::now_v7();
-    if store::give(&app.db, order, &[(id, machine)]).await? == 0 {
-        return Err(Error::NotFound("machine"));
-    }
+    let given = store::give(&app.db, order, &[machine]).await?;
+    let id = *given.first().ok_or(Error::NotFound("machine"))?;
     Ok((StatusCode::CREATED, Json(CommandSent { message: "command stored", id })))
 }
 
@@ -144,8 +142,7 @@ async fn send_to_many(
     let order = order(&app, &caller, &name, command::objects(draft.params)?, &patience)?;
     let order = Order { batch: Some(batch), ..order };
     let machines = draft.filter.machines(&app.db, caller.group(), app.config.filter_machines_max).await?;
-    let to: Vec<_> = machines.into_iter().map(|machine| (Uuid::now_v7(), machine)).collect();
-    let count = store::give(&app.db, order, &to).await?;
+    let count = store::give(&app.db, order, &machines).await?.len() as i64;
     Ok((StatusCode::CREATED, Json(CommandsSent { message: "commands stored", count, batch })))
 }
 

@@ -3,8 +3,8 @@
 use super::command::{Acknowledgement, Command, Due, State};
 use crate::{
     error::{Error, Result},
-    http::list::{Column, Kind, Listing},
-    transaction,
+    http::list::{Column, Ids, Kind, Listing},
+    ids, transaction,
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -29,6 +29,7 @@ macro_rules! columns {
 pub(super) static COMMANDS: Listing = Listing {
     select: columns!(),
     from: "command c JOIN machine m ON m.id = c.machine",
+    ids: Ids::Time("command"),
     columns: &[
         Column::new("id", "c.id", Kind::Uuid),
         Column::new("machine", "c.machine", Kind::Int),
@@ -55,15 +56,16 @@ pub(super) struct Order<'a> {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// Stores a command for each of the machines that are still there, under these ids; how many that were.
-pub(super) async fn give(db: &PgPool, order: Order<'_>, to: &[(Uuid, i64)]) -> Result<i64> {
+/// Stores a command for each of the machines that are still there; returns the commands' ids.
+pub(super) async fn give(db: &PgPool, order: Order<'_>, machines: &[i64]) -> Result<Vec<Uuid>> {
     const SQL: &str = "
         INSERT INTO command (id, machine, command, params, batch, created_by, created_at, expires_at)
         SELECT n.id, m.id, $3, $4, $5, $6, $7, $8
         FROM unnest($1::uuid[], $2::bigint[]) n (id, machine) JOIN machine m ON m.id = n.machine
-        ORDER BY m.id FOR KEY SHARE OF m";
-    let (ids, machines): (Vec<_>, Vec<_>) = to.iter().copied().unzip();
-    let insert = sqlx::query(SQL)
+        ORDER BY m.id FOR KEY SHARE OF m RETURNING id";
+    let mut transaction = transaction::begin(db).await?;
+    let ids = ids::draw(&mut transaction, "command", machines.len()).await?;
+    let insert = sqlx::query_scalar(SQL)
         .bind(ids)
         .bind(machines)
         .bind(order.command)
@@ -72,7 +74,9 @@ pub(super) async fn give(db: &PgPool, order: Order<'_>, to: &[(Uuid, i64)]) -> R
         .bind(order.created_by)
         .bind(order.created_at)
         .bind(order.expires_at);
-    Ok(insert.execute(db).await?.rows_affected() as i64)
+    let given = insert.fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(given)
 }
 
 /// What a machine is to do now, in order: what it was not given yet, and what it was and has not

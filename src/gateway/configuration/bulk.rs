@@ -65,7 +65,7 @@ pub(super) async fn accept(
     change: &Change,
     machines: &[i64],
 ) -> Result<i64> {
-    const ID: &str = "SELECT nextval(pg_get_serial_sequence('machine_config_change', 'id'))";
+    const ID: &str = "SELECT draw_ids('machine_config_change', 1)";
     const CHANGE: &str = "
         INSERT INTO machine_config_change (id, user_group, settings, encryption_key, created_by, created_at)
         VALUES ($1, $2, $3, $4, $5, $6)";

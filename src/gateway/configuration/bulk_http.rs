@@ -14,7 +14,7 @@ use crate::{
     http::{
         Caller, Json, Path,
         caller::Permission,
-        list::{Column, Kind, ListParams, Listing, Page},
+        list::{Column, Ids, Kind, ListParams, Listing, Page},
     },
     jobs::{self, Progress, State as JobState},
 };
@@ -124,6 +124,7 @@ struct MachineConfigOutcome {
 static OUTCOMES: Listing = Listing {
     select: "o.id, o.machine, o.hostname, o.state, o.details",
     from: "machine_config_outcome o",
+    ids: Ids::Sequence("machine_config_outcome"),
     columns: &[
         Column::new("id", "o.id", Kind::Int),
         Column::new("machine", "o.machine", Kind::Int),

@@ -12,7 +12,7 @@ use crate::{
         Caller, Created, Json, Message, Path,
         caller::Permission,
         extract::present,
-        list::{Column, Kind, ListParams, Listing, Page, belongs_to},
+        list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
     },
     seal::{Keyring, Place},
     transaction,
@@ -31,6 +31,7 @@ static TEMPLATES: Listing = Listing {
     select: "t.id, t.name, t.config, t.mode, t.ssid, t.encryption, t.encryption_key, t.apn, t.sharing, t.created_at,
         t.updated_at",
     from: "machine_config_template t",
+    ids: Ids::Sequence("machine_config_template"),
     columns: &[
         Column::new("id", "t.id", Kind::Int),
         Column::new("name", "t.name", Kind::Text),
@@ -215,7 +216,7 @@ async fn create(
     Json(mut draft): Json<MachineConfigTemplateDraft>,
 ) -> Result<(StatusCode, Json<Created>)> {
     // The key is sealed for its row, so the row's id comes first.
-    const ID: &str = "SELECT nextval(pg_get_serial_sequence('machine_config_template', 'id'))";
+    const ID: &str = "SELECT draw_ids('machine_config_template', 1)";
     caller.may(Permission::ConfigWrite)?;
     let mut change = draft.change();
     check(Some(&draft.name), &mut change)?;

@@ -11,10 +11,13 @@
 //! }
 //! ```
 
+mod condition;
+mod follow;
 mod page;
 pub mod params;
 pub mod sql;
 
+pub use follow::Ids;
 pub use page::{ExportParams, Page};
 pub use params::{ListParams, ListQuery};
 pub use sql::{Below, belongs_to};
@@ -26,6 +29,8 @@ pub struct Listing {
     pub select: &'static str,
     /// What stands behind `FROM`.
     pub from: &'static str,
+    /// How the ids of its rows come about.
+    pub ids: Ids,
     /// What clients can filter and sort by; the first is the id, which is the default order.
     pub columns: &'static [Column],
 }
@@ -59,6 +64,13 @@ pub enum Kind {
     Uuid,
     /// An instant; a date means its midnight in UTC.
     Time,
+    /// A date or an instant, compared as instants.
+    Moment {
+        /// The expression of the zone that the row's dates are of.
+        zone: &'static str,
+        /// Whether a date means the end of its day, not the start.
+        ends: bool,
+    },
     /// `true` or `false`.
     Bool,
     /// One of these words.

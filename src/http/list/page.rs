@@ -95,7 +95,9 @@ impl IntoParams for ListParams {
             ),
             parameter(
                 "after",
-                "Only rows behind the one with this id; goes with the default order. There is no total count of long lists then.",
+                "Only rows behind the one with this id; goes with the default order. There is no total count of long lists \
+                 then. A client that goes on from the last id of each page misses no row that others write meanwhile; a \
+                 row may appear up to 2 seconds late.",
                 text(),
             ),
             parameter("sort", "A column, then `asc` or `desc`. The default order is the id.", text()),

@@ -1,6 +1,6 @@
 //! Reads a list query against the columns of a list: pure, and total over any query string.
 
-use super::{Column, Kind, LIMIT_MAX, Listing};
+use super::{Column, Ids, Kind, LIMIT_MAX, Listing};
 use crate::{
     error::{Error, Result},
     time::Moment,
@@ -9,7 +9,7 @@ use axum::{
     extract::{FromRequestParts, OriginalUri},
     http::request::Parts,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::{convert::Infallible, fmt};
 use uuid::Uuid;
 
@@ -70,8 +70,10 @@ pub enum Value {
     Text(String),
     /// Of a [`Kind::Uuid`] column.
     Uuid(Uuid),
-    /// Of a [`Kind::Time`] column.
+    /// Of a [`Kind::Time`] or [`Kind::Moment`] column.
     Time(DateTime<Utc>),
+    /// Of a [`Kind::Moment`] column: the day in the zone of each row.
+    Day(NaiveDate),
     /// Of a [`Kind::Bool`] column.
     Bool(bool),
 }
@@ -102,6 +104,12 @@ pub struct ListQuery {
     pub skip: i64,
     /// Only rows behind the one with this id.
     pub after: Option<Value>,
+    /// Whether the client says how many rows it takes.
+    pub(super) limited: bool,
+    /// The server's time, for lists whose ids are made of it.
+    pub now: Option<DateTime<Utc>>,
+    /// What the columns look into besides rows: a document, joined as `outside.facts`.
+    pub outside: Option<serde_json::Value>,
     pub(super) params: ListParams,
 }
 
@@ -177,6 +185,9 @@ impl ListParams {
             limit: LIMIT_MAX,
             skip: 0,
             after: None,
+            limited: false,
+            now: None,
+            outside: None,
             params: self.clone(),
         };
         let mut seen = Vec::new();
@@ -190,7 +201,10 @@ impl ListParams {
             }
             seen.push(name);
             match name.as_str() {
-                "limit" => query.limit = number(name, value, 1, LIMIT_MAX)?,
+                "limit" => {
+                    query.limit = number(name, value, 1, LIMIT_MAX)?;
+                    query.limited = true;
+                }
                 "skip" => query.skip = number(name, value, 0, SKIP_MAX as i64)?,
                 "sort" => query.sort = Some(sort(listing, value)?),
                 "after" => {
@@ -233,6 +247,23 @@ impl ListParams {
 }
 
 impl ListQuery {
+    /// Whether some column that is filtered or sorted by is one of these.
+    pub fn looks_at(&self, names: &[&str]) -> bool {
+        let filtered = self.conditions.iter().map(|condition| condition.column);
+        filtered.chain(self.sort.map(|(column, _)| column)).any(|column| names.contains(&column.name))
+    }
+
+    /// Whether rows come by ascending id, from wherever the client has come to.
+    pub(super) fn is_followed(&self) -> bool {
+        let in_order = self.sort.is_none_or(|(column, down)| column.name == self.listing.id().name && !down);
+        let from_there = match self.listing.ids {
+            // Its newest entries are a moment old, for which only a client that goes on from them waits.
+            Ids::Log => self.after.is_some() || self.limited,
+            Ids::Sequence(_) | Ids::Time(_) => self.after.is_some() || self.skip == 0,
+        };
+        in_order && from_there
+    }
+
     /// Adds `where[<filter>=value`; a repeated equality widens the one before.
     fn narrow(&mut self, name: &str, filter: &str, value: &str) -> Result<()> {
         let malformed = |detail: &'static str| Error::malformed(pointer(name), detail);
@@ -312,7 +343,7 @@ impl fmt::Display for Kind {
             Self::Int => f.write_str("a whole number"),
             Self::Text => f.write_str("text"),
             Self::Uuid => f.write_str("a UUID"),
-            Self::Time => f.write_str("a time (RFC 3339) or a date"),
+            Self::Time | Self::Moment { .. } => f.write_str("a time (RFC 3339) or a date"),
             Self::Bool => f.write_str("true or false"),
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
         }
@@ -391,6 +422,10 @@ fn read(column: &Column, value: &str) -> Result<Value, String> {
         Kind::Time => {
             Moment::parse(&value, chrono_tz::UTC).map(|moment| Value::Time(moment.starts_at(chrono_tz::UTC)))
         }
+        Kind::Moment { .. } => Moment::parse(&value, chrono_tz::UTC).map(|moment| match moment {
+            Moment::Date(day) => Value::Day(day),
+            Moment::Instant(at) => Value::Time(at),
+        }),
         Kind::Bool => value.parse().ok().map(Value::Bool),
         Kind::Word(words) => words.contains(&value.as_str()).then_some(Value::Text(value)),
     };

@@ -1,9 +1,6 @@
 //! Turns a list query into SQL: names from declarations, values bound in the type of their column.
 
-use super::{
-    Kind, Page,
-    params::{Condition, ListQuery, Op, Value},
-};
+use super::{Kind, Page, condition::push_value, follow::Horizon, params::ListQuery};
 use crate::error::Result;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -81,10 +78,7 @@ impl ListQuery {
         scope: impl Fn(&mut QueryBuilder<Postgres>),
         show: impl Fn(&PgRow) -> sqlx::Result<T>,
     ) -> Result<Page<T>> {
-        // One more row than asked for tells whether there is a next page.
-        let mut page = self.select(&scope, Some(self.limit + 1));
-        // Planned for these values, each time: the best plan for one group is the worst for another.
-        let mut rows = page.build().persistent(false).fetch_all(db).await?;
+        let mut rows = self.rows(db, &scope).await?;
         let more = rows.len() as i64 > self.limit;
         rows.truncate(self.limit as usize);
         let shown = rows.len() as i64;
@@ -108,25 +102,66 @@ impl ListQuery {
         Ok(Page::new(rows, total, &self, last.as_deref()))
     }
 
+    /// The rows of a page, and one more if there is a next page. No row is left behind them that a
+    /// transaction under way may still commit before them.
+    async fn rows(
+        &self,
+        db: &PgPool,
+        scope: &impl Fn(&mut QueryBuilder<Postgres>),
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut horizon = if self.is_followed() {
+            Horizon::of(db, self.listing.ids, self.now.unwrap_or_default()).await?
+        } else {
+            None
+        };
+        let rows = self.read(db, scope, None).await?;
+        let last = rows.last().map(|row| self.id_of(row)).transpose()?;
+        match (&mut horizon, last) {
+            (Some(horizon), Some(last)) if horizon.is_before(&last) && !horizon.is_quiet(db).await? => {
+                horizon.wait(db).await?;
+                self.read(db, scope, Some(horizon)).await
+            }
+            _ => Ok(rows),
+        }
+    }
+
+    async fn read(
+        &self,
+        db: &PgPool,
+        scope: &impl Fn(&mut QueryBuilder<Postgres>),
+        horizon: Option<&Horizon>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        // One more row than asked for tells whether there is a next page.
+        let mut page = self.select(scope, Some(self.limit + 1), horizon);
+        // Planned for these values, each time: the best plan for one group is the worst for another.
+        page.build().persistent(false).fetch_all(db).await
+    }
+
     /// The statement for all rows in order, for exports.
     pub fn all(&self, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
-        self.select(&scope, None)
+        self.select(&scope, None, None)
     }
 
     fn select(
         &self,
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
         limit: Option<i64>,
+        horizon: Option<&Horizon>,
     ) -> QueryBuilder<Postgres> {
         let id = self.listing.id();
         let mut sql = QueryBuilder::new("SELECT ");
-        sql.push(self.listing.select).push(" FROM ").push(self.listing.from).push(" WHERE (");
+        sql.push(self.listing.select);
+        self.push_from(&mut sql);
+        sql.push(" WHERE (");
         scope(&mut sql);
         sql.push(")");
         self.push_conditions(&mut sql);
+        if let Some(horizon) = horizon {
+            horizon.push(&mut sql, id.sql);
+        }
         if let Some(after) = &self.after {
             sql.push(" AND ").push(id.sql).push(" > ");
-            push_value(&mut sql, after);
+            push_value(&mut sql, after, id.kind);
         }
         sql.push(" ORDER BY ");
         match self.sort {
@@ -153,8 +188,9 @@ impl ListQuery {
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
         at_most: Option<i64>,
     ) -> QueryBuilder<Postgres> {
-        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM ");
-        sql.push(self.listing.from).push(" WHERE (");
+        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT");
+        self.push_from(&mut sql);
+        sql.push(" WHERE (");
         scope(&mut sql);
         sql.push(")");
         self.push_conditions(&mut sql);
@@ -163,6 +199,13 @@ impl ListQuery {
         }
         sql.push(") counted");
         sql
+    }
+
+    fn push_from(&self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push(" FROM ").push(self.listing.from);
+        if let Some(outside) = &self.outside {
+            sql.push(" CROSS JOIN (SELECT ").push_bind(outside.clone()).push("::jsonb AS facts) outside");
+        }
     }
 
     fn push_conditions(&self, sql: &mut QueryBuilder<Postgres>) {
@@ -181,108 +224,16 @@ impl ListQuery {
     }
 }
 
-impl Condition {
-    /// Adds it to a statement, its values bound.
-    pub fn push(&self, sql: &mut QueryBuilder<Postgres>) {
-        let column = self.column.sql;
-        let operator = match self.op {
-            Op::Is => return self.push_equal(sql),
-            Op::Not if self.values.contains(&Value::Null) => {
-                sql.push(column).push(" IS NOT NULL");
-                return;
-            }
-            Op::Not => " IS DISTINCT FROM ",
-            Op::Less => " < ",
-            Op::AtMost => " <= ",
-            Op::More => " > ",
-            Op::AtLeast => " >= ",
-            Op::Contains | Op::StartsWith | Op::EndsWith => " ILIKE ",
-        };
-        let [value] = self.values.as_slice() else { return };
-        sql.push(column).push(operator);
-        match (self.op, value) {
-            (Op::Contains, Value::Text(text)) => sql.push_bind(format!("%{}%", literal(text))),
-            (Op::StartsWith, Value::Text(text)) => sql.push_bind(format!("{}%", literal(text))),
-            (Op::EndsWith, Value::Text(text)) => sql.push_bind(format!("%{}", literal(text))),
-            _ => push_value(sql, value),
-        };
-    }
-
-    /// `= ANY` of the values, in their type, and `IS NULL` if none at all is one of them.
-    fn push_equal(&self, sql: &mut QueryBuilder<Postgres>) {
-        let column = self.column.sql;
-        sql.push("(").push(column);
-        match (self.values.as_slice(), self.column.kind) {
-            ([Value::Null], _) => {
-                sql.push(" IS NULL)");
-                return;
-            }
-            ([value], _) => {
-                sql.push(" = ");
-                push_value(sql, value);
-            }
-            (values, Kind::Int) => push_any(sql, values, |value| match value {
-                Value::Int(value) => Some(*value),
-                _ => None,
-            }),
-            (values, Kind::Uuid) => push_any(sql, values, |value| match value {
-                Value::Uuid(value) => Some(*value),
-                _ => None,
-            }),
-            (values, Kind::Time) => push_any(sql, values, |value| match value {
-                Value::Time(value) => Some(*value),
-                _ => None,
-            }),
-            (values, Kind::Bool) => push_any(sql, values, |value| match value {
-                Value::Bool(value) => Some(*value),
-                _ => None,
-            }),
-            (values, Kind::Text | Kind::Word(_)) => push_any(sql, values, |value| match value {
-                Value::Text(value) => Some(value.clone()),
-                _ => None,
-            }),
-        }
-        if self.values.contains(&Value::Null) {
-            sql.push(" OR ").push(column).push(" IS NULL");
-        }
-        sql.push(")");
-    }
-}
-
-/// `= ANY` of those values that `pick` makes something of.
-fn push_any<T>(sql: &mut QueryBuilder<Postgres>, values: &[Value], pick: impl Fn(&Value) -> Option<T>)
-where
-    Vec<T>: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres>,
-{
-    let values: Vec<T> = values.iter().filter_map(pick).collect();
-    sql.push(" = ANY(").push_bind(values).push(")");
-}
-
-fn push_value<'a>(sql: &'a mut QueryBuilder<Postgres>, value: &Value) -> &'a mut QueryBuilder<Postgres> {
-    match value {
-        Value::Null => sql.push("NULL"),
-        Value::Int(value) => sql.push_bind(*value),
-        Value::Text(value) => sql.push_bind(value.clone()),
-        Value::Uuid(value) => sql.push_bind(*value),
-        Value::Time(value) => sql.push_bind(*value),
-        Value::Bool(value) => sql.push_bind(*value),
-    }
-}
-
-/// `text` as a LIKE pattern that matches itself alone.
-fn literal(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Column, ListParams, Listing};
+    use super::super::{Column, Ids, ListParams, Listing};
     use super::*;
     use proptest::prelude::*;
 
     static DRINKS: Listing = Listing {
         select: "d.*",
         from: "drink d",
+        ids: Ids::Sequence("drink"),
         columns: &[
             Column::new("id", "d.id", Kind::Int),
             Column::new("name", "d.name", Kind::Text),
@@ -300,6 +251,7 @@ mod tests {
             &|sql| {
                 sql.push("true");
             },
+            None,
             None,
         );
         let text = sql.sql().as_str().to_owned();
@@ -328,7 +280,6 @@ mod tests {
         for (query, expected) in cases {
             assert_eq!(sql(query).as_deref(), Ok(expected), "{query}");
         }
-        assert_eq!(literal(r"5%_\"), r"5\%\_\\");
     }
 
     #[test]

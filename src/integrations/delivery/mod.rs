@@ -74,7 +74,7 @@ async fn begin_turns(app: &App) -> Result<()> {
     {
         let app_of_turn = app.clone();
         app.tasks.spawn(async move {
-            take(&app_of_turn, turn).await;
+            app_of_turn.liveness.unless_cut(take(&app_of_turn, turn)).await;
             drop(place);
         });
     }

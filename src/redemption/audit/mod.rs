@@ -6,10 +6,17 @@
 pub mod filing;
 mod sheet;
 
-use crate::{error::postgres_is_away, integrations::validations};
+use crate::{
+    error::postgres_is_away,
+    integrations::validations,
+    postgres::{Liveness, silent},
+};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,6 +27,11 @@ const SHEET_MAX: usize = 1_000;
 /// How long the first entry of a sheet waits for more. Short, because a large sheet takes a core from
 /// those who vend while it is written; not nothing, because each sheet has a price of its own.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long an entry may take until it is written down under the time at which it was asked. The log is listed
+/// in the order of time, and whoever follows it passes over no entry: so a later one has its place by when it
+/// is written down.
+pub const LATE: Duration = Duration::from_millis(500);
 
 /// Between two attempts to write while Postgres is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,6 +88,16 @@ pub struct Logged {
     pub currency: Box<str>,
     /// When.
     pub at: DateTime<Utc>,
+    /// The same, by a clock that tells how long ago that was.
+    pub since: Instant,
+}
+
+impl Logged {
+    /// When it is written down, if that is late.
+    fn written_at(&self) -> Option<DateTime<Utc>> {
+        let waited = self.since.elapsed();
+        (waited > LATE).then(|| self.at + waited)
+    }
 }
 
 /// Where entries are handed in.
@@ -86,11 +108,12 @@ impl Audit {
     /// The log, and what writes it for the caller to run; that ends after `stop`, when all is written.
     pub fn new(
         db: PgPool,
+        liveness: Arc<Liveness>,
         queue_max: usize,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, queue) = mpsc::channel(queue_max.max(1));
-        (Self(sender), write(db, queue, stop))
+        (Self(sender), write(db, liveness, queue, stop))
     }
 
     /// Hands in an entry. With Postgres away for long, entries are dropped and counted.
@@ -101,7 +124,12 @@ impl Audit {
     }
 }
 
-async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: CancellationToken) {
+async fn write(
+    db: PgPool,
+    liveness: Arc<Liveness>,
+    mut queue: mpsc::Receiver<Logged>,
+    stop: CancellationToken,
+) {
     let mut entries = Vec::with_capacity(SHEET_MAX);
     // Numbers tell entries of one millisecond apart: those of several servers should not be alike.
     let mut first = i64::from(rand::random::<u32>());
@@ -127,7 +155,8 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Logged>, stop: Cancellation
             }
             continue;
         }
-        match write_down(&db, first, &entries, &mut audience).await {
+        let written = liveness.unless_cut(write_down(&db, first, &entries, &mut audience)).await;
+        match written.unwrap_or_else(|| Err(silent())) {
             Ok(()) => {
                 first += entries.len() as i64;
                 entries.clear();

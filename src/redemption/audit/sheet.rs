@@ -8,8 +8,8 @@ use std::borrow::Cow;
 pub(super) async fn write(db: &mut PgConnection, first: i64, entries: &[Logged]) -> Result<(), sqlx::Error> {
     const INSERT: &str = "
         INSERT INTO voucher_log_sheet (size, first, voucher, action, success, requester, location, request, response,
-                                       currency, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                                       currency, created_at, written_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     sqlx::query(INSERT)
         .bind(entries.len() as i32)
         .bind(first)
@@ -22,6 +22,7 @@ pub(super) async fn write(db: &mut PgConnection, first: i64, entries: &[Logged])
         .bind(entries.iter().map(|entry| text(&entry.response)).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| &*entry.currency).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
+        .bind(entries.iter().map(Logged::written_at).collect::<Vec<_>>())
         .execute(db)
         .await?;
     Ok(())

@@ -6,7 +6,7 @@ use super::{
     scripts,
 };
 use crate::config::Config;
-use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
+use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use secrecy::ExposeSecret;
 use std::{
     io,
@@ -21,6 +21,17 @@ use tokio::{
 /// Between two attempts to connect, and between two looks at whether Redis is still there.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// Between two looks at whether a server that cannot be worked with has been replaced.
+const UNFIT_PAUSE: Duration = Duration::from_secs(10);
+
+/// What is wrong with a node of a cluster, and what to do.
+const CLUSTER: &str = "a node of a Redis Cluster, which holds a part of the vouchers alone: this server needs one Redis \
+                       (cluster-enabled no), with or without replicas";
+
+/// What is wrong with a Sentinel, and what to do.
+const SENTINEL: &str = "a Sentinel, which holds no data: this server needs the address of the primary that it watches, \
+                        or of a proxy that leads there";
+
 /// A connection that comes and goes.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -31,9 +42,17 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(config: &Config) -> RedisResult<Self> {
+    pub(super) fn new(config: &Config) -> Result<Self, String> {
+        let url = config.redis_url.expose_secret();
+        if url.starts_with("rediss:") {
+            return Err(
+                "REDIS_URL asks for TLS (rediss), which this build does not speak to Redis: use redis:// on \
+                        a network that you trust, or a tunnel beside the server"
+                    .to_owned(),
+            );
+        }
         Ok(Self {
-            info: config.redis_url.expose_secret().into_connection_info()?,
+            info: url.into_connection_info().map_err(|error| format!("REDIS_URL: {error}"))?,
             timeout: Duration::from_millis(config.redis_timeout_ms),
             connection: RwLock::new(None),
             suspected: Notify::new(),
@@ -85,6 +104,11 @@ impl Link {
                     tracing::warn!("redis is away; vouchers are checked in postgres alone");
                     gone();
                 }
+                Err(error @ Failure::Unfit(_)) => {
+                    tracing::error!(error = %error, "this Redis cannot be used; vouchers are checked in postgres alone");
+                    gone();
+                    tokio::time::sleep(UNFIT_PAUSE).await;
+                }
                 Err(error) => {
                     tracing::debug!(error = %error, "redis does not answer");
                     gone();
@@ -95,7 +119,7 @@ impl Link {
     }
 
     /// Connects, sees that it is a server that can be written to, and hands it the scripts.
-    async fn connect(&self) -> Result<(Arc<Pipeline>, String), Failure> {
+    pub(super) async fn connect(&self) -> Result<(Arc<Pipeline>, String), Failure> {
         let opened = tokio::time::timeout(self.timeout, self.open()).await;
         let connection = opened.map_err(io::Error::from)??;
         let settings = self.info.redis_settings();
@@ -112,6 +136,11 @@ impl Link {
         };
         let info = String::from_utf8_lossy(info);
         let told = |name| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        match told("redis_mode") {
+            Some("cluster") => return Err(Failure::Unfit(CLUSTER)),
+            Some("sentinel") => return Err(Failure::Unfit(SENTINEL)),
+            _ => {}
+        }
         if told("role").is_some_and(|role| role != "master") {
             return Err(Failure::Refused("this Redis is a replica".to_owned()));
         }

@@ -30,11 +30,15 @@ use uuid::Uuid;
 /// Seconds after which Redis forgets a code that nobody has loaded again: seven days.
 const KEEP_S: i64 = 7 * 24 * 3600;
 
+/// The field that counts how often a code was evicted.
+const EVICTIONS: &str = "evictions";
+
 /// Two words and seven longs.
 const CLAIM_BYTES: usize = 2 * 4 + 7 * 8;
 
 /// What a server says that cannot be written to.
-const UNWRITABLE: [&str; 4] = ["READONLY", "MISCONF", "OOM", "NOAUTH"];
+const UNWRITABLE: [&str; 7] =
+    ["READONLY", "MISCONF", "OOM", "NOAUTH", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
 
 /// Redis did not answer, or not as expected: go by Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,26 @@ pub enum Admission {
     Granted(Copy),
 }
 
+/// The content of Redis for a code.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Its copies, if all of them are worth something.
+    pub copies: Vec<Copy>,
+    /// The number of its evictions by then: what is read from Postgres next is loaded if there was none since.
+    pub evictions: i64,
+}
+
+/// What Redis holds of a code once it was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The copies, in the order in which they were given.
+    pub copies: Vec<Copy>,
+    /// Whether a copy of a later revision was forced out.
+    pub replaced: bool,
+    /// Whether nothing was loaded, because the code was evicted after Postgres was read.
+    pub outdated: bool,
+}
+
 /// What a lock or a reservation is asked with.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -67,7 +91,7 @@ pub struct Claim<'a> {
     pub facts: &'a Facts,
     /// The present.
     pub now: DateTime<Utc>,
-    /// Start of the current period by the voucher's terms.
+    /// The last reset by the voucher's terms.
     pub period: DateTime<Utc>,
     /// The balance that a period starts with.
     pub initial: i64,
@@ -80,7 +104,7 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Packs it as `lua/lib/claim.lua` reads it; `hold_ms` is until when to hold the voucher.
+    /// Packs it as `lua/lib/claim.lua` reads it.
     fn pack(&self, epoch: u32, hold_ms: i64) -> [u8; CLAIM_BYTES] {
         let mut bytes = [0; CLAIM_BYTES];
         let (words, longs) = bytes.split_at_mut(8);
@@ -116,7 +140,14 @@ pub struct Hot {
 impl Hot {
     /// Connects later: see [`Hot::supervise`].
     pub fn new(config: &Config) -> Result<Self, String> {
-        let link = Link::new(config).map_err(|error| format!("REDIS_URL: {error}"))?;
+        if config.redis_prefix.contains(['{', '}']) {
+            return Err(
+                "SCRIP_REDIS_PREFIX must not contain { or }: they would take the place of the code's own, \
+                        by which a cluster shares out keys"
+                    .to_owned(),
+            );
+        }
+        let link = Link::new(config)?;
         let manager =
             deadpool_redis::Manager::new(link.info()).map_err(|error| format!("REDIS_URL: {error}"))?;
         let timeout = Some(Duration::from_millis(config.redis_timeout_ms));
@@ -129,6 +160,21 @@ impl Hot {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { prefix: config.redis_prefix.clone(), link, epoch: AtomicU32::new(0), pool })
+    }
+
+    /// Has the connection made anew: what Redis holds is out of date, and could not be taken out.
+    pub fn distrust(&self) {
+        if let Some(connection) = self.link.connection() {
+            self.link.suspect(&connection);
+        }
+    }
+
+    /// Sees that what answers, if anything does, is a Redis that can be worked with. The error is for the operator.
+    pub async fn check(&self) -> Result<(), String> {
+        match self.link.connect().await {
+            Err(Failure::Unfit(reason)) => Err(format!("REDIS_URL leads to {reason}")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether Redis answers, as far as known.
@@ -165,7 +211,7 @@ impl Hot {
         tracing::warn!(error = %failure, "redis failed");
         metrics::counter!("scrip_redis_failures_total").increment(1);
         let is_usable = match failure {
-            Failure::Broken(_) => false,
+            Failure::Broken(_) | Failure::Unfit(_) => false,
             Failure::Refused(text) => !UNWRITABLE.iter().any(|code| text.contains(code)),
         };
         if !is_usable {
@@ -180,8 +226,8 @@ impl Hot {
         answer.map_err(|failure| self.failed(&connection, &failure))
     }
 
-    /// The copies of a code that are worth something.
-    pub async fn read(&self, code: &str) -> Result<Vec<Copy>, Away> {
+    /// Reads the copies of a code.
+    pub async fn read(&self, code: &str) -> Result<Found, Away> {
         let connection = self.connection()?;
         let key = self.key(code);
         let answer = connection.ask([b"HGETALL".as_slice(), key.as_bytes()].into_iter()).await;
@@ -192,7 +238,21 @@ impl Hot {
         let epoch = self.epoch();
         // One worthless copy makes the code's set incomplete: then none of them counts.
         let complete = |copies: &Vec<Copy>| copies.iter().all(|copy| copy.epoch != 0 && copy.epoch >= epoch);
-        Ok(Copy::unpack_all(&fields).filter(complete).unwrap_or_default())
+        let evictions = fields.iter().find(|(field, _)| *field == EVICTIONS.as_bytes());
+        Ok(Found {
+            copies: Copy::unpack_all(&fields).filter(complete).unwrap_or_default(),
+            evictions: evictions.and_then(|(_, count)| record::count(count)).unwrap_or(0),
+        })
+    }
+
+    /// Reads the number of a code's evictions.
+    pub async fn evictions(&self, code: &str) -> Result<i64, Away> {
+        let connection = self.connection()?;
+        let key = self.key(code);
+        let parts = [b"HGET".as_slice(), key.as_bytes(), EVICTIONS.as_bytes()];
+        let answer = connection.ask(parts.into_iter()).await;
+        let answer = answer.map_err(|failure| self.failed(&connection, &failure))?;
+        Ok(answer.reply().bytes().and_then(record::count).unwrap_or(0))
     }
 
     /// Takes or renews a lock.
@@ -200,9 +260,15 @@ impl Hot {
         self.claim(scripts::lock(), code, claim, till.timestamp_millis()).await
     }
 
-    /// Reserves one redemption.
-    pub async fn reserve(&self, code: &str, claim: Claim<'_>) -> Result<Admission, Away> {
-        self.claim(scripts::redeem(), code, claim, 0).await
+    /// Reserves one redemption. With `ends`, when the voucher's span does, the holder of a lock may redeem
+    /// after that, and goes on holding the voucher: it gives its lock back once this is committed.
+    pub async fn reserve(
+        &self,
+        code: &str,
+        claim: Claim<'_>,
+        ends: Option<DateTime<Utc>>,
+    ) -> Result<Admission, Away> {
+        self.claim(scripts::redeem(), code, claim, -ends.map_or(0, |ends| ends.timestamp_millis())).await
     }
 
     async fn claim(
@@ -258,18 +324,20 @@ impl Hot {
     }
 
     /// Puts all vouchers of a code there as Postgres has them, and returns what is there then.
-    /// `force` replaces even what is of the same revision, reservations and all.
+    /// `force` replaces whatever is there, reservations and all. Loads nothing if the code was evicted more
+    /// often than `evictions`: what was read from Postgres may be out of date.
     pub async fn load(
         &self,
         code: &str,
         vouchers: &[(&Facts, State, i64)],
         force: bool,
+        evictions: i64,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Copy>, Away> {
+    ) -> Result<Loaded, Away> {
         metrics::counter!("scrip_redis_loads_total").increment(1);
         let generation = rand::random();
         let epoch = self.epoch().max(1);
-        let numbers = [i64::from(epoch), now.timestamp_millis(), KEEP_S, i64::from(force)];
+        let numbers = [i64::from(epoch), now.timestamp_millis(), KEEP_S, i64::from(force), evictions];
         let numbers = numbers.map(|number| number.to_string());
         let packed: Vec<Vec<u8>> = vouchers
             .iter()
@@ -280,17 +348,25 @@ impl Hot {
         let args: Vec<&[u8]> = numbers.iter().map(String::as_bytes).chain(copies).collect();
         let answer = self.run(scripts::load(), code, &args).await?;
         let reply = answer.reply();
+        if word(&reply) == Some("outdated") {
+            return Ok(Loaded { outdated: true, ..Loaded::default() });
+        }
         let records = reply.items().iter().skip(1).zip(vouchers);
         let copies = records.map(|(record, (facts, ..))| Copy::unpack(facts.id.as_bytes(), record.bytes()?));
-        copies.collect::<Option<Vec<_>>>().ok_or(Away)
+        let copies = copies.collect::<Option<Vec<_>>>().ok_or(Away)?;
+        Ok(Loaded { copies, replaced: word(&reply) == Some("replaced"), outdated: false })
     }
 
     /// Makes the copies of these codes worthless; locks in force outlive that.
     pub async fn evict(&self, codes: &[String], now: DateTime<Utc>) -> Result<(), Away> {
+        if codes.is_empty() {
+            return Ok(());
+        }
         let mut connection = self.pool.get().await.map_err(|_| Away)?;
         for code in codes {
             let key = self.key(code);
-            let evicted = scripts::evict().run_aside(&mut connection, &key, now.timestamp_millis());
+            let args = [now.timestamp_millis(), KEEP_S];
+            let evicted = scripts::evict().run_aside(&mut connection, &key, &args);
             evicted.await.map_err(|_| Away)?;
         }
         Ok(())
@@ -332,6 +408,7 @@ fn admission(id: Uuid, reply: &Reply<'_>) -> Option<Admission> {
     Some(match word(reply)? {
         "missing" => Admission::Missing,
         "changed" => Admission::Changed,
+        "expired" => Admission::Refused(Refusal::Expired, copy()?),
         "redemption_limit_reached" => Admission::Refused(Refusal::RedemptionLimitReached, copy()?),
         "insufficient_balance" => Admission::Refused(Refusal::InsufficientBalance, copy()?),
         "locked" => {

@@ -30,6 +30,9 @@ pub(super) enum Failure {
     /// The connection is of no use any more.
     #[error(transparent)]
     Broken(#[from] io::Error),
+    /// The server is of a kind that this one cannot work with.
+    #[error("redis is {0}")]
+    Unfit(&'static str),
     /// What the server says to this command; the connection is as good as before.
     #[error("{0}")]
     Refused(String),

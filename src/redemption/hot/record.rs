@@ -10,6 +10,10 @@ use uuid::Uuid;
 /// Bytes before the facts.
 const HEADER_BYTES: usize = 68;
 
+/// The form that facts are packed in. Facts of another form, by a server of another version, are unreadable
+/// here. (Without it they began with the length of an id.)
+const FORM: u8 = 1;
+
 /// Bytes of the name of a record's field: the voucher's id.
 const ID_BYTES: usize = 16;
 
@@ -40,7 +44,7 @@ impl Copy {
     /// A copy of what Postgres has, to be loaded.
     pub fn new(facts: &Facts, state: State, revision: i64, epoch: u32, generation: u32) -> Self {
         // Facts are plain data: packing them cannot fail, and an empty tail would only read as missing.
-        let packed = postcard::to_stdvec(facts).unwrap_or_default().into_boxed_slice();
+        let packed = postcard::to_stdvec(&(FORM, facts)).unwrap_or_default().into_boxed_slice();
         Self {
             id: facts.id,
             epoch,
@@ -126,21 +130,32 @@ impl Copy {
         bytes
     }
 
+    /// Returns `false` if a server of another version has packed its facts.
+    pub fn is_readable(&self) -> bool {
+        self.facts.first() == Some(&FORM)
+    }
+
     /// The facts in it.
     pub fn facts(&self) -> Option<Arc<Facts>> {
-        postcard::from_bytes(&self.facts).ok().map(Arc::new)
+        let facts = self.facts.strip_prefix(&[FORM])?;
+        postcard::from_bytes(facts).ok().map(Arc::new)
     }
 }
 
 /// A count of reservations; one below zero was settled twice, and counts as none.
 pub(super) fn number(digits: &[u8]) -> Option<u32> {
-    let count: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(count.clamp(0, i64::from(u32::MAX)) as u32)
+    count(digits).map(|count| count.clamp(0, i64::from(u32::MAX)) as u32)
+}
+
+/// A whole number in decimal digits.
+pub(super) fn count(digits: &[u8]) -> Option<i64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redemption::voucher::OwnTerms;
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
 
@@ -156,12 +171,13 @@ mod tests {
         ) {
             let facts = Facts {
                 id: Uuid::from_u128(id), code: "00000-ABC".into(), generated: true, campaign: 7, version: words[0],
-                active: true, created_at: created, own: None, rules: Vec::new(),
+                active: true, created_at: created, own: OwnTerms::default(), terms_since: period, rules: Vec::new(),
             };
             let state = State { period, count, balance, lock: lock.map(|(owner, till)| Lock { owner, till }) };
             let copy = Copy::new(&facts, state, revision, words[1], words[2]);
             let back = Copy::unpack(facts.id.as_bytes(), &copy.pack()).unwrap();
             prop_assert_eq!(&back, &copy);
+            prop_assert!(back.is_readable());
             prop_assert_eq!(&*back.facts().unwrap(), &facts);
         }
 

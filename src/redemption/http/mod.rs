@@ -7,6 +7,7 @@ mod express;
 use super::{
     audit::{Action, Logged},
     code::Code,
+    proof,
     redeem::{self, Receipt, Redeemed},
     release, rollback,
     rules::Device,
@@ -30,7 +31,7 @@ use body::{
 use bounds::{TEXT_MAX, amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -51,10 +52,12 @@ struct Asked<'a> {
     device_id: &'a str,
     code: Option<Code>,
     request: &'a [u8],
+    /// The refusal of a device that has guessed too often, where it proves nothing.
+    shut: Option<Error>,
 }
 
 impl<'a> Asked<'a> {
-    /// Finds the machine, and sees that the caller may speak for it and has not been guessing.
+    /// Finds the machine, and sees that the caller may speak for it.
     async fn new(
         app: &'a App,
         caller: &'a Caller,
@@ -77,8 +80,25 @@ impl<'a> Asked<'a> {
         if caller.machine().is_some_and(|machine| machine != device.machine) {
             return Err(Error::Forbidden("this key speaks for another machine".into()));
         }
-        app.guesses.admit(caller.0.who, &device)?;
-        Ok(Self { app, caller, device, device_id, code: Code::parse(code), request })
+        let shut = app.guesses.admit(caller.0.who, &device).err();
+        Ok(Self { app, caller, device, device_id, code: Code::parse(code), request, shut })
+    }
+
+    /// Turns away a device that has guessed too often.
+    fn admit(&mut self) -> Result<()> {
+        self.shut.take().map_or(Ok(()), Err)
+    }
+
+    /// The same, unless it proves to know the code: it holds it locked, or has redeemed this order with it.
+    async fn admit_proven(&mut self, held: bool, order_id: Option<&str>) -> Result<()> {
+        let (Some(_), Some(code)) = (&self.shut, &self.code) else { return self.admit() };
+        let (app, device) = (self.app, &*self.device);
+        let is_proven = held && proof::holds(app, device, code).await?
+            || match order_id {
+                Some(order_id) => proof::has_redeemed(app, device, code, order_id).await?,
+                None => false,
+            };
+        if is_proven { Ok(()) } else { self.admit() }
     }
 
     /// The code, if it looks like one.
@@ -107,6 +127,7 @@ impl<'a> Asked<'a> {
             response: response.to_owned(),
             currency: currency.into(),
             at: self.app.clock.now(),
+            since: Instant::now(),
         });
     }
 }
@@ -126,7 +147,8 @@ async fn validate(
 ) -> Result<Response> {
     let lock = lock_duration(&app, body.lock_duration)?;
     let demand = body.demand.map(|demand| amount("/demand/amount", demand.amount, 0)).transpose()?;
-    let asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    asked.admit()?;
     let validated = validate::validate(&app, &asked.device, asked.code()?, demand, lock).await?;
     let Validated { voucher, verdict, at } = validated.ok_or_else(|| asked.unknown())?;
     let answer = ValidateAnswer {
@@ -159,7 +181,8 @@ async fn redeem(
     RawJson { bytes, value: body }: RawJson<RedeemRequest>,
 ) -> Result<Response> {
     let order = order(body.order, body.demand, &bytes)?;
-    let asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    asked.admit_proven(true, Some(&order.id)).await?;
     let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order)
         .await?
     {
@@ -216,7 +239,8 @@ async fn release(
     Path(code): Path<String>,
     RawJson { bytes, value: body }: RawJson<ReleaseRequest>,
 ) -> Result<Response> {
-    let asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    asked.admit_proven(true, None).await?;
     let released =
         release::release(&app, &asked.device, asked.code()?).await?.ok_or_else(|| asked.unknown())?;
     let voucher = released.voucher;
@@ -245,7 +269,8 @@ async fn rollback(
 ) -> Result<Response> {
     let order_id = text("/order/id", &body.order.id)?;
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
-    let asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
+    asked.admit_proven(false, Some(order_id)).await?;
     let undone = rollback::rollback(&app, &asked.device, asked.device_id, asked.code()?, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.

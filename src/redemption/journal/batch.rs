@@ -70,15 +70,25 @@ static ALONE: LazyLock<String> = LazyLock::new(|| {
         .fold(BATCH.to_owned(), |text, (array, value)| text.replace(array, value))
 });
 
-/// One of the two, with its parameters so far.
+/// The same for one that a lock carries past the end of its voucher's span.
+static LATE: LazyLock<String> = LazyLock::new(|| ALONE.replace("-- late: ", ""));
+
+/// One of the three, with its parameters so far.
 struct Statement<'q> {
     query: QueryAs<'q, Postgres, Spent, PgArguments>,
     alone: bool,
 }
 
 impl<'q> Statement<'q> {
-    fn new(alone: bool) -> Self {
-        Self { query: sqlx::query_as(if alone { ALONE.as_str() } else { BATCH }), alone }
+    fn new(alone: bool, late: bool) -> Self {
+        let text = if late {
+            LATE.as_str()
+        } else if alone {
+            ALONE.as_str()
+        } else {
+            BATCH
+        };
+        Self { query: sqlx::query_as(text), alone }
     }
 
     /// Binds an array, or the one value of it.
@@ -113,6 +123,8 @@ struct Columns<'a> {
     periods: Vec<DateTime<Utc>>,
     last_locations: Vec<i64>,
     now: DateTime<Utc>,
+    /// Of the only redemption.
+    ended: Option<DateTime<Utc>>,
     // A redemption each.
     keys: Vec<Uuid>,
     fingerprints: Vec<Uuid>,
@@ -148,10 +160,11 @@ impl<'a> Columns<'a> {
         self.initials.push(last.initial);
         self.periods.push(last.period);
         self.last_locations.push(last.location);
+        self.ended = last.ended;
         let mut taken_later = amount;
         for entry in &group.entries {
             taken_later -= entry.amount_off;
-            self.now = self.now.max(entry.now);
+            self.now = self.now.max(entry.entered_at());
             self.keys.push(entry.key);
             self.fingerprints.push(entry.fingerprint);
             self.entry_vouchers.push(voucher);
@@ -171,7 +184,7 @@ impl<'a> Columns<'a> {
 
     async fn execute(self, connection: &mut PgConnection, look: bool) -> Result<Vec<Spent>, sqlx::Error> {
         let (campaigns, campaign_versions): (Vec<i64>, Vec<i64>) = self.campaigns.into_iter().unzip();
-        Statement::new(self.keys.len() == 1)
+        let statement = Statement::new(self.keys.len() == 1, self.ended.is_some())
             .column(campaigns)
             .column(campaign_versions)
             .column(self.vouchers)
@@ -199,16 +212,18 @@ impl<'a> Columns<'a> {
             .column(self.campaign_types)
             .column(self.currencies)
             .column(self.requests)
-            .bind(look)
-            .query
-            .fetch_all(connection)
-            .await
+            .bind(look);
+        let statement = match self.ended {
+            Some(ended) => statement.bind(ended),
+            None => statement,
+        };
+        statement.query.fetch_all(connection).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ALONE;
+    use super::{ALONE, BATCH, LATE};
 
     #[test]
     fn a_redemption_alone_is_written_without_arrays_of_parameters() {
@@ -216,6 +231,10 @@ mod tests {
         for array in ["unnest", "[]", "ANY ($"] {
             assert!(!statement.iter().any(|line| line.contains(array)), "{array}");
         }
+        assert!(
+            !BATCH.contains("\n      AND (v.last_redemption_at")
+                && LATE.contains("\n      AND (v.last_redemption_at")
+        );
         assert_eq!(ALONE.matches("FROM (SELECT $").count() + ALONE.matches("JOIN (SELECT $").count(), 4);
     }
 }

@@ -8,6 +8,9 @@
 -- A redemption that comes alone is written by the same text with rows of values in place of arrays (see
 -- batch.rs), so that each condition stands here only: `unnest` and `ANY` are of parameters.
 --
+-- A redemption that a lock carries past the end of its voucher's span comes alone too, and has the condition
+-- behind `late`: nothing was redeemed since then ($29).
+--
 -- Tables are reached by `= ANY (array)`, which walks an index in its order; arrays are joined to them
 -- by hash (the connection forbids nested loops, which would be quadratic here).
 WITH intact AS MATERIALIZED (
@@ -43,6 +46,7 @@ spent AS (
     WHERE v.id = ANY ($3) AND v.id = g.voucher AND v.version = g.version AND v.status = 'active'
       AND g.campaign = ANY (ARRAY(SELECT id FROM intact))
       AND (g.voucher IN (SELECT voucher FROM known)) IS NOT TRUE
+      -- late: AND (v.last_redemption_at < $29) IS NOT FALSE
       AND (v.locked_till IS NULL OR v.locked_till <= $13 OR v.lock_owner = g.machine)
       AND (g.redemption_limit IS NULL
            OR CASE WHEN v.period_start < g.period THEN 0 ELSE v.redemption_count END + g.taken <= g.redemption_limit)

@@ -3,11 +3,18 @@
 
 use super::{
     Entry, Lost, Outcome,
+    apart::{is_lock_timeout, write_apart},
     batch::{self, Group},
 };
-use crate::{config::Config, crash, error::postgres_is_away, redemption::reconcile::Reservation};
-use futures_util::future;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use crate::{
+    config::Config,
+    crash,
+    error::postgres_is_away,
+    postgres::{self, CONNECT_WITHIN, Liveness, barrier, warnings::hearing},
+    redemption::reconcile::Reservation,
+};
+use futures_util::future::{self, BoxFuture};
+use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
@@ -26,12 +33,19 @@ use uuid::Uuid;
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// An entry is answered so long after its time at the latest: a commit that is nearly done is waited for.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
+
+/// An answer to a ping that takes longer counts as none.
+const PING_WITHIN: Duration = Duration::from_secs(1);
+
 /// What a lane needs besides its queue.
 #[derive(Clone, Debug)]
 pub(super) struct Means {
     pub(super) options: PgConnectOptions,
     /// For entries that are written apart from the rest.
     pub(super) pool: PgPool,
+    pub(super) liveness: Arc<Liveness>,
     pub(super) connected: Arc<[AtomicBool]>,
     pub(super) number: usize,
     pub(super) stop: CancellationToken,
@@ -51,7 +65,7 @@ pub(super) struct Submission {
 
 impl Submission {
     /// It is committed; `taken_later` cents were taken by entries after it.
-    fn entered(mut self, spent: &batch::Spent, taken_later: i64) {
+    pub(super) fn entered(mut self, spent: &batch::Spent, taken_later: i64) {
         if let Some(reserved) = self.reserved.take() {
             reserved.commit(|state| spent.agrees_with(state));
         }
@@ -59,7 +73,7 @@ impl Submission {
         self.answer(Ok(Outcome::Entered { voucher_value }));
     }
 
-    fn answer(self, outcome: Result<Outcome, Lost>) {
+    pub(super) fn answer(self, outcome: Result<Outcome, Lost>) {
         if let (Some(reserved), Ok(Outcome::Refused)) = (self.reserved, outcome) {
             // Whoever waits reads the voucher again, and writes what it read to Redis.
             reserved.settled();
@@ -95,16 +109,16 @@ impl Lane {
 
     /// Runs until it is told to stop and has answered what it had accepted.
     pub(super) async fn run(mut self) {
-        while let Some(mut connection) = self.connect().await {
+        while let Some((mut connection, mut cut)) = self.connect().await {
             self.set_connected(true);
-            self.write_through(&mut connection).await;
+            self.write_through(&mut connection, &mut cut).await;
             self.set_connected(false);
         }
     }
 
     /// Writes batch after batch, until the connection is no good any more, or nothing more will come. A
     /// batch is answered once the next is on its way, so that Postgres need not wait for that.
-    async fn write_through(&mut self, connection: &mut PgConnection) {
+    async fn write_through(&mut self, connection: &mut PgConnection, cut: &mut Cut) {
         let mut committed = None;
         loop {
             self.take_queued();
@@ -112,13 +126,18 @@ impl Lane {
                 if let Some(committed) = committed.take() {
                     answer(committed, &mut self.waiting);
                 }
-                if !self.gather().await {
+                if !self.gather(cut).await {
                     return;
                 }
             }
+            if self.means.liveness.is_stalled() {
+                // Each batch would leave a backend behind that waits for the standby.
+                self.turn_away(|_| true);
+                continue;
+            }
             let batch = self.form_batch();
             if !batch.is_empty() {
-                committed = match self.commit(connection, batch, committed.take()).await {
+                committed = match self.commit(connection, cut, batch, committed.take()).await {
                     Ok(committed) => committed,
                     Err(Broken) => return,
                 };
@@ -130,30 +149,42 @@ impl Lane {
         self.means.connected[self.means.number].store(connected, Ordering::Relaxed);
     }
 
+    /// Answers those who wait that they wait in vain.
+    fn turn_away(&mut self, is_hopeless: impl Fn(&Submission) -> bool) {
+        let (hopeless, others): (VecDeque<_>, _) =
+            std::mem::take(&mut self.waiting).into_iter().partition(is_hopeless);
+        self.waiting = others;
+        for submission in hopeless {
+            submission.answer(Err(Lost::NotWritten));
+        }
+    }
+
     /// Connects, however often it takes; until then nobody is kept waiting. `None` once stopped.
-    async fn connect(&mut self) -> Option<PgConnection> {
+    async fn connect(&mut self) -> Option<(PgConnection, Cut)> {
         loop {
+            // One attempt is waited for by those who have the time.
+            let made_by = Instant::now() + CONNECT_WITHIN;
+            self.turn_away(|submission| submission.give_up_at < made_by);
             let attempt = async {
-                let mut connection = self.means.options.connect().await?;
+                let cut: Cut = Box::pin(self.means.liveness.until_cut());
+                let mut connection = postgres::connect(&self.means.options).await?;
                 // One plan for the one statement, linear in the batch whatever the planner believes.
                 let settings = format!(
-                    "SET lock_timeout = {}; SET plan_cache_mode = force_generic_plan; SET jit = off; \
+                    "SET lock_timeout = {}; SET statement_timeout = 0; SET plan_cache_mode = force_generic_plan; SET jit = off; \
                      SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off",
                     self.lock_wait_ms
                 );
-                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-                Ok::<_, sqlx::Error>(connection)
+                postgres::limited(CONNECT_WITHIN, connection.execute(sqlx::AssertSqlSafe(settings))).await?;
+                Ok::<_, sqlx::Error>((connection, cut))
             };
             tokio::select! {
-                connection = attempt => match connection {
-                    Ok(connection) => return Some(connection),
+                connected = attempt => match connected {
+                    Ok(connected) => return Some(connected),
                     Err(error) => tracing::warn!(error = %error, "the journal cannot reach postgres"),
                 },
                 () = self.means.stop.cancelled() => return None,
             }
-            for submission in self.waiting.drain(..) {
-                submission.answer(Err(Lost::NotWritten));
-            }
+            self.turn_away(|_| true);
             let pause = tokio::time::sleep(PAUSE);
             tokio::pin!(pause);
             loop {
@@ -166,12 +197,13 @@ impl Lane {
         }
     }
 
-    /// Waits for something to do, then takes all there is. `false` once stopped.
-    async fn gather(&mut self) -> bool {
+    /// Waits for something to do, then takes all there is. `false` once stopped, or if the connection is given up.
+    async fn gather(&mut self, cut: &mut Cut) -> bool {
         if self.waiting.is_empty() {
             let first = tokio::select! {
                 biased;
                 first = self.queue.recv() => first,
+                () = cut => None,
                 () = self.means.stop.cancelled() => None,
             };
             let Some(first) = first else { return false };
@@ -212,6 +244,7 @@ impl Lane {
     async fn commit(
         &mut self,
         connection: &mut PgConnection,
+        cut: &mut Cut,
         batch: Vec<Submission>,
         before: Option<Committed>,
     ) -> Result<Option<Committed>, Broken> {
@@ -222,7 +255,22 @@ impl Lane {
                 answer(before, &mut self.waiting);
             }
         };
-        let (written, ()) = future::join(write(connection, &batch, &mut self.look), answered).await;
+        let give_up_at = batch.iter().map(|submission| submission.give_up_at).min();
+        let late = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now) + GRACE);
+        let (liveness, look) = (&self.means.liveness, &mut self.look);
+        let writing = async {
+            tokio::select! {
+                biased;
+                written = write_and_confirm(connection, &batch, look, liveness) => Some(written),
+                () = cut => None,
+                () = late => None,
+            }
+        };
+        let (written, ()) = future::join(writing, answered).await;
+        let Some(written) = written else {
+            tracing::warn!(entries = batch.len(), "a batch was given up: postgres does not answer");
+            return Err(give_up(batch));
+        };
         match written {
             Ok(spent) => {
                 crash::point("journal-after-commit");
@@ -230,17 +278,18 @@ impl Lane {
             }
             Err(error) if postgres_is_away(&error) && !is_lock_timeout(&error) => {
                 tracing::warn!(error = %error, entries = batch.len(), "a batch was lost with its connection");
-                for submission in batch {
-                    submission.answer(Err(Lost::Unknown));
+                let broken = give_up(batch);
+                if is_read_only(&error) {
+                    return Err(broken);
                 }
-                connection.ping().await.map(|()| None).map_err(|_| Broken)
+                postgres::limited(PING_WITHIN, connection.ping()).await.map(|()| None).map_err(|_| broken)
             }
             Err(error) => {
                 // One of them is to blame; the others must not suffer for it.
                 tracing::info!(error = %error, entries = batch.len(), "a batch is written one by one");
                 metrics::counter!("scrip_journal_batches_split_total").increment(1);
                 for submission in batch {
-                    tokio::spawn(write_apart(self.means.pool.clone(), submission));
+                    tokio::spawn(write_apart(self.means.clone(), submission));
                 }
                 Ok(None)
             }
@@ -256,6 +305,35 @@ struct Committed {
 
 /// The connection is no good any more.
 struct Broken;
+
+/// Done when the connection that it came with is given up.
+type Cut = BoxFuture<'static, ()>;
+
+/// Answers entries of which nobody knows whether they were written.
+fn give_up(batch: Vec<Submission>) -> Broken {
+    for submission in batch {
+        submission.answer(Err(Lost::Unknown));
+    }
+    Broken
+}
+
+/// [`write`]; and where commits have to be on a standby and the wait for that was cut short, the proof that
+/// this one is.
+async fn write_and_confirm(
+    connection: &mut PgConnection,
+    batch: &[Submission],
+    look: &mut bool,
+    liveness: &Liveness,
+) -> Result<HashMap<Uuid, batch::Spent>, sqlx::Error> {
+    if !liveness.replicates() {
+        return write(connection, batch, look).await;
+    }
+    let (written, was_cut_short) = hearing(write(connection, batch, look)).await;
+    if was_cut_short {
+        barrier::confirm(connection).await?;
+    }
+    written
+}
 
 /// Writes a batch; once more, with a look, if an order of it turns out to be known: the others must not
 /// suffer for it. Repeats come in swarms, so that the next batches look at once, until all of one is entered.
@@ -314,34 +392,9 @@ fn groups(batch: &[Submission]) -> BTreeMap<Uuid, Group<'_>> {
     groups
 }
 
-fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
-}
-
-/// Writes one entry of a batch that failed on a connection of the pool.
-async fn write_apart(pool: PgPool, submission: Submission) {
-    let group = BTreeMap::from([(submission.entry.voucher, Group { entries: vec![&submission.entry] })]);
-    // With a look: a repeat is what most likely failed the batch.
-    let written = async { batch::write(&mut *pool.acquire().await?, &group, true).await }.await;
-    let outcome = match &written {
-        Ok(spent) => match spent.get(&submission.entry.voucher) {
-            Some(spent) => return submission.entered(spent, 0),
-            None => Ok(Outcome::Refused),
-        },
-        Err(error) if is_lock_timeout(error) || matches!(error, sqlx::Error::PoolTimedOut) => {
-            Err(Lost::NotWritten)
-        }
-        Err(error) if postgres_is_away(error) => Err(Lost::Unknown),
-        // The same order entered by someone else meanwhile, say: look again.
-        Err(error) if error.as_database_error().is_some_and(|error| error.constraint().is_some()) => {
-            Ok(Outcome::Refused)
-        }
-        Err(error) => {
-            tracing::error!(error = %error, "a redemption cannot be written");
-            Err(Lost::NotWritten)
-        }
-    };
-    submission.answer(outcome);
+/// Whether this is no primary (any more).
+fn is_read_only(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("25006"))
 }
 
 /// A batch in the making, and what may still join it.
@@ -359,6 +412,11 @@ impl Gathering {
     fn takes(&mut self, submission: &Submission) -> bool {
         let entry = &submission.entry;
         let at = self.batch.len();
+        // The guard of one that comes late has a condition more, which is for one entry alone.
+        let late = entry.ended.is_some() || self.batch.first().is_some_and(|one| one.entry.ended.is_some());
+        if late && at > 0 {
+            return false;
+        }
         if *self.campaigns.entry(entry.campaign).or_insert(entry.campaign_version) != entry.campaign_version
             || self.keys.contains(&entry.key)
         {

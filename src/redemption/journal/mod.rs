@@ -4,14 +4,15 @@
 //! under way and writes all of it in one guarded statement ([`batch.sql`](batch)). The guard trusts
 //! nobody: it compares versions of terms, limit, balance, lock and idempotency key once more.
 
+mod apart;
 mod batch;
 mod lane;
 pub mod locks;
 pub mod rollback;
 pub mod truth;
 
-use super::{code::Code, reconcile::Reservation};
-use crate::config::Config;
+use super::{audit::LATE, code::Code, reconcile::Reservation};
+use crate::{config::Config, postgres::Liveness};
 use chrono::{DateTime, Utc};
 use lane::{Lane, Means, Submission};
 use sha2::{Digest, Sha256};
@@ -62,14 +63,27 @@ pub struct Entry {
     pub limit: Option<i64>,
     /// A gift's balance at the start of a period; `None` for a discount.
     pub initial: Option<i64>,
-    /// Start of the current period.
+    /// The last reset by the voucher's terms.
     pub period: DateTime<Utc>,
+    /// The end of the voucher's span, where a lock carries the redemption past it: it is the only one then.
+    pub ended: Option<DateTime<Utc>>,
     /// ISO 4217.
     pub currency: Box<str>,
     /// The request as it came.
     pub request: String,
     /// When it was asked.
     pub now: DateTime<Utc>,
+    /// The same, by a clock that tells how long ago that was.
+    pub since: Instant,
+}
+
+impl Entry {
+    /// The time that it is entered under: when it was asked, or when it is written, where that is late (see
+    /// [`LATE`]).
+    fn entered_at(&self) -> DateTime<Utc> {
+        let waited = self.since.elapsed();
+        if waited > LATE { self.now + waited } else { self.now }
+    }
 }
 
 /// What became of an entry.
@@ -99,6 +113,7 @@ pub struct Journal {
     lanes: Vec<mpsc::Sender<Submission>>,
     connected: Arc<[AtomicBool]>,
     deadline: Duration,
+    liveness: Arc<Liveness>,
 }
 
 impl Journal {
@@ -108,6 +123,7 @@ impl Journal {
         config: &Config,
         options: &PgConnectOptions,
         pool: &PgPool,
+        liveness: &Arc<Liveness>,
         stop: &CancellationToken,
     ) -> (Self, Vec<impl Future<Output = ()> + use<>>) {
         let lanes = config.journal_lanes.max(1);
@@ -118,6 +134,7 @@ impl Journal {
                 let means = Means {
                     options: options.clone(),
                     pool: pool.clone(),
+                    liveness: Arc::clone(liveness),
                     connected: Arc::clone(&connected),
                     number,
                     stop: stop.clone(),
@@ -126,12 +143,12 @@ impl Journal {
             })
             .unzip();
         let deadline = Duration::from_millis(config.redeem_deadline_ms);
-        (Self { lanes: senders, connected, deadline }, running)
+        (Self { lanes: senders, connected, deadline, liveness: Arc::clone(liveness) }, running)
     }
 
     /// Whether an entry for this voucher has a chance to be written.
     pub fn is_up(&self, voucher: Uuid) -> bool {
-        self.connected[self.lane(voucher)].load(Ordering::Relaxed)
+        self.connected[self.lane(voucher)].load(Ordering::Relaxed) && !self.liveness.is_stalled()
     }
 
     /// Whether every lane has its connection.
@@ -175,13 +192,21 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
 /// Bytes of an idempotency key that are of the code alone; `first_redemption` in Postgres counts on them.
 const OF_CODE: usize = 4;
 
-/// The key under which a redemption is known for ever: code, machine and the client's order id. All of a
-/// voucher's start alike, so that they are found together.
-pub fn idempotency_key(code: &Code, machine: i64, order_id: &str) -> Uuid {
-    let order = digest([code.upper().as_bytes(), machine.to_string().as_bytes(), order_id.as_bytes()]);
+/// The key under which a redemption is known for ever: the voucher's code in whatever spelling, machine and
+/// the client's order id; `generated` is said of the voucher. All of a voucher's keys start alike, so that
+/// they are found together.
+pub fn idempotency_key(code: &Code, generated: bool, machine: i64, order_id: &str) -> Uuid {
+    let identity = code.identity(generated).as_bytes();
+    let order = digest([identity, machine.to_string().as_bytes(), order_id.as_bytes()]);
     let mut key = digest([code.key().as_bytes()]);
     key[OF_CODE..].copy_from_slice(&order[..16 - OF_CODE]);
     Uuid::from_bytes(key)
+}
+
+/// Every key that an order can be known under where it is open which voucher its code means, or whether
+/// that is still there.
+pub fn idempotency_keys(code: &Code, machine: i64, order_id: &str) -> [Uuid; 2] {
+    [false, true].map(|generated| idempotency_key(code, generated, machine, order_id))
 }
 
 /// What an order asks for, so that a repeat can be told from another order under the same id.

@@ -3,6 +3,7 @@
 use super::truth::{self, Redemption};
 use crate::{
     error::Result,
+    postgres::warnings::hearing,
     redemption::{
         rules::Device,
         voucher::{Kind, Voucher},
@@ -30,33 +31,36 @@ pub enum Undone {
         currency: String,
         /// Whether this call did it.
         first: bool,
+        /// Whether it is where its commit has to be; not if it was only read, or warned of.
+        is_sure: bool,
     },
 }
 
-/// Undoes the redemption under `key`. It gives back to the period that it was redeemed in: after a
+/// Undoes the redemption under the first of `keys` that there is one under. It gives back to the period that it was redeemed in: after a
 /// reset only the totals change.
 pub async fn undo(
     db: &PgPool,
-    key: Uuid,
+    keys: [Uuid; 2],
     device: &Device,
     requester: &str,
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Undone> {
     let mut tx = transaction::begin(db).await?;
-    let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
+    let Some(redemption) = truth::redemption(&mut *tx, keys).await? else { return Ok(Undone::Nothing) };
     // Two at once queue up here; the second then finds the first one's entry.
     let row = truth::voucher_for_update(&mut tx, redemption.voucher).await?;
-    let Some(redemption) = truth::redemption(&mut *tx, key).await? else { return Ok(Undone::Nothing) };
-    let undone = |voucher_value, first| Undone::Undone {
+    let Some(redemption) = truth::redemption(&mut *tx, keys).await? else { return Ok(Undone::Nothing) };
+    let undone = |voucher_value, first, is_sure| Undone::Undone {
         voucher: redemption.voucher,
         code: redemption.code.clone(),
         voucher_value,
         currency: redemption.currency.clone(),
         first,
+        is_sure,
     };
     if let Some(voucher_value) = redemption.rolled_back_to {
-        return Ok(undone(voucher_value, false));
+        return Ok(undone(voucher_value, false, false));
     }
     debug_assert!(row.is_some(), "a redeemed voucher is never deleted");
     let voucher_value =
@@ -89,7 +93,7 @@ pub async fn undo(
          INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at) \
          SELECT machine, location, -amount_off, currency, redemption, occurred_at FROM undone",
     )
-    .bind(key)
+    .bind(redemption.id)
     .bind(device.location)
     .bind(requester)
     .bind(voucher_value)
@@ -97,18 +101,18 @@ pub async fn undo(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    tx.commit().await?;
-    Ok(undone(voucher_value, true))
+    let (committed, warned) = hearing(tx.commit()).await;
+    committed?;
+    Ok(undone(voucher_value, true, !warned))
 }
 
 /// A discount's value as it was redeemed; a gift's balance once the redemption is undone. A reset that
 /// is due counts as done, although the row does not show it yet.
 fn value_after(voucher: &Voucher, redemption: &Redemption, now: DateTime<Utc>) -> i64 {
-    let terms = voucher.terms();
-    if terms.kind == Kind::Discount {
+    if voucher.terms().kind == Kind::Discount {
         return redemption.voucher_value;
     }
-    let state = voucher.state.at(terms, now);
+    let state = voucher.state_at(now);
     let given_back = if state.period == redemption.period_start { redemption.amount_off } else { 0 };
     state.balance + given_back
 }

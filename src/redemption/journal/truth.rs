@@ -3,8 +3,9 @@
 use crate::{
     error::Result,
     redemption::{
+        period::{Former, History},
         rules::{Device, Rule},
-        voucher::{Campaign, CampaignType, Facts, Kind, Lock, State, Terms, Voucher},
+        voucher::{Campaign, CampaignType, Facts, Kind, Lock, OwnTerms, State, Terms, Voucher},
     },
     time::{Frequency, from_millis},
 };
@@ -21,18 +22,33 @@ pub struct Row {
     pub voucher: Voucher,
     /// Counts changes of the row.
     pub revision: i64,
+    /// The time of its last redemption.
+    pub last_redemption_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// Returns the voucher. A lock carries one redemption past the end of its span: one that has is over.
+    pub fn into_voucher(self) -> Voucher {
+        let Self { mut voucher, last_redemption_at, .. } = self;
+        let ended = voucher.terms().expires_at;
+        if ended.is_some() && last_redemption_at >= ended {
+            voucher.state.lock = None;
+        }
+        voucher
+    }
 }
 
 const CAMPAIGN_COLUMNS: &str = "c.id AS c_id, c.user_group AS c_group, c.type AS c_type, c.status AS c_status, \
      c.version AS c_version, c.currency AS c_currency, c.voucher_value AS c_value, \
      c.redemption_limit AS c_limit, c.reset_frequency AS c_reset, c.time_zone AS c_zone, \
      c.starts_at AS c_starts_at, c.expires_at AS c_expires_at, \
+     c.calendar_since AS c_calendar_since, c.former_calendars AS c_former_calendars, \
      COALESCE((SELECT jsonb_agg(jsonb_build_object('field', r.field, 'value', r.value) ORDER BY r.id) \
                FROM campaign_rule r WHERE r.campaign = c.id), '[]') AS c_rules";
 
-const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.inherits, v.type, v.value, \
+const VOUCHER_COLUMNS: &str = "v.id, v.code, v.generated, v.version, v.revision, v.status, v.type, v.value, \
      v.redemption_limit, v.reset_frequency, v.time_zone, v.starts_at, v.expires_at, v.rules, v.period_start, \
-     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.created_at";
+     v.redemption_count, v.balance, v.lock_owner, v.locked_till, v.last_redemption_at, v.created_at, v.terms_since";
 
 /// Every voucher whose code could be meant by `key` (see [`crate::redemption::code::Code::key`]), oldest first.
 pub async fn vouchers(db: &PgPool, key: &str) -> Result<Vec<Row>> {
@@ -79,25 +95,22 @@ fn campaign_of(row: &PgRow) -> Result<Campaign, sqlx::Error> {
             starts_at: columns.c_starts_at.map(to_millis),
             expires_at: columns.c_expires_at.map(to_millis),
         },
+        history: History { since: to_millis(columns.c_calendar_since), former: columns.c_former_calendars.0 },
         rules: columns.c_rules.0,
     })
 }
 
 fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
     let columns = VoucherColumns::from_row(row)?;
-    let own =
-        match (columns.inherits, columns.r#type, columns.value, columns.reset_frequency, columns.time_zone) {
-            (false, Some(kind), Some(value), Some(reset), Some(name)) => Some(Terms {
-                kind,
-                value,
-                limit: columns.redemption_limit,
-                reset,
-                zone: zone(&name)?,
-                starts_at: columns.starts_at.map(to_millis),
-                expires_at: columns.expires_at.map(to_millis),
-            }),
-            _ => None,
-        };
+    let own = OwnTerms {
+        kind: columns.r#type,
+        value: columns.value,
+        limit: columns.redemption_limit,
+        reset: columns.reset_frequency,
+        zone: columns.time_zone.as_deref().map(zone).transpose()?,
+        starts_at: columns.starts_at.map(to_millis),
+        expires_at: columns.expires_at.map(to_millis),
+    };
     let campaign = Arc::new(campaign_of(row)?);
     let facts = Facts {
         id: columns.id,
@@ -108,6 +121,7 @@ fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
         active: columns.status == "active",
         created_at: to_millis(columns.created_at),
         own,
+        terms_since: columns.terms_since.map(to_millis).unwrap_or_default(),
         rules: columns.rules.map(|rules| rules.0).unwrap_or_default(),
     };
     let lock = match (columns.lock_owner, columns.locked_till) {
@@ -120,7 +134,11 @@ fn voucher(row: &PgRow) -> Result<Row, sqlx::Error> {
         balance: columns.balance.unwrap_or(0),
         lock,
     };
-    Ok(Row { voucher: Voucher { campaign, facts: Arc::new(facts), state }, revision: columns.revision })
+    Ok(Row {
+        voucher: Voucher::new(campaign, Arc::new(facts), state),
+        revision: columns.revision,
+        last_redemption_at: columns.last_redemption_at,
+    })
 }
 
 /// Redis counts milliseconds, so everyone does.
@@ -147,6 +165,8 @@ struct CampaignColumns {
     c_zone: String,
     c_starts_at: Option<DateTime<Utc>>,
     c_expires_at: Option<DateTime<Utc>>,
+    c_calendar_since: DateTime<Utc>,
+    c_former_calendars: Json<Vec<Former>>,
     c_rules: Json<Vec<Rule>>,
 }
 
@@ -158,7 +178,6 @@ struct VoucherColumns {
     version: i64,
     revision: i64,
     status: String,
-    inherits: bool,
     r#type: Option<Kind>,
     value: Option<i64>,
     redemption_limit: Option<i64>,
@@ -172,12 +191,16 @@ struct VoucherColumns {
     balance: Option<i64>,
     lock_owner: Option<i64>,
     locked_till: Option<DateTime<Utc>>,
+    last_redemption_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    terms_since: Option<DateTime<Utc>>,
 }
 
 /// A redemption as the journal holds it.
 #[derive(Clone, Debug, FromRow)]
 pub struct Redemption {
+    /// Its idempotency key.
+    pub id: Uuid,
     /// What was asked, to tell a repeat from another order under the same id.
     pub fingerprint: Uuid,
     /// Of which voucher.
@@ -194,23 +217,23 @@ pub struct Redemption {
     pub voucher_value: i64,
     /// ISO 4217.
     pub currency: String,
-    /// The period that it counts in.
+    /// When the period began that it counts in.
     pub period_start: DateTime<Utc>,
     /// A gift's or a discount's, once rolled back: the value after that.
     pub rolled_back_to: Option<i64>,
 }
 
-/// What the journal holds under an idempotency key.
-pub async fn redemption(db: impl sqlx::PgExecutor<'_>, key: Uuid) -> Result<Option<Redemption>> {
+/// What the journal holds under the first of these idempotency keys that it holds anything under.
+pub async fn redemption(db: impl sqlx::PgExecutor<'_>, keys: [Uuid; 2]) -> Result<Option<Redemption>> {
     Ok(sqlx::query_as(
-        "SELECT r.fingerprint, r.voucher, v.code, r.campaign, r.campaign_type, r.amount_off, r.voucher_value, \
+        "SELECT r.id, r.fingerprint, r.voucher, v.code, r.campaign, r.campaign_type, r.amount_off, r.voucher_value, \
                 r.currency, r.period_start, b.voucher_value AS rolled_back_to \
          FROM redemption r \
          LEFT JOIN redemption_rollback b ON b.redemption = r.id \
          LEFT JOIN voucher v ON v.id = r.voucher \
-         WHERE r.id = $1",
+         WHERE r.id = ANY ($1) ORDER BY array_position($1, r.id) LIMIT 1",
     )
-    .bind(key)
+    .bind(keys)
     .fetch_optional(db)
     .await?)
 }
@@ -224,19 +247,20 @@ pub async fn device(db: &PgPool, device_id: &str) -> Result<Option<Device>> {
         location: i64,
         external_ref: Option<String>,
         machine_type: i64,
+        currency: String,
         groups: Vec<i64>,
         location_groups: Vec<i64>,
         machine_groups: Vec<i64>,
     }
     let gateway: Option<i64> = device_id.parse().ok();
     let row: Option<Columns> = sqlx::query_as(
-        "SELECT m.id, m.hostname, m.location, l.external_ref, m.machine_type, \
+        "SELECT m.id, m.hostname, m.location, l.external_ref, m.machine_type, c.code AS currency, \
                 ARRAY(SELECT t.ancestor FROM user_group_tree t WHERE t.descendant = m.user_group ORDER BY t.depth) \
                     AS groups, \
                 ARRAY(SELECT g.location_group FROM location_group_location g WHERE g.location = m.location) \
                     AS location_groups, \
                 ARRAY(SELECT g.machine_group FROM machine_group_machine g WHERE g.machine = m.id) AS machine_groups \
-         FROM machine m JOIN location l ON l.id = m.location \
+         FROM machine m JOIN location l ON l.id = m.location JOIN currency c ON c.id = m.currency \
          WHERE m.hostname = $1 OR m.gateway = $2 \
          ORDER BY m.hostname = $1 DESC LIMIT 1",
     )
@@ -253,5 +277,6 @@ pub async fn device(db: &PgPool, device_id: &str) -> Result<Option<Device>> {
         location_groups: row.location_groups,
         machine_groups: row.machine_groups,
         machine_type: row.machine_type,
+        currency: row.currency.into(),
     }))
 }

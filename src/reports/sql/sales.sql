@@ -16,7 +16,8 @@ WITH sale AS (
       AND grain = 'day' AND ((starts >= LEAST($6, $7) AND starts < GREATEST($6, $7))
                             OR (starts >= LEAST($8, $9) AND starts < GREATEST($8, $9)))
     UNION ALL
-    SELECT COALESCE(shift, 0), COALESCE(product, 0), name, currency, times, times * price,
+    SELECT COALESCE(shift, 0), COALESCE(product, 0), name, currency, times * net_vends(price, paid, paid_back),
+           times * net_price(price, paid, paid_back),
            CASE times WHEN 1 THEN occurred_local END
     FROM revenue_transaction_ever,
          LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c

@@ -1,6 +1,9 @@
 //! What is kept of every read: a machine's counters, in minor units of its currency.
 
-use super::format::{Count, Product, Reading};
+use super::{
+    currency,
+    format::{Count, Product, Reading, Since},
+};
 use iso_currency::Currency;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -107,6 +110,37 @@ pub struct Counters {
     pub tubes: BTreeMap<i64, i64>,
     /// Further counts and amounts.
     pub ledger: BTreeMap<String, i64>,
+    /// Whether all counters count since the machine was last read with a reset: it has no others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub since_reset: bool,
+    /// How often it was read so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<i64>,
+    /// What it has taken since it was set up, where all else is counted since a reset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ever_taken: Option<i64>,
+    /// Whether the total of paid vends is that of the read before, since this one says none.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_total_old: bool,
+}
+
+impl Selection {
+    /// Paid vends: where there is no counter of them, those by means of payment together.
+    pub fn vended(&self) -> Counted {
+        if self.paid.number.is_some() || self.parts.is_empty() {
+            return self.paid;
+        }
+        self.parts.iter().map(|part| part.count).fold(Counted::ZERO, |sum, count| {
+            let add = |one: Option<i64>, other: Option<i64>| Some(one?.saturating_add(other?));
+            Counted { number: add(sum.number, count.number), value: add(sum.value, count.value) }
+        })
+    }
+}
+
+impl Counted {
+    /// None yet.
+    pub const ZERO: Self = Self { number: Some(0), value: Some(0) };
 }
 
 /// Turns the amounts of a report into minor units.
@@ -162,7 +196,7 @@ impl Scale {
 impl Counters {
     /// The counters of a report of a machine with this currency, which holds where the report has none.
     pub fn of(reading: &Reading, machines_currency: &str) -> Self {
-        let currency = currency(&reading.currency).unwrap_or_else(|| machines_currency.to_owned());
+        let currency = currency::said(reading).unwrap_or_else(|| machines_currency.to_owned());
         let scale = Scale::of(reading.decimals, &currency);
         let ledger = |(name, (entry, is_money)): (&&str, &(i64, bool))| {
             ((*name).to_owned(), if *is_money { scale.amount(*entry) } else { *entry })
@@ -192,26 +226,60 @@ impl Counters {
             events,
             tubes: reading.tubes.iter().map(|tube| (scale.amount(tube.coin), tube.coins)).collect(),
             ledger: reading.ledger.iter().map(ledger).collect(),
+            since_reset: reading.since == Since::Reset,
+            resets: reading.resets,
+            ever_taken: reading.ever_taken.map(|taken| scale.amount(taken)),
+            is_total_old: false,
             currency,
         }
     }
 
+    /// An amount of it, for people.
+    pub fn said(&self, amount: i64) -> String {
+        let exponent = Currency::from_code(&self.currency).and_then(Currency::exponent).unwrap_or(2);
+        let unit = 10_u64.pow(exponent.into());
+        let (whole, part) = (amount.unsigned_abs() / unit, amount.unsigned_abs() % unit);
+        let sign = if amount < 0 { "-" } else { "" };
+        let digits = usize::from(exponent);
+        let part = if digits == 0 { String::new() } else { format!(".{part:0digits$}") };
+        format!("{sign}{whole}{part} {}", self.currency)
+    }
+
+    /// Whether the total of paid vends is that of all selections, in number and in value.
+    pub fn adds_up(&self) -> bool {
+        let sum = self.products.values().map(Selection::vended).try_fold((0_i64, 0_i64), |sum, count| {
+            Some((sum.0.saturating_add(count.number?), sum.1.saturating_add(count.value?)))
+        });
+        sum.is_some() && sum == self.paid.number.zip(self.paid.value)
+    }
+
     /// Vends since the machine was set up, as far as it says.
     pub fn vends(&self) -> i64 {
-        let numbers = self.products.values().filter_map(|selection| selection.paid.number);
+        let numbers = self.products.values().filter_map(|selection| selection.vended().number);
         numbers.fold(0, i64::saturating_add).max(self.paid.number.unwrap_or(0))
     }
 
     /// Why these don't go on from those before, if they can't.
     pub fn breaks_with(&self, before: &Self) -> Option<String> {
-        let (was, is) = (&before.serial, &self.serial);
-        if !was.is_empty() && !is.is_empty() && was != is {
+        if self.is_of_another(before) {
+            let (was, is) = (&before.serial, &self.serial);
             return Some(format!(
                 "the serial number was {was:?}, and is {is:?}: another machine begins to count"
             ));
         }
         let (was, is) = (&before.currency, &self.currency);
-        (was != is).then(|| format!("the currency was {was}, and is {is}: the machine begins to count again"))
+        if was != is {
+            return Some(format!("the currency was {was}, and is {is}: the machine begins to count again"));
+        }
+        let now = if self.since_reset { "since its last reset alone" } else { "since it was set up" };
+        let has_changed = before.since_reset != self.since_reset && before.vends() > 0;
+        has_changed.then(|| format!("the machine now counts {now}: it begins to count again"))
+    }
+
+    /// Whether another serial number is said than before.
+    pub fn is_of_another(&self, before: &Self) -> bool {
+        let (was, is) = (&before.serial, &self.serial);
+        !was.is_empty() && !is.is_empty() && was != is
     }
 
     /// Takes over what this report leaves out from the one before it: a report may have been cut off, and
@@ -221,11 +289,24 @@ impl Counters {
         if self.breaks_with(before).is_some() {
             return;
         }
+        // Since the last reset nothing may have been sold of what is not named.
+        if !self.since_reset {
+            self.carry_counts(before);
+        }
+        let is_silent = !ended && self.events.is_empty();
+        for (code, then) in &before.events {
+            let active = is_silent && then.active;
+            self.events.entry(code.clone()).or_insert(Happening { active, ..*then });
+        }
+    }
+
+    fn carry_counts(&mut self, before: &Self) {
         let or = |count: &mut Counted, before: Counted| {
             if *count == Counted::default() {
                 *count = before;
             }
         };
+        self.is_total_old = self.paid == Counted::default();
         or(&mut self.paid, before.paid);
         or(&mut self.free, before.free);
         for (means, count) in &before.means {
@@ -236,25 +317,7 @@ impl Counters {
             or(&mut own.paid, selection.paid);
             or(&mut own.free, selection.free);
         }
-        let is_silent = !ended && self.events.is_empty();
-        for (code, then) in &before.events {
-            let active = is_silent && then.active;
-            self.events.entry(code.clone()).or_insert(Happening { active, ..*then });
-        }
     }
-}
-
-/// The currency of a report: by its letters, by its number, or by its number behind a 1, as coin changers
-/// have it. Old gear sends dialling codes, which are shorter.
-fn currency(said: &str) -> Option<String> {
-    let number = match said.len() {
-        3 => said,
-        4 => said.strip_prefix('1')?,
-        _ => return None,
-    };
-    let by_number = || number.parse().ok().and_then(Currency::from_numeric);
-    let known = Currency::from_code(&said.to_ascii_uppercase()).or_else(by_number)?;
-    Some(known.code().to_owned())
 }
 
 #[cfg(test)]
@@ -262,13 +325,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn currencies_come_in_three_ways() {
-        for said in ["EUR", "eur", "978", "1978"] {
-            assert_eq!(currency(said).as_deref(), Some("EUR"), "{said}");
-        }
-        for said in ["", "49", "0049", "ZZZ", "1000", "\u{20ac}"] {
-            assert_eq!(currency(said), None, "{said}");
-        }
+    fn amounts_are_said_in_major_units() {
+        let said = |currency: &str, amount| {
+            Counters { currency: currency.into(), ..Counters::default() }.said(amount)
+        };
+        assert_eq!(said("EUR", 650), "6.50 EUR");
+        assert_eq!(said("EUR", -5), "-0.05 EUR");
+        assert_eq!((said("JPY", 650), said("KWD", 1)), ("650 JPY".to_owned(), "0.001 KWD".to_owned()));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! the unit, and an issue anywhere else. What is over when it is read is a message.
 
 use super::{counters::Counters, format::Occurrence};
-use crate::telemetry::{ingest::item::flaw_of_time, record::Event};
+use crate::telemetry::{clock, record::Event};
 use chrono::{DateTime, Utc};
 
 /// Units that nothing can be sold without: control, hot drinks, brewer, water, cold drinks, refrigeration.
@@ -34,6 +34,7 @@ fn lasting(code: &str) -> i16 {
 fn event(code: &str, occurred_at: DateTime<Utc>, kind: i16) -> Event {
     Event {
         remote: None,
+        series: 0,
         occurred_at,
         code: code.to_owned(),
         kind,
@@ -55,7 +56,7 @@ pub fn occurrences(
         let mut event = event(&occurrence.code, at, MESSAGE);
         event.duration = occurrence.minutes.map(|minutes| minutes.min(1_000_000) * 60);
         event.extra_data = Some(occurrence.note.clone()).filter(|note| !note.is_empty());
-        flaw_of_time(at, now).is_none().then_some(event)
+        clock::flaw(at, now).is_none().then_some(event)
     });
     dated.collect()
 }
@@ -134,11 +135,12 @@ mod tests {
             minutes: Some(5),
             note: String::new(),
         };
-        let read = ["1999-12-31", "2000-01-01", "2026-11-24", "2026-11-25", "9999-01-01"].map(of);
+        let read =
+            ["1999-12-31", "2010-01-01", "2021-11-26", "2026-11-24", "2026-11-25", "9999-01-01"].map(of);
         let now = "2026-11-24T00:00:00Z".parse().unwrap();
         let events = occurrences(&read, now, |civil| civil.and_utc());
         let days: Vec<_> = events.iter().map(|event| event.occurred_at.date_naive().to_string()).collect();
-        assert_eq!(days, ["2000-01-01", "2026-11-24", "2026-11-25"]);
+        assert_eq!(days, ["2021-11-26", "2026-11-24", "2026-11-25"]);
     }
 
     #[test]

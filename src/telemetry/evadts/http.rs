@@ -53,7 +53,7 @@ impl FromRequest<App> for File {
             kind.eq_ignore_ascii_case(b"text/plain") || kind.eq_ignore_ascii_case(b"application/octet-stream")
         });
         if !is_file {
-            return Err(Error::UnsupportedMedia);
+            return Err(Error::UnsupportedMedia { takes: "text/plain or application/octet-stream" });
         }
         let zipped = is_zipped(request.headers())?;
         let bytes = Bytes::from_request(request, &()).await;
@@ -134,8 +134,10 @@ impl Shown {
 ///
 /// An EVA-DTS file, zipped if you like (`Content-Encoding: gzip`). What the machine has sold since its last
 /// audit becomes sales and payments, what happened to it becomes events. A machine that sends its sales
-/// itself gets none from audits: what was counted stands beside what was reported. The same file again
-/// changes nothing. A file that is wrong is refused, with each line that is, and kept to be looked at.
+/// itself, and has within a month, gets none from audits: what was counted stands beside what was reported.
+/// Every cent that the machine's totals hold is a sale or in `notes`. A report that was cut off waits for the
+/// next whole one, and one of another machine moves nothing. The same file again changes nothing. A file that
+/// is wrong is refused, with each line that is, and kept to be looked at.
 #[utoipa::path(post, path = "/machine/{hostname}/audit", tag = "telemetry", operation_id = "send_audit",
     params(("hostname" = String, Path, description = "The machine")),
     request_body(content((String = "text/plain"), (Vec<u8> = "application/octet-stream"))),

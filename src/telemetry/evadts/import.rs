@@ -2,10 +2,11 @@
 
 use super::{
     counters::{Counted, Counters},
+    currency,
     format::{self, Fault, Reading},
     happened,
     place::{Placed, place},
-    products::product,
+    products,
     store::{self, Arrived, Product},
     vends::{self, Vend},
 };
@@ -13,24 +14,25 @@ use crate::{
     app::App,
     error::{Error, Issue, Result},
     telemetry::{
-        ingest::item::AHEAD_MAX,
+        clock,
         record::{self, Event, Of, Payment, Sale},
         sender::Sender,
     },
     time, transaction,
 };
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// What a vend is called where the machine does not say of what.
 const NAMELESS: &str = "Vend";
 
-/// Years before this are a clock that was never set.
-const FIRST_YEAR: i32 = 2000;
+/// A machine that has sent a sale itself sends all of them, also after so long without any.
+const SENDS_FOR: TimeDelta = TimeDelta::days(30);
 
 /// The status of a file that is not refused.
 const IMPORTED: &str = "imported";
@@ -48,9 +50,10 @@ pub struct ReadSummary {
     pub late: bool,
     /// ISO 4217.
     pub currency: String,
-    /// What the machine has counted since the read before.
+    /// What the machine has counted since the read before; none of a report that was cut off, and of one of
+    /// another machine.
     pub counted: Counted,
-    /// What it has sent of that itself; none of a machine that sends no sales.
+    /// What it has sent of that itself; none of a machine that has sent no sales for a month.
     pub reported: Option<Counted>,
     /// What is odd about it.
     pub notes: Vec<String>,
@@ -189,46 +192,97 @@ impl<'a> Import<'a> {
 
     /// What the machine's own clock showed; nothing if that can't be.
     fn clock(&self, reading: &Reading) -> Option<DateTime<Utc>> {
-        let first = NaiveDateTime::from(chrono::NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 2)?);
-        let shown = reading.clocks.iter().flatten().filter(|civil| **civil >= first);
-        let instants = shown.map(|civil| self.instant(*civil));
-        instants.filter(|at| *at <= self.sender.now + AHEAD_MAX).max()
+        let shown = reading.clocks.iter().flatten().map(|civil| self.instant(*civil));
+        shown.filter(|at| clock::flaw(*at, self.sender.now).is_none()).max()
     }
 
     async fn one(&mut self, clock: Option<DateTime<Utc>>, reading: &Reading) -> Result<()> {
         let placed = place(self.db, self.sender, clock.unwrap_or(self.sender.now), reading).await?;
-        let Placed { read, before, sold, is_late, .. } = &placed;
-        store::keep_read(self.db, self.audit, self.sender.machine, read).await?;
+        let Placed { read, before, sold, is_late, apart, .. } = &placed;
+        store::keep_read(self.db, self.audit, self.sender.machine, read, *apart).await?;
+        let counted = Counted { number: Some(sold.number()), value: Some(sold.value()) };
         let mut told = ReadSummary {
             read_at: read.read_at,
-            baseline: before.is_none() && !is_late,
+            baseline: before.is_none() && !is_late && apart.is_none(),
             late: *is_late,
             currency: read.counters.currency.clone(),
-            counted: Counted { number: Some(sold.number()), value: Some(sold.value()) },
+            counted: if apart.is_none() { counted } else { Counted::default() },
             reported: None,
             notes: sold.notes.clone(),
         };
-        if clock.is_none() {
-            told.notes.push("the machine's clock does not say when it was read: when it came counts".into());
+        told.notes.extend(self.doubts(clock, reading, &placed));
+        if apart.is_none() {
+            self.sell_or_compare(&placed, &mut told).await?;
+            self.happen(reading, &placed).await?;
+            if !is_late && reading.ended {
+                self.price(&read.counters).await?;
+            }
+            self.summary.products = self.summary.products.max(reading.products.len());
         }
-        // What it sends itself is not to be there twice: what is missing of it shows.
-        if self.sender.synced.sales.is_some() {
-            if let Some(since) = placed.since {
-                told.reported = Some(self.reported(since, &placed).await?);
+        self.summary.reads.push(told);
+        Ok(())
+    }
+
+    /// What is odd about a report by itself.
+    fn doubts(&self, clock: Option<DateTime<Utc>>, reading: &Reading, placed: &Placed) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let Placed { read: store::Read { counters, .. }, before, is_late, apart, .. } = placed;
+        if before.is_none() && !is_late && apart.is_none() && counters.vends() > 0 {
+            let taken = counters.said(counters.paid.value.unwrap_or(0));
+            doubts.push(format!("counting begins: {} vends for {taken} were before it", counters.vends()));
+        }
+        if clock.is_none() {
+            let shown = reading.clocks.iter().flatten().max();
+            let said =
+                shown.map_or_else(|| "does not say".to_owned(), |shown| format!("says {shown} as the time"));
+            doubts.push(format!("the machine's clock {said} when it was read: when it came counts"));
+        }
+        doubts.extend(currency::note(reading, &self.sender.facts.currency));
+        if reading.stray > 0 {
+            doubts
+                .push(format!("{} lines with counters stand behind its end and don't count", reading.stray));
+        }
+        doubts
+    }
+
+    /// Writes down what was sold, unless the machine sends its sales itself: that is not to be there twice,
+    /// and what is missing of it shows.
+    async fn sell_or_compare(&mut self, placed: &Placed, told: &mut ReadSummary) -> Result<()> {
+        let (sold, since) = (&placed.sold, placed.since);
+        if self.sends_itself(placed).await? {
+            if let Some(since) = since {
+                told.reported = Some(self.reported(since, placed).await?);
+            }
+            let reported = told.reported.unwrap_or(Counted::ZERO);
+            if reported != told.counted {
+                let said = |count: Counted| {
+                    let value = placed.read.counters.said(count.value.unwrap_or(0));
+                    format!("{} sales for {value}", count.number.unwrap_or(0))
+                };
+                let (counted, reported) = (said(told.counted), said(reported));
+                told.notes.push(format!(
+                    "the machine sends its sales itself: it counts {counted}, and has sent {reported}"
+                ));
             }
         } else if !sold.lines.is_empty() {
             match vends::vends(sold) {
-                Ok(vends) => self.sell(&vends, &placed).await?,
-                Err(doubt) => told.notes.push(doubt),
+                Ok(vends) => self.sell(&vends, placed).await?,
+                Err(doubt) => {
+                    let value = placed.read.counters.said(sold.value());
+                    told.notes.push(format!("{doubt}: {} vends for {value} are not sold", sold.number()));
+                }
             }
         }
-        self.happen(reading, &placed).await?;
-        if !is_late {
-            self.price(&read.counters).await?;
-        }
-        self.summary.products = self.summary.products.max(reading.products.len());
-        self.summary.reads.push(told);
         Ok(())
+    }
+
+    /// Whether the machine was sending its sales itself when these were made.
+    async fn sends_itself(&mut self, placed: &Placed) -> Result<bool> {
+        if self.sender.synced.sales.is_none() && !self.sender.has_begun_again() {
+            return Ok(false);
+        }
+        let since = placed.since.unwrap_or(placed.sold_at) - SENDS_FOR;
+        store::has_sent(self.db, self.sender.machine, since, placed.sold_at).await
     }
 
     /// What the machine has sent itself between two reads.
@@ -240,11 +294,13 @@ impl<'a> Import<'a> {
 
     /// Writes vends down as sales, each with its payment.
     async fn sell(&mut self, vends: &[Vend], placed: &Placed) -> Result<()> {
-        let sales: Vec<Sale> = vends.iter().map(|vend| self.sale(vend, placed)).collect();
+        let found = products::by_selection(&self.products, &placed.read.counters.products);
+        let sales: Vec<Sale> = vends.iter().map(|vend| sale(vend, placed, &found)).collect();
         let ids = record::sales(self.db, self.sender, &sales).await?;
         let paid = vends.iter().zip(&sales).zip(&ids).filter_map(|((vend, sale), id)| {
             Some(Payment {
                 remote: None,
+                series: 0,
                 of: Some(Of::New { sale: *id, name: sale.name.clone() }),
                 occurred_at: sale.occurred_at,
                 method: vend.method?,
@@ -257,30 +313,6 @@ impl<'a> Import<'a> {
         self.summary.sales += sales.len();
         self.summary.payments += payments.len();
         Ok(())
-    }
-
-    fn sale(&self, vend: &Vend, placed: &Placed) -> Sale {
-        let counters = &placed.read.counters;
-        let selection = vend.selection.as_deref();
-        let said = selection.and_then(|selection| counters.products.get(selection));
-        let said = said.and_then(|said| said.name.as_deref());
-        let product = selection.and_then(|selection| product(&self.products, selection, said));
-        let name = product.map(|product| product.name.as_str()).or(said).or(selection).unwrap_or(NAMELESS);
-        Sale {
-            remote: None,
-            occurred_at: placed.sold_at,
-            product: product.map(|product| product.id),
-            name: name.to_owned(),
-            internal_ref: product.and_then(|product| product.report_name.clone()),
-            barcode: product.and_then(|product| product.barcode.clone()),
-            price: vend.price,
-            original_price: vend.original_price,
-            currency: counters.currency.clone(),
-            token: None,
-            salestype: None,
-            pricelist: vend.list,
-            num_payments: i64::from(vend.method.is_some()),
-        }
     }
 
     /// Writes down what happened since the read before.
@@ -313,8 +345,9 @@ impl<'a> Import<'a> {
         if counters.currency != self.sender.facts.currency {
             return Ok(());
         }
+        let found = products::by_selection(&self.products, &counters.products);
         let asked = counters.products.iter().filter_map(|(selection, said)| {
-            let product = product(&self.products, selection, said.name.as_deref())?;
+            let product = found.get(selection)?;
             let price = said.price.filter(|price| product.remote_price != Some(*price))?;
             Some((product.id, price))
         });
@@ -323,5 +356,33 @@ impl<'a> Import<'a> {
             store::price(self.db, &prices, self.sender.now).await?;
         }
         Ok(())
+    }
+}
+
+/// How a vend is written down.
+fn sale(vend: &Vend, placed: &Placed, products: &HashMap<String, &Product>) -> Sale {
+    let counters = &placed.read.counters;
+    let selection = vend.selection.as_deref();
+    let said = selection.and_then(|selection| counters.products.get(selection));
+    let said = said.and_then(|said| said.name.as_deref());
+    let product = selection.and_then(|selection| products.get(selection));
+    let name = product.map(|product| product.name.as_str()).or(said).or(selection).unwrap_or(NAMELESS);
+    Sale {
+        remote: None,
+        series: 0,
+        occurred_at: placed.sold_at,
+        product: product.map(|product| product.id),
+        name: name.to_owned(),
+        internal_ref: product.and_then(|product| product.report_name.clone()),
+        barcode: product.and_then(|product| product.barcode.clone()),
+        price: vend.price,
+        original_price: vend.original_price,
+        currency: counters.currency.clone(),
+        token: None,
+        salestype: None,
+        pricelist: vend.list,
+        num_payments: i64::from(vend.method.is_some()),
+        paid: if vend.method.is_some() { vend.price } else { 0 },
+        paid_back: 0,
     }
 }

@@ -5,7 +5,10 @@
 //! one only says where counting begins. Machines that send their sales themselves get none from audits:
 //! there the two are compared, so that what was lost on the way shows.
 
+#[cfg(test)]
+mod cents;
 pub mod counters;
+mod currency;
 #[cfg(test)]
 mod differences;
 pub mod format;
@@ -16,6 +19,7 @@ mod place;
 mod products;
 pub mod sold;
 mod store;
+mod totals;
 pub mod vends;
 
 pub(super) use http::routes;

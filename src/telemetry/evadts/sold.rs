@@ -48,7 +48,7 @@ pub struct Sold {
 }
 
 /// How a counter went on.
-enum Went {
+pub(super) enum Went {
     /// By so many.
     On(i64),
     /// It was set back, and has come so far since.
@@ -56,7 +56,7 @@ enum Went {
 }
 
 /// A counter that goes down near its end has begun again; any other one was set back.
-fn went(before: i64, after: i64, ceiling: i64) -> Went {
+pub(super) fn went(before: i64, after: i64, ceiling: i64) -> Went {
     if after >= before {
         Went::On(after - before)
     } else if (ceiling - ceiling / 10..ceiling).contains(&before) && after < ceiling / 10 {
@@ -67,12 +67,14 @@ fn went(before: i64, after: i64, ceiling: i64) -> Went {
 }
 
 /// Two reads of one machine.
-struct Between<'a> {
-    before: &'a Counters,
-    after: &'a Counters,
+pub(super) struct Between<'a> {
+    pub(super) before: &'a Counters,
+    pub(super) after: &'a Counters,
     /// Behind which amounts begin again.
-    ceiling: i64,
-    sold: Sold,
+    pub(super) ceiling: i64,
+    /// Whether all counters were reset in between: each counts from 0.
+    pub(super) is_reset: bool,
+    pub(super) sold: Sold,
 }
 
 impl Sold {
@@ -85,10 +87,23 @@ impl Sold {
         }
         // Amounts with other decimals start again elsewhere: none is taken to have done so then.
         let ceiling = if before.ceiling == after.ceiling { after.ceiling } else { 0 };
-        let mut between = Between { before, after, ceiling, sold };
+        let mut between = Between { before, after, ceiling, is_reset: false, sold };
+        between.resets();
         between.selections();
+        between.free_total();
         between.totals();
         between.sold
+    }
+
+    /// Has a total that the report does not say go on by what its selections tell, so that the next one which
+    /// does is not taken for more.
+    pub fn add_to_old_total(&self, counters: &mut Counters) {
+        if counters.is_total_old && !counters.since_reset {
+            let told = self.told(false);
+            let paid = &mut counters.paid;
+            paid.number = paid.number.map(|number| number.saturating_add(told.number));
+            paid.value = paid.value.map(|value| value.saturating_add(told.value));
+        }
     }
 
     /// How many vends it is.
@@ -102,20 +117,22 @@ impl Sold {
     }
 
     /// What was given away, or what was not.
-    fn told(&self, is_free: bool) -> Amount {
+    pub(super) fn told(&self, is_free: bool) -> Amount {
         let lines = self.lines.iter().filter(|(line, _)| (line.paid == Paid::Free) == is_free);
-        lines.fold(Amount::default(), |sum, (_, amount)| Amount {
-            number: sum.number.saturating_add(amount.number),
-            value: sum.value.saturating_add(amount.value),
-            discount: sum.discount.saturating_add(amount.discount),
-        })
+        lines.fold(Amount::default(), |sum, (_, amount)| plus(sum, *amount))
     }
 }
 
 impl Between<'_> {
     /// How far a counter of vends went on, and whether it was set back; `price` helps where amounts are not
     /// counted.
-    fn advance(&self, before: Counted, after: Counted, price: Option<i64>) -> Option<(Amount, bool)> {
+    pub(super) fn advance(
+        &self,
+        before: Counted,
+        after: Counted,
+        price: Option<i64>,
+    ) -> Option<(Amount, bool)> {
+        let before = if self.is_reset { Counted::ZERO } else { before };
         let (number, anew) = match went(before.number?, after.number?, CEILING) {
             Went::On(number) => (number, false),
             Went::Anew(number) => (number, true),
@@ -136,7 +153,7 @@ impl Between<'_> {
     }
 
     /// The same of a counter by which vends are told: a selection's, or the machine's own.
-    fn follow(
+    pub(super) fn follow(
         &mut self,
         what: &str,
         selection: Option<&str>,
@@ -152,42 +169,75 @@ impl Between<'_> {
         Some(amount)
     }
 
-    fn note_set_back(&mut self, what: &str) {
+    /// Notes what a counter took without a vend to sell it with.
+    fn note_worth_alone(&mut self, what: &str, before: Counted, after: Counted, paid: Amount) {
+        let values = before.value.zip(after.value).filter(|_| paid.number == 0);
+        if let Some((before, after)) = values.filter(|(before, after)| after > before) {
+            let value = self.after.said(after - before);
+            self.sold.notes.push(format!("{what} went on by {value} without a vend: nothing is sold for it"));
+        }
+    }
+
+    pub(super) fn note_set_back(&mut self, what: &str) {
         self.sold.notes.push(format!("{what} was set back: what counts is what it shows now"));
     }
 
+    /// Finds out how often counters were reset in between that count since their last reset alone.
+    fn resets(&mut self) {
+        if !self.after.since_reset {
+            return;
+        }
+        let missing = match (self.before.resets, self.after.resets) {
+            (Some(before), Some(after)) if before == after => return,
+            (Some(before), Some(after)) if before + 1 == after => {
+                self.is_reset = true;
+                return;
+            }
+            (Some(_), Some(_)) => {
+                self.is_reset = true;
+                "reads with a reset in between are missing"
+            }
+            _ => "the machine does not say how often it was read with a reset",
+        };
+        let why = "what was sold before the last of them and was not read is not known";
+        self.sold.notes.push(format!("it counts since its last reset alone, and {missing}: {why}"));
+    }
+
     fn selections(&mut self) {
+        let after = self.after;
         let mut new = Vec::new();
-        for (name, after) in &self.after.products {
+        for (name, selection) in &after.products {
             match self.before.products.get(name) {
-                Some(before) => self.selection(name, before, after),
-                None => new.push((name, after)),
+                Some(before) => self.selection(name, before, selection),
+                None if after.since_reset => self.selection(name, &unsold(selection), selection),
+                None => new.push((name, selection)),
             }
         }
         // A product that was not there before counts from 0, if the machine's total of paid vends bears it
         // out. If not, the reads before were cut off, and its count is of long ago.
-        let total = match (self.before.paid.number, self.after.paid.number) {
-            (Some(before), Some(after)) if after >= before => after - before,
-            _ => 0,
-        };
-        let mut left = total - self.sold.told(false).number;
-        for (name, after) in new {
-            let number = after.paid.number.unwrap_or(0);
-            let mut before = after.clone();
+        let total = self.before.paid.number.zip(after.paid.number);
+        let total = total.filter(|(before, after)| after >= before).map(|(before, after)| after - before);
+        let mut left = total.unwrap_or(0) - self.sold.told(false).number;
+        for (name, selection) in new {
+            let count = selection.vended();
+            let number = count.number.unwrap_or(0);
             if number <= left {
                 left -= number;
-                let nothing = Counted { number: Some(0), value: Some(0) };
-                (before.paid, before.discounted) = (nothing, nothing);
-                before.parts.clear();
+                self.selection(name, &unsold(selection), selection);
+            } else if total.is_none() && number > 0 {
+                let value = after.said(count.value.unwrap_or(0));
+                self.sold.notes.push(format!(
+                    "{name:?} is new and shows {number} vends for {value}: no total tells when they were"
+                ));
             }
-            self.selection(name, &before, after);
         }
     }
 
     fn selection(&mut self, name: &str, before: &Selection, after: &Selection) {
         let what = format!("the counter of {name:?}");
         let line = |paid| Line { selection: Some(name.to_owned()), paid };
-        if let Some(mut paid) = self.follow(&what, Some(name), before.paid, after.paid, after.price) {
+        if let Some(mut paid) = self.follow(&what, Some(name), before.vended(), after.vended(), after.price) {
+            self.note_worth_alone(&what, before.vended(), after.vended(), paid);
             paid.discount = self.discount(before, after);
             let lines = self.parts(before, after, paid);
             self.sold.lines.extend(lines.into_iter().map(|(paid, amount)| (line(paid), amount)));
@@ -215,14 +265,15 @@ impl Between<'_> {
         let mut parts: BTreeMap<Paid, Amount> = BTreeMap::new();
         for part in &after.parts {
             let same = before.parts.iter().find(|b| b.device == part.device && b.list == part.list);
-            let from = same.map_or(Counted { number: Some(0), value: Some(0) }, |same| same.count);
+            let from = same.map_or(Counted::ZERO, |same| same.count);
             if let Some((amount, _)) = self.advance(from, part.count, after.price)
                 && amount.number > 0
             {
                 parts.insert(Paid::With(part.device.clone(), part.list), amount);
             }
         }
-        if parts.values().map(|part| part.number).fold(0, i64::saturating_add) != whole.number {
+        let sum = |of: fn(&Amount) -> i64| parts.values().map(of).fold(0, i64::saturating_add);
+        if (sum(|part| part.number), sum(|part| part.value)) != (whole.number, whole.value) {
             return vec![(Paid::Somehow, whole)];
         }
         let mut parts: Vec<_> = parts.into_iter().collect();
@@ -231,43 +282,19 @@ impl Between<'_> {
         }
         parts
     }
+}
 
-    /// The machine's totals: of vends that no selection tells, and how all was paid.
-    fn totals(&mut self) {
-        let (before, after) = (self.before, self.after);
-        let is_silent = |of: fn(&Selection) -> Counted| {
-            let tells_none = |counters: &Counters| counters.products.values().all(|s| of(s).number.is_none());
-            tells_none(before) || tells_none(after)
-        };
-        if is_silent(|selection| selection.paid)
-            && let Some(whole) = self.follow("the counter of paid vends", None, before.paid, after.paid, None)
-        {
-            let told = self.sold.told(false);
-            let (number, value) = (whole.number - told.number, (whole.value - told.value).max(0));
-            self.nobodys(Paid::Somehow, Amount { number, value, discount: 0 });
-        }
-        if is_silent(|selection| selection.free)
-            && let Some(whole) = self.follow("the counter of free vends", None, before.free, after.free, None)
-        {
-            let told = self.sold.told(true);
-            let (number, discount) = (whole.number - told.number, (whole.value - told.discount).max(0));
-            self.nobodys(Paid::Free, Amount { number, value: 0, discount });
-        }
-        for (means, after) in &after.means {
-            let from = before.means.get(means).copied().unwrap_or_default();
-            if let Some((amount, anew)) = self.advance(from, *after, None) {
-                if anew {
-                    self.note_set_back(&format!("the counter of {means}"));
-                }
-                self.sold.means.insert(means.clone(), amount);
-            }
-        }
-    }
+/// The same selection before anything of it was sold.
+fn unsold(selection: &Selection) -> Selection {
+    let nothing = Counted::ZERO;
+    let selection = selection.clone();
+    Selection { paid: nothing, discounted: nothing, parts: Vec::new(), ..selection }
+}
 
-    /// Vends of which nobody knows the selection.
-    fn nobodys(&mut self, paid: Paid, amount: Amount) {
-        if amount.number > 0 {
-            self.sold.lines.insert(Line { selection: None, paid }, amount);
-        }
+pub(super) fn plus(one: Amount, other: Amount) -> Amount {
+    Amount {
+        number: one.number.saturating_add(other.number),
+        value: one.value.saturating_add(other.value),
+        discount: one.discount.saturating_add(other.discount),
     }
 }

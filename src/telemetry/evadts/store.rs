@@ -3,7 +3,7 @@
 use super::counters::Counters;
 use crate::{
     error::Result,
-    http::list::{Column, Kind, Listing},
+    http::list::{Column, Ids, Kind, Listing},
     telemetry::record::{Event, hot_and_archived},
 };
 use chrono::{DateTime, Utc};
@@ -18,6 +18,7 @@ const REFUSED_MAX: i64 = 20;
 pub(super) static AUDITS: Listing = Listing {
     select: "a.id, a.arrived_at, a.status, a.checksum, length(a.file)::bigint AS bytes, a.summary, a.errors",
     from: "audit a",
+    ids: Ids::Sequence("audit"),
     columns: &[
         Column::new("id", "a.id", Kind::Int),
         Column::new("arrivedAt", "a.arrived_at", Kind::Time),
@@ -53,6 +54,24 @@ pub(super) struct Read {
     pub(super) read_at: DateTime<Utc>,
     #[sqlx(json)]
     pub(super) counters: Counters,
+}
+
+/// Why a read is held against no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// It was cut off before its end.
+    Cut,
+    /// It is of another machine.
+    Another,
+}
+
+impl Apart {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Another => "another",
+        }
+    }
 }
 
 /// A product of the machine.
@@ -109,7 +128,7 @@ pub(super) async fn refuse(db: &mut PgConnection, arrived: &Arrived<'_>, errors:
 /// The last read until then.
 pub(super) async fn before(db: &mut PgConnection, machine: i64, at: DateTime<Utc>) -> Result<Option<Read>> {
     const SQL: &str = "
-        SELECT read_at, counters FROM audit_read WHERE machine = $1 AND read_at <= $2
+        SELECT read_at, counters FROM audit_read WHERE machine = $1 AND read_at <= $2 AND apart IS NULL
         ORDER BY read_at DESC, id DESC LIMIT 1";
     Ok(sqlx::query_as(SQL).bind(machine).bind(at).fetch_optional(db).await?)
 }
@@ -117,17 +136,56 @@ pub(super) async fn before(db: &mut PgConnection, machine: i64, at: DateTime<Utc
 /// The first read after that.
 pub(super) async fn after(db: &mut PgConnection, machine: i64, at: DateTime<Utc>) -> Result<Option<Read>> {
     const SQL: &str = "
-        SELECT read_at, counters FROM audit_read WHERE machine = $1 AND read_at > $2
+        SELECT read_at, counters FROM audit_read WHERE machine = $1 AND read_at > $2 AND apart IS NULL
         ORDER BY read_at, id LIMIT 1";
     Ok(sqlx::query_as(SQL).bind(machine).bind(at).fetch_optional(db).await?)
 }
 
-/// Keeps a read.
-pub(super) async fn keep_read(db: &mut PgConnection, audit: i64, machine: i64, read: &Read) -> Result<()> {
-    const SQL: &str = "INSERT INTO audit_read (audit, machine, read_at, counters) VALUES ($1, $2, $3, $4)";
+/// Keeps a read; `apart` says why no other is held against it, if none is.
+pub(super) async fn keep_read(
+    db: &mut PgConnection,
+    audit: i64,
+    machine: i64,
+    read: &Read,
+    apart: Option<Apart>,
+) -> Result<()> {
+    const SQL: &str =
+        "INSERT INTO audit_read (audit, machine, read_at, counters, apart) VALUES ($1, $2, $3, $4, $5)";
     let insert = sqlx::query(SQL).bind(audit).bind(machine).bind(read.read_at).bind(Json(&read.counters));
-    insert.execute(db).await?;
+    insert.bind(apart.map(Apart::word)).execute(db).await?;
     Ok(())
+}
+
+/// Has counting begin with the first read that came of a machine with another serial number, if it came
+/// before `since` and nothing with the old one has come meanwhile. Returns whether it does.
+pub(super) async fn adopt(
+    db: &mut PgConnection,
+    machine: i64,
+    serial: &str,
+    since: DateTime<Utc>,
+) -> Result<bool> {
+    const SQL: &str = "
+        WITH later AS (
+            SELECT r.id, a.arrived_at FROM audit_read r JOIN audit a ON a.id = r.audit
+            WHERE r.machine = $1 AND r.apart = 'another' AND r.counters->>'serial' = $2
+              AND r.id > (SELECT COALESCE(max(id), 0) FROM audit_read WHERE machine = $1 AND apart IS NULL))
+        UPDATE audit_read SET apart = NULL
+        WHERE id = (SELECT id FROM later WHERE arrived_at <= $3 ORDER BY id LIMIT 1)";
+    let adopt = sqlx::query(SQL).bind(machine).bind(serial).bind(since).execute(db).await?;
+    Ok(adopt.rows_affected() > 0)
+}
+
+/// Whether the machine sent sales itself of that time.
+pub(super) async fn has_sent(
+    db: &mut PgConnection,
+    machine: i64,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM revenue_transaction_ever
+        WHERE machine = $1 AND occurred_at > $2 AND occurred_at <= $3 AND remote IS NOT NULL)";
+    Ok(sqlx::query_scalar(SQL).bind(machine).bind(since).bind(until).fetch_one(db).await?)
 }
 
 /// The machine's products.

@@ -38,7 +38,8 @@ pub(super) struct Receipt {
     pub(super) remote: Option<i64>,
     /// What became of it.
     pub(super) status: Status,
-    /// What is wrong with it, or which fields of it contradict what is kept.
+    /// What is wrong with it, which fields of it contradict what is kept, or what was made of a time that
+    /// can't be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<Issue>,
 }
@@ -62,8 +63,10 @@ impl<T: Item> Batch<T> {
                 batch.receipts.push(Receipt { remote: number_of(raw), status: Status::Invalid, errors });
                 continue;
             }
+            let mut told = Vec::new();
             let (remote, issues) = match parse::<T>(raw.get().as_bytes()) {
-                Ok(item) => {
+                Ok(mut item) => {
+                    told.extend(item.set_clock(now));
                     let (remote, issues) = (Some(item.remote()), item.issues(now));
                     if issues.is_empty() {
                         batch.items.push((index, item));
@@ -74,6 +77,9 @@ impl<T: Item> Batch<T> {
                 Err(error) => (number_of(raw), vec![Issue::at("", error.to_string())]),
             };
             batch.receipts.push(Receipt { remote, status: Status::Created, errors: Vec::new() });
+            for issue in told {
+                batch.note(index, Status::Created, &issue.pointer, issue.detail);
+            }
             for issue in issues {
                 batch.note(index, Status::Invalid, &issue.pointer, issue.detail);
             }
@@ -97,7 +103,9 @@ impl<T> Batch<T> {
 
     /// Notes that something else is kept under an item's number.
     pub(super) fn contradicts(&mut self, index: usize, pointer: &str) {
-        self.note(index, Status::Conflict, pointer, "is not what was sent under this number before");
+        const DETAIL: &str = "is not what was sent under this number before: if the machine's numbers have begun \
+                              again, say another `series`";
+        self.note(index, Status::Conflict, pointer, DETAIL);
     }
 }
 

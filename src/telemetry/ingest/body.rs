@@ -43,7 +43,7 @@ pub(in crate::telemetry) fn is_zipped(headers: &HeaderMap) -> Result<bool> {
     match encoding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Ok(true),
         b"identity" | b"" => Ok(false),
-        _ => Err(Error::UnsupportedMedia),
+        _ => Err(Error::UnsupportedMedia { takes: "a Content-Encoding of gzip, or none" }),
     }
 }
 

@@ -3,24 +3,25 @@
 use super::{
     batch::{Batch, Receipt, Status},
     item::EventItem,
-    known::{Numbered, known, numbered},
+    known::{ByNumber, Numbered, Where, known, newest, newest_of, numbered},
+    series::{Fate, Kept, Said, place},
 };
 use crate::{
     error::Result,
     telemetry::{
         record::{self, Event, hot_and_archived},
-        sender::Sender,
+        sender::{Numbering, Sender},
     },
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, prelude::FromRow};
-use std::collections::HashMap;
 
 /// An event that is known by its number.
 #[derive(Clone, Debug, FromRow)]
 pub(super) struct Known {
     pub(super) id: i64,
     remote: i64,
+    series: i64,
     occurred_at: DateTime<Utc>,
     code: String,
     #[sqlx(rename = "type")]
@@ -35,8 +36,18 @@ pub(super) struct Known {
 
 numbered!(
     Known,
-    "SELECT id, remote, occurred_at, code, type, duration, resolved_at, extra_data FROM machine_log_ever"
+    "SELECT id, remote, series, occurred_at, code, type, duration, resolved_at, extra_data FROM machine_log_ever"
 );
+
+impl Kept for Known {
+    fn series(&self) -> i64 {
+        self.series
+    }
+
+    fn occurred_at(&self) -> DateTime<Utc> {
+        self.occurred_at
+    }
+}
 
 impl Known {
     /// What is known of an event from now on; its id is given later, if it is new.
@@ -44,6 +55,7 @@ impl Known {
         Some(Self {
             id,
             remote: event.remote?,
+            series: event.series,
             occurred_at: event.occurred_at,
             code: event.code.clone(),
             kind: event.kind,
@@ -88,7 +100,12 @@ pub(super) struct Harvest {
 }
 
 /// Events by the machine's own numbers.
-pub(super) type Diary = HashMap<i64, Known>;
+#[derive(Debug, Default)]
+pub(super) struct Diary {
+    pub(super) known: ByNumber<Known>,
+    /// When the latest of the running series happened.
+    pub(super) newest: Option<DateTime<Utc>>,
+}
 
 /// Takes in a batch of events.
 pub(super) async fn take_in(
@@ -96,31 +113,42 @@ pub(super) async fn take_in(
     sender: &Sender,
     mut batch: Batch<EventItem>,
 ) -> Result<Vec<Receipt>> {
+    const NEWEST: [&str; 2] = [newest_of!("machine_log_ever"), newest_of!("revenue_transaction_ever")];
     let said = batch.items.iter().map(|(_, item)| (item.remote.0, item.occurred_at.0));
     // What is above the mark is new without a look.
-    let arrived = said.filter(|&(remote, _)| Some(remote) <= sender.synced.events);
-    let mut diary: Diary = known(db, sender.machine, arrived).await?;
-    let harvest = judge(&mut batch, &mut diary);
+    let arrived = said.filter(|&(remote, _)| sender.may_know(remote, sender.synced.events));
+    let is_odd = batch.items.iter().any(|(_, item)| item.series.is_some());
+    let known = known(db, sender.machine, Where::of(sender, is_odd), arrived).await?;
+    let newest = if known.is_empty() { None } else { newest(db, sender, &NEWEST).await? };
+    let mut numbering = sender.numbering;
+    let harvest = judge(&mut batch, &mut numbering, &mut Diary { known, newest });
+    sender.begin_series(db, numbering).await?;
     record::events(db, sender, &harvest.events).await?;
     end(db, sender, &harvest.ended).await?;
     Ok(batch.receipts)
 }
 
 /// Which events of a batch are new, and which have ended; the receipts say what the others are.
-pub(super) fn judge(batch: &mut Batch<EventItem>, diary: &mut Diary) -> Harvest {
+pub(super) fn judge(batch: &mut Batch<EventItem>, numbering: &mut Numbering, diary: &mut Diary) -> Harvest {
     let mut harvest = Harvest::default();
     for (index, item) in std::mem::take(&mut batch.items) {
         let event = item.event();
-        let Some(known) = diary.get_mut(&item.remote.0) else {
-            let known = Known::from_now_on(&event, 0, Some(harvest.events.len()));
-            diary.extend(known.map(|known| (known.remote, known)));
-            harvest.events.push(event);
-            continue;
+        let kept = diary.known.entry(item.remote.0).or_default();
+        let said = Said { series: item.series.map(|series| series.0), at: event.occurred_at };
+        let fate = place(numbering, &mut diary.newest, kept, said, |kept| kept.contradiction(&item, &event));
+        let known = match fate {
+            Fate::Known(at) => &mut kept[at],
+            Fate::Contradicts(pointer) => {
+                batch.contradicts(index, pointer);
+                continue;
+            }
+            Fate::New(series) => {
+                let event = Event { series, ..event };
+                kept.extend(Known::from_now_on(&event, 0, Some(harvest.events.len())));
+                harvest.events.push(event);
+                continue;
+            }
         };
-        if let Some(pointer) = known.contradiction(&item, &event) {
-            batch.contradicts(index, pointer);
-            continue;
-        }
         let ends_now = !known.has_ended() && (event.duration.is_some() || event.resolved_at.is_some());
         if !ends_now {
             batch.receipts[index].status = Status::Duplicate;

@@ -79,7 +79,9 @@ async fn commit(tx: Transaction<'static, Postgres>) -> Result<()> {
 ///
 /// One, or up to 1,000 in an array, as JSON or zipped (`Content-Encoding: gzip`). The answer has an entry an
 /// item, in their order: each is kept or refused by itself. Sending the same again changes nothing, so a
-/// gateway that has lost the answer sends the batch again.
+/// gateway that has lost the answer sends the batch again. A machine whose own numbers begin again names
+/// another `series`; of one that does not, a number that is taken, by a sale later than all before, begins one.
+/// A sale whose payments were given back counts for what is left of its price.
 #[utoipa::path(post, path = "/machine/{hostname}/revenuetransactions", tag = "telemetry",
     operation_id = "send_revenuetransactions",
     params(("hostname" = String, Path, description = "The machine")), request_body = OneOrMany<SaleItem>,

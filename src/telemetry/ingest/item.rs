@@ -5,10 +5,13 @@ use crate::{
     error::Issue,
     fleet::payments::PaymentMethod,
     resource::{Text, Whole},
-    telemetry::record::Event,
+    telemetry::{
+        clock::{self, Flaw},
+        record::Event,
+    },
     text,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
 use utoipa::{
@@ -18,12 +21,6 @@ use utoipa::{
 
 /// The largest amount, in minor units.
 const AMOUNT_MAX: i64 = 1_000_000_000;
-
-/// A machine's clock may be ahead by so much: more is a clock that was never set.
-pub(in crate::telemetry) const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
-
-/// Before 2000 is before there was any of this: a clock that has lost its time.
-const EARLIEST_S: i64 = 946_684_800;
 
 /// What an event may say besides, in characters.
 const EXTRA_MAX: usize = 10_000;
@@ -41,6 +38,11 @@ pub(super) trait Item: DeserializeOwned {
 
     /// What is wrong with it; pointers begin within it.
     fn issues(&self, now: DateTime<Utc>) -> Vec<Issue>;
+
+    /// Has it happen now if it comes of a clock that was never set; returns what is to be told of that.
+    fn set_clock(&mut self, _now: DateTime<Utc>) -> Option<Issue> {
+        None
+    }
 }
 
 /// An instant with an offset (RFC 3339), in whole microseconds: what Postgres holds.
@@ -58,15 +60,13 @@ impl<'de> Deserialize<'de> for Instant {
     }
 }
 
-/// What is wrong with the time at which something is said to have happened.
-pub(in crate::telemetry) fn flaw_of_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str> {
-    if at.timestamp() < EARLIEST_S {
-        Some("is before the year 2000")
-    } else if at - now > AHEAD_MAX {
-        Some("is in the future")
-    } else {
-        None
-    }
+/// What is told of something whose time can't be.
+fn unset_clock() -> Issue {
+    Issue::at("/occurredAt", format!("{}: when it came counts", Flaw::Unset.said()))
+}
+
+fn is_unset(at: Instant, now: DateTime<Utc>) -> bool {
+    clock::flaw(at.0, now) == Some(Flaw::Unset)
 }
 
 /// Something that a machine sold.
@@ -76,9 +76,18 @@ pub(super) struct SaleItem {
     /// The machine's own number of it: each is kept once, however often it is sent.
     #[schema(value_type = i64, minimum = 0, examples(4711))]
     pub(super) remote: Whole<0, { i64::MAX }>,
-    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is.
+    /// Which series of the machine's own numbers this one is of, from 1 on: a machine whose numbers begin
+    /// again names another. Without it, a number that is taken by something that happened later than all
+    /// before begins one.
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    pub(super) series: Option<Whole<1, { i64::MAX }>>,
+    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is. What is said to have
+    /// happened more than five years ago comes of a clock that was never set: it counts for when it comes.
     #[schema(value_type = String, format = DateTime)]
     pub(super) occurred_at: Instant,
+    /// Whether it came without a time that can be.
+    #[serde(skip)]
+    pub(super) is_timeless: bool,
     /// What was asked for it, in minor units.
     #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_i64, examples(150))]
     pub(super) price: Whole<0, AMOUNT_MAX>,
@@ -148,9 +157,15 @@ pub(super) struct PaymentItem {
     /// The machine's own number of the sale that it is of, which may arrive later.
     #[schema(value_type = Option<i64>, minimum = 0, examples(4711))]
     pub(super) revenuetransaction: Option<Whole<0, { i64::MAX }>>,
-    /// When, with an offset (RFC 3339). Late is no fault; more than a day ahead is.
+    /// Which series of the machine's own numbers this one is of, and that of its sale, as for sales.
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    pub(super) series: Option<Whole<1, { i64::MAX }>>,
+    /// When, with an offset (RFC 3339), as for sales.
     #[schema(value_type = String, format = DateTime)]
     pub(super) occurred_at: Instant,
+    /// Whether it came without a time that can be.
+    #[serde(skip)]
+    pub(super) is_timeless: bool,
     /// How it was paid.
     #[schema(schema_with = method)]
     pub(super) method: PaymentMethod,
@@ -169,6 +184,9 @@ pub(super) struct EventItem {
     /// end, it has ended.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub(super) remote: Whole<0, { i64::MAX }>,
+    /// Which series of the machine's own numbers this one is of, as for sales.
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    pub(super) series: Option<Whole<1, { i64::MAX }>>,
     /// What the machine calls it.
     #[schema(value_type = String, min_length = 1, max_length = 200, examples("E42"))]
     pub(super) code: Text<200>,
@@ -206,16 +224,8 @@ impl Flaws {
     }
 
     fn time(&mut self, pointer: impl Into<String>, at: Instant) {
-        if let Some(flaw) = flaw_of_time(at.0, self.now) {
-            self.wrong(pointer.into(), flaw);
-        }
-    }
-
-    fn currency(&mut self, pointer: impl Into<String>, currency: Option<&Currency>) {
-        let Some(currency) = currency else { return };
-        let code = String::from(currency.clone());
-        if iso_currency::Currency::from_code(&code).is_none() {
-            self.wrong(pointer.into(), "is no currency of ISO 4217");
+        if let Some(flaw) = clock::flaw(at.0, self.now) {
+            self.wrong(pointer.into(), flaw.said());
         }
     }
 }
@@ -228,7 +238,6 @@ impl Item for SaleItem {
     fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
         let mut flaws = Flaws::of(now);
         flaws.time("/occurredAt", self.occurred_at);
-        flaws.currency("/currency", self.currency.as_ref());
         if self.product.is_none() && self.plu.is_none() && self.name.is_none() {
             flaws.wrong("/name".into(), "is required where no product is named");
         }
@@ -241,7 +250,6 @@ impl Item for SaleItem {
             if let Some(occurred_at) = payment.occurred_at {
                 flaws.time(format!("{at}/occurredAt"), occurred_at);
             }
-            flaws.currency(format!("{at}/currency"), payment.currency.as_ref());
             if let Some(remote) = &payment.remote {
                 if remotes.contains(&remote.0) {
                     flaws.wrong(format!("{at}/remote"), "is the number of another payment of this sale");
@@ -250,6 +258,17 @@ impl Item for SaleItem {
             }
         }
         flaws.issues
+    }
+
+    fn set_clock(&mut self, now: DateTime<Utc>) -> Option<Issue> {
+        for payment in &mut self.paymenttransactions {
+            payment.occurred_at = payment.occurred_at.filter(|at| !is_unset(*at, now));
+        }
+        self.is_timeless = is_unset(self.occurred_at, now);
+        self.is_timeless.then(|| {
+            self.occurred_at = Instant(now);
+            unset_clock()
+        })
     }
 }
 
@@ -261,8 +280,15 @@ impl Item for PaymentItem {
     fn issues(&self, now: DateTime<Utc>) -> Vec<Issue> {
         let mut flaws = Flaws::of(now);
         flaws.time("/occurredAt", self.occurred_at);
-        flaws.currency("/currency", self.currency.as_ref());
         flaws.issues
+    }
+
+    fn set_clock(&mut self, now: DateTime<Utc>) -> Option<Issue> {
+        self.is_timeless = is_unset(self.occurred_at, now);
+        self.is_timeless.then(|| {
+            self.occurred_at = Instant(now);
+            unset_clock()
+        })
     }
 }
 
@@ -282,6 +308,7 @@ impl EventItem {
         let (duration, resolved_at) = Event::ended(occurred_at, duration, self.resolved_at.map(|at| at.0));
         Event {
             remote: Some(self.remote.0),
+            series: 0,
             occurred_at,
             code: self.code.0.clone(),
             kind: self.kind.map_or(1, |kind| kind.0 as i16),
@@ -305,7 +332,7 @@ impl Item for EventItem {
             if resolved_at < self.occurred_at {
                 flaws.wrong("/resolvedAt".into(), "is before it happened");
             }
-        } else if self.event().resolved_at.is_some_and(|end| end - now > AHEAD_MAX) {
+        } else if self.event().resolved_at.is_some_and(|end| clock::flaw(end, now) == Some(Flaw::Ahead)) {
             flaws.wrong("/duration".into(), "ends in the future");
         }
         if let Some(extra) = self.extra_text() {

@@ -2,7 +2,8 @@
 //!
 //! Each item is judged by itself, and the answer says of each what became of it; the others of its
 //! batch are none the worse for one that is wrong. What a gateway sends again changes nothing: an item
-//! is known by the machine's own number of it. Whatever was answered is committed.
+//! is known by the machine's own number of it, also when these numbers begin again. Whatever was answered is
+//! committed.
 
 mod batch;
 pub(super) mod body;
@@ -12,6 +13,7 @@ pub(super) mod item;
 mod known;
 mod payments;
 mod sales;
+mod series;
 
 #[cfg(test)]
 mod refusals;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::telemetry::{
     record::{Event, Payment, Sale},
-    sender::Facts,
+    sender::{Facts, Numbering},
 };
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -47,14 +47,19 @@ impl Kept {
     /// A batch of sales; ids are the numbers.
     fn take_sales(&mut self, items: &[Value]) -> Vec<Receipt> {
         let mut batch = read::<SaleItem>(items);
-        let known =
-            |(remote, sale): (&i64, &Sale)| Some((*remote, sales::Known::from_now_on(sale, *remote, None)?));
-        let mut ledger: Ledger = self.sales.iter().filter_map(known).collect();
-        let known = |(remote, (payment, sale)): (&i64, &(Payment, i64))| {
-            Some((*remote, payments::Known::from_now_on(payment, Some(*sale))?))
+        let known = |(remote, sale): (&i64, &Sale)| {
+            Some((*remote, vec![sales::Known::from_now_on(sale, *remote, None)?]))
         };
-        let mut book: Book = self.payments.iter().filter_map(known).collect();
-        let harvest = sales::judge(&mut batch, &mut ledger, &mut book, &[], &facts());
+        let newest = self.sales.values().map(|sale| sale.occurred_at).max();
+        let mut ledger = Ledger { known: self.sales.iter().filter_map(known).collect(), newest };
+        let known = |(remote, (payment, sale)): (&i64, &(Payment, i64))| {
+            Some((*remote, vec![payments::Known::from_now_on(payment, Some(*sale))?]))
+        };
+        let newest = self.payments.values().map(|(payment, _)| payment.occurred_at).max();
+        let mut book = Book { known: self.payments.iter().filter_map(known).collect(), newest };
+        let mut numbering = Numbering::default();
+        let harvest = sales::judge(&mut batch, &mut numbering, &mut ledger, &mut book, &[], &facts());
+        assert_eq!(numbering, Numbering::default());
         for (payment, target) in harvest.payments {
             let sale = match target {
                 Target::New(place) => harvest.sales[place].remote.unwrap(),
@@ -78,10 +83,11 @@ impl Kept {
     fn take_events(&mut self, items: &[Value]) -> Vec<Receipt> {
         let mut batch = read::<EventItem>(items);
         let known = |(remote, event): (&i64, &Event)| {
-            Some((*remote, events::Known::from_now_on(event, *remote, None)?))
+            Some((*remote, vec![events::Known::from_now_on(event, *remote, None)?]))
         };
-        let mut diary: Diary = self.events.iter().filter_map(known).collect();
-        let harvest = events::judge(&mut batch, &mut diary);
+        let newest = self.events.values().map(|event| event.occurred_at).max();
+        let mut diary = Diary { known: self.events.iter().filter_map(known).collect(), newest };
+        let harvest = events::judge(&mut batch, &mut Numbering::default(), &mut diary);
         for ended in harvest.ended {
             let event = self.events.get_mut(&ended.id).unwrap();
             (event.duration, event.resolved_at) = (ended.duration, ended.resolved_at);

@@ -3,14 +3,15 @@
 use super::{
     batch::{Batch, Receipt, Status},
     item::SaleItem,
-    known::{Numbered, known, numbered},
+    known::{ByNumber, Numbered, Where, known, newest, newest_of, numbered},
     payments::{self, Book, Paid},
+    series::{Fate, Kept, Said, place},
 };
 use crate::{
     error::Result,
     telemetry::{
         record::{self, KeptSale, Of, Payment, Sale},
-        sender::{Facts, Sender},
+        sender::{Facts, Numbering, Sender},
     },
 };
 use chrono::{DateTime, Utc};
@@ -22,7 +23,10 @@ use std::collections::HashMap;
 pub(super) struct Known {
     id: i64,
     remote: i64,
+    series: i64,
     occurred_at: DateTime<Utc>,
+    /// Whether it came without a time that can be.
+    is_timeless: bool,
     product: Option<i64>,
     name: String,
     price: i64,
@@ -38,9 +42,20 @@ pub(super) struct Known {
 
 numbered!(
     Known,
-    "SELECT id, remote, occurred_at, product, name, price, original_price, currency, token, salestype, pricelist
+    "SELECT id, remote, series, occurred_at, occurred_at = created_at AS is_timeless, product, name, price,
+        original_price, currency, token, salestype, pricelist
      FROM revenue_transaction_ever"
 );
+
+impl Kept for Known {
+    fn series(&self) -> i64 {
+        self.series
+    }
+
+    fn occurred_at(&self) -> DateTime<Utc> {
+        self.occurred_at
+    }
+}
 
 impl Known {
     /// What is known of a sale from now on; its id is given later, if it is new.
@@ -48,7 +63,9 @@ impl Known {
         Some(Self {
             id,
             remote: sale.remote?,
+            series: sale.series,
             occurred_at: sale.occurred_at,
+            is_timeless: false,
             product: sale.product,
             name: sale.name.clone(),
             price: sale.price,
@@ -67,7 +84,8 @@ impl Known {
     fn contradiction(&self, item: &SaleItem) -> Option<&'static str> {
         let differs = |sent: Option<&str>, kept: &str| sent.is_some_and(|sent| sent != kept);
         let currency = item.currency.clone().map(String::from);
-        if self.occurred_at != item.occurred_at.0 {
+        let is_then = self.occurred_at == item.occurred_at.0 || self.is_timeless && item.is_timeless;
+        if !is_then {
             Some("/occurredAt")
         } else if self.price != item.price.0 {
             Some("/price")
@@ -96,8 +114,10 @@ impl Known {
                 Target::Kept(KeptSale {
                     id: self.id,
                     remote: self.remote,
+                    series: self.series,
                     occurred_at: self.occurred_at,
                     name: self.name.clone(),
+                    currency: self.currency.clone(),
                 })
             },
             Target::New,
@@ -134,7 +154,12 @@ pub(super) struct Harvest {
 }
 
 /// Sales by the machine's own numbers.
-pub(super) type Ledger = HashMap<i64, Known>;
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) known: ByNumber<Known>,
+    /// When the latest of the running series happened.
+    pub(super) newest: Option<DateTime<Utc>>,
+}
 
 /// Takes in a batch of sales.
 pub(super) async fn take_in(
@@ -142,17 +167,16 @@ pub(super) async fn take_in(
     sender: &Sender,
     mut batch: Batch<SaleItem>,
 ) -> Result<Vec<Receipt>> {
-    let said = batch.items.iter().map(|(_, item)| (item.remote.0, item.occurred_at.0));
-    // What is above the mark is new without a look.
-    let arrived = said.filter(|&(remote, _)| Some(remote) <= sender.synced.sales);
-    let mut ledger: Ledger = known(db, sender.machine, arrived).await?;
+    let mut ledger = ledger(db, sender, &batch).await?;
     let within = |item: &SaleItem| -> Vec<Paid> {
-        item.paymenttransactions.iter().map(|nested| Paid::within(nested, item.occurred_at.0)).collect()
+        item.paymenttransactions.iter().map(|nested| Paid::within(nested, item)).collect()
     };
     let nested: Vec<Paid> = batch.items.iter().flat_map(|(_, item)| within(item)).collect();
     let mut book = payments::book(db, sender, &nested).await?;
     let products = products(db, sender, &batch).await?;
-    let harvest = judge(&mut batch, &mut ledger, &mut book, &products, &sender.facts);
+    let mut numbering = sender.numbering;
+    let harvest = judge(&mut batch, &mut numbering, &mut ledger, &mut book, &products, &sender.facts);
+    sender.begin_series(db, numbering).await?;
     let ids = record::sales(db, sender, &harvest.sales).await?;
     let paid = harvest.payments.into_iter().map(|(payment, target)| {
         let of = match target {
@@ -163,6 +187,18 @@ pub(super) async fn take_in(
     });
     record::payments(db, sender, &paid.collect::<Vec<_>>()).await?;
     Ok(batch.receipts)
+}
+
+/// The sales that are kept under the numbers of a batch.
+async fn ledger(db: &mut PgConnection, sender: &Sender, batch: &Batch<SaleItem>) -> Result<Ledger> {
+    const NEWEST: [&str; 1] = [newest_of!("revenue_transaction_ever")];
+    let said = batch.items.iter().map(|(_, item)| (item.remote.0, item.occurred_at.0));
+    // What is above the mark is new without a look.
+    let arrived = said.filter(|&(remote, _)| sender.may_know(remote, sender.synced.sales));
+    let is_odd = batch.items.iter().any(|(_, item)| item.series.is_some() || item.is_timeless);
+    let known = known(db, sender.machine, Where::of(sender, is_odd), arrived).await?;
+    let newest = if known.is_empty() { None } else { newest(db, sender, &NEWEST).await? };
+    Ok(Ledger { known, newest })
 }
 
 /// The machine's products that a batch names.
@@ -181,6 +217,7 @@ async fn products(db: &mut PgConnection, sender: &Sender, batch: &Batch<SaleItem
 /// What of a batch is new; the receipts say what the rest is.
 pub(super) fn judge(
     batch: &mut Batch<SaleItem>,
+    numbering: &mut Numbering,
     ledger: &mut Ledger,
     book: &mut Book,
     products: &[Product],
@@ -190,31 +227,41 @@ pub(super) fn judge(
     let by_plu: HashMap<i64, &Product> = products.iter().map(|product| (product.plu, product)).collect();
     let mut harvest = Harvest::default();
     for (index, item) in std::mem::take(&mut batch.items) {
-        let remote = item.remote.0;
-        let is_new = !ledger.contains_key(&remote);
-        if is_new {
-            let (named, pointer) = match (item.product, item.plu) {
-                (Some(id), _) => (by_id.get(&id), "/product"),
-                (None, plu) => (plu.and_then(|plu| by_plu.get(&plu.0)), "/plu"),
-            };
-            let Some(sale) = sale(&item, named.copied(), facts) else {
-                let detail = "is no product of this machine: say its name too";
-                batch.note(index, Status::Invalid, pointer, detail);
+        let kept = ledger.known.entry(item.remote.0).or_default();
+        let (named, pointer) = match (item.product, item.plu) {
+            (Some(id), _) => (by_id.get(&id), "/product"),
+            (None, plu) => (plu.and_then(|plu| by_plu.get(&plu.0)), "/plu"),
+        };
+        let new = sale(&item, named.copied(), facts);
+        let said = Said { series: item.series.map(|series| series.0), at: item.occurred_at.0 };
+        // One that can't be written down begins no series.
+        let (mut other_numbering, mut other_newest) = (*numbering, ledger.newest);
+        let fate =
+            place(&mut other_numbering, &mut other_newest, kept, said, |kept| kept.contradiction(&item));
+        let at = match fate {
+            Fate::Known(at) => {
+                batch.receipts[index].status = Status::Duplicate;
+                at
+            }
+            Fate::Contradicts(pointer) => {
+                batch.contradicts(index, pointer);
                 continue;
-            };
-            let known = Known::from_now_on(&sale, 0, Some(harvest.sales.len()));
-            ledger.extend(known.map(|known| (remote, known)));
-            harvest.sales.push(sale);
-        }
-        let Some(known) = ledger.get(&remote) else { continue };
-        if let Some(pointer) = known.contradiction(&item) {
-            batch.contradicts(index, pointer);
-            continue;
-        }
-        if !is_new {
-            batch.receipts[index].status = Status::Duplicate;
-        }
-        for pointer in harvest.pay(&item, is_new, &known.target(), book, facts) {
+            }
+            Fate::New(series) => {
+                let Some(sale) = new else {
+                    let detail = "is no product of this machine: say its name too";
+                    batch.note(index, Status::Invalid, pointer, detail);
+                    continue;
+                };
+                (*numbering, ledger.newest) = (other_numbering, other_newest);
+                let sale = Sale { series, ..sale };
+                kept.extend(Known::from_now_on(&sale, 0, Some(harvest.sales.len())));
+                harvest.sales.push(sale);
+                kept.len() - 1
+            }
+        };
+        let is_new = matches!(fate, Fate::New(_));
+        for pointer in harvest.pay(&item, is_new, &kept[at].target(), numbering, book, facts) {
             batch.contradicts(index, &pointer);
         }
     }
@@ -228,6 +275,7 @@ impl Harvest {
         item: &SaleItem,
         is_new: bool,
         target: &Target,
+        numbering: &mut Numbering,
         book: &mut Book,
         facts: &Facts,
     ) -> Vec<String> {
@@ -237,23 +285,24 @@ impl Harvest {
         };
         let mut contradictions = Vec::new();
         for (place, nested) in item.paymenttransactions.iter().enumerate() {
-            let paid = Paid::within(nested, item.occurred_at.0);
-            if let Some(known) = paid.remote.and_then(|remote| book.get(&remote)) {
-                contradictions.extend(known.contradiction(&paid, id).map(|pointer| {
-                    let pointer = if pointer == "/revenuetransaction" { "" } else { pointer };
-                    format!("/paymenttransactions/{place}{pointer}")
-                }));
-                continue;
-            }
+            let paid = Paid::within(nested, item);
             // One without a number came with its sale.
             if paid.remote.is_none() && !is_new {
                 continue;
             }
-            let payment = paid.payment(None, facts);
-            let known = payments::Known::from_now_on(&payment, id);
-            book.extend(known.and_then(|known| Some((paid.remote?, known))));
+            let series = match book.place(numbering, &paid, id) {
+                Fate::Known(_) => continue,
+                Fate::New(series) => series,
+                Fate::Contradicts(pointer) => {
+                    let pointer = if pointer == "/revenuetransaction" { "" } else { pointer };
+                    contradictions.push(format!("/paymenttransactions/{place}{pointer}"));
+                    continue;
+                }
+            };
+            let payment = paid.payment(series, None, facts);
+            book.add(&payment, id);
             if let Target::New(sale) = target {
-                self.sales[*sale].num_payments += 1;
+                self.sales[*sale].count(&payment);
             }
             self.payments.push((payment, target.clone()));
         }
@@ -266,6 +315,7 @@ fn sale(item: &SaleItem, product: Option<&Product>, facts: &Facts) -> Option<Sal
     let said = item.name.as_ref().map(|name| name.0.clone());
     Some(Sale {
         remote: Some(item.remote.0),
+        series: 0,
         occurred_at: item.occurred_at.0,
         product: product.map(|product| product.id),
         name: said.or_else(|| product.map(|product| product.name.clone()))?,
@@ -278,5 +328,7 @@ fn sale(item: &SaleItem, product: Option<&Product>, facts: &Facts) -> Option<Sal
         salestype: item.salestype,
         pricelist: item.pricelist,
         num_payments: 0,
+        paid: 0,
+        paid_back: 0,
     })
 }

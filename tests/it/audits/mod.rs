@@ -1,5 +1,6 @@
 //! Audit files: what a machine counts becomes what it sold, once.
 
+mod field;
 mod machine;
 
 use crate::{
@@ -203,6 +204,8 @@ async fn a_wrong_file_says_which_line_and_is_kept() {
     for binary in [vec![0_u8; 2_000], (0..=255).collect(), vec![b'\n'; 5_000], b"DXS*A\nID1*\0\n".to_vec()] {
         send(&gateway, binary).await.expect(422);
     }
+    let other = send_as(&gateway, "vm-a-1", "application/x-www-form-urlencoded", good.clone()).await;
+    assert!(other.text().contains("text/plain"), "{}", other.text());
     send_as(&gateway, "vm-a-1", "application/json", "{}").await.expect(415);
     send(&gateway, vec![b'A'; (1 << 20) + 1]).await.expect(413);
     send_as(&gateway, "vm-a-2", "text/plain", good.clone()).await.expect(403);

@@ -4,6 +4,7 @@ mod downloads;
 mod outdated;
 mod reader;
 mod refusals;
+mod sheets;
 mod single;
 
 use crate::{

@@ -1,5 +1,5 @@
 //! Reads QR codes back out of a PDF: inflates what is drawn, and decodes each path of modules with a
-//! library that the server does not have.
+//! library that the server does not have. Reads as well where coupons stand, and what their glyphs say.
 
 use rqrr::{Grid, SimpleGrid};
 
@@ -7,6 +7,33 @@ use rqrr::{Grid, SimpleGrid};
 pub fn codes(pdf: &[u8]) -> Vec<String> {
     assert!(pdf.starts_with(b"%PDF-"), "not a PDF");
     streams(pdf).iter().flat_map(|content| symbols(content)).map(|modules| decode(&modules)).collect()
+}
+
+/// The lower left corner of each coupon in a PDF, in points, in the order in which they are drawn.
+pub fn corners(pdf: &[u8]) -> Vec<(f32, f32)> {
+    let mut corners = Vec::new();
+    for content in streams(pdf) {
+        let lines: Vec<&str> = content.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].starts_with("/A") && pair[1].ends_with(" Do")) {
+            let place = pair[0].strip_prefix("1 0 0 1 ").and_then(|rest| rest.strip_suffix(" cm")).unwrap();
+            let (x, y) = place.split_once(' ').unwrap();
+            corners.push((x.parse().unwrap(), y.parse().unwrap()));
+        }
+    }
+    corners
+}
+
+/// Every character that a glyph of a PDF says, as who copies it is told.
+pub fn said(pdf: &[u8]) -> String {
+    let maps = streams(pdf).into_iter().filter(|content| content.contains("beginbfchar"));
+    let lines = maps.flat_map(|map| map.lines().map(str::to_owned).collect::<Vec<_>>());
+    let characters = lines.filter_map(|line| {
+        let hex = line.strip_prefix('<')?.split_once("> <")?.1.strip_suffix('>')?.to_owned();
+        let units =
+            hex.as_bytes().chunks(4).map(|unit| u16::from_str_radix(std::str::from_utf8(unit).unwrap(), 16));
+        Some(String::from_utf16(&units.map(Result::unwrap).collect::<Vec<_>>()).unwrap())
+    });
+    characters.collect()
 }
 
 /// Every deflated stream, inflated.

@@ -133,3 +133,35 @@ async fn before_redis_knows_of_a_rollback() {
     assert_eq!(pair.field.redeem(1, &order).await.redeemed(), Err("rolled_back".to_owned()));
     pair.assert_settled().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_carries_the_repetition_of_a_redeem_past_the_end() {
+    for (point, step) in [("redeem-reserved", Step::BeforeCommit), ("redeem-committed", Step::AfterCommit)] {
+        let database = Database::new().await;
+        let fail = format!("{point}=return");
+        let mut pair = Pair::start_with(&database, 2, [&[("FAILPOINTS", &fail)], &[]]).await;
+        let campaign = pair.campaign("discount", 100, Some(9)).await;
+        let code = pair.vouchers(campaign, 1).await.remove(0);
+        sqlx::query("UPDATE campaign SET expires_at = now() + interval '2 seconds' WHERE id = $1")
+            .bind(campaign)
+            .execute(&pair.db)
+            .await
+            .unwrap();
+        let device = pair.devices[0].clone();
+        let heard = pair.field.validate(1, &code, &device, Some(60)).await.unwrap();
+        assert_eq!(heard.json()["valid"], true);
+        becomes("its span is over", async || {
+            let heard = pair.field.validate(1, &code, &device, None).await.unwrap();
+            heard.json()["reason"] == "expired"
+        })
+        .await;
+        let order = pair.order(&code, 0, "7");
+        kill_with(&mut pair, &order).await;
+        assert_eq!(pair.count(&code).await, i64::from(step == Step::AfterCommit));
+        assert_eq!(pair.field.redeem(1, &order).await.redeemed(), Ok(100));
+        let another = pair.order(&code, 0, "8");
+        assert_eq!(pair.field.redeem(1, &another).await.redeemed(), Err("expired".to_owned()));
+        assert_eq!(pair.count(&code).await, 1);
+        pair.assert_settled().await;
+    }
+}

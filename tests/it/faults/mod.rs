@@ -4,7 +4,12 @@
 mod background;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod frozen;
+mod history;
 mod postgres;
 mod proxy;
 mod redis;
+mod replication;
+mod setup;
+mod standby;
 mod stop;

@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, UnixStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Proxy {
     /// Of the database, by way of the proxy.
     pub(super) url: String,
     fates: Arc<Fates>,
+    /// The socket that new connections are led to.
+    socket: watch::Sender<String>,
     accepting: JoinHandle<()>,
 }
 
@@ -58,23 +61,26 @@ impl Proxy {
     /// Before the database at a URL that names a unix socket. Statements with `marker` in them (an
     /// order's id, say) meet their fates.
     pub(super) async fn start(database_url: &str, marker: &'static str) -> Self {
-        let (address, options) = database_url.split_once('?').unwrap();
+        let (address, _) = database_url.split_once('?').unwrap();
         let (_, name) = address.rsplit_once('/').unwrap();
-        let option = |name: &str| {
-            let mut options = options.split('&').filter_map(|option| option.split_once('='));
-            options.find(|(key, _)| *key == name).unwrap().1
-        };
-        let socket = format!("{}/.s.PGSQL.{}", option("host"), option("port"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let fates = Arc::new(Fates { marker: marker.as_bytes(), coming: Mutex::default() });
-        let accepting = tokio::spawn(accept(listener, socket, Arc::clone(&fates)));
-        Self { url: format!("postgres://scrip@127.0.0.1:{port}/{name}?sslmode=disable"), fates, accepting }
+        let (socket, led_to) = watch::channel(socket_of(database_url));
+        let accepting = tokio::spawn(accept(listener, led_to, Arc::clone(&fates)));
+        let url = format!("postgres://scrip@127.0.0.1:{port}/{name}?sslmode=disable");
+        Self { url, fates, socket, accepting }
     }
 
     /// What becomes of the next marked statements; those after them are delivered.
     pub(super) fn next(&self, fates: impl IntoIterator<Item = Fate>) {
         self.fates.coming.lock().unwrap().extend(fates);
+    }
+
+    /// Leads new connections to another Postgres, as a virtual address that moves: those that there are stay
+    /// where they are.
+    pub(super) fn lead_to(&self, database_url: &str) {
+        self.socket.send_replace(socket_of(database_url));
     }
 
     /// How many fates have not been met yet.
@@ -89,8 +95,19 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, socket: String, fates: Arc<Fates>) {
+/// The unix socket that a URL names.
+pub(super) fn socket_of(database_url: &str) -> String {
+    let (_, options) = database_url.split_once('?').unwrap();
+    let option = |name: &str| {
+        let mut options = options.split('&').filter_map(|option| option.split_once('='));
+        options.find(|(key, _)| *key == name).unwrap().1
+    };
+    format!("{}/.s.PGSQL.{}", option("host"), option("port"))
+}
+
+async fn accept(listener: TcpListener, led_to: watch::Receiver<String>, fates: Arc<Fates>) {
     while let Ok((client, _)) = listener.accept().await {
+        let socket = led_to.borrow().clone();
         // With Postgres away, the client is hung up on.
         let Ok(server) = UnixStream::connect(&socket).await else { continue };
         let fates = Arc::clone(&fates);

@@ -1,13 +1,15 @@
 //! Redis is emptied, killed, hangs, and goes back in time.
 
 use crate::{
+    app::TestApp,
     database::Database,
     field::Order,
     load::{Load, Told},
-    pair::{Pair, becomes},
+    pair::{BACK_WITHIN, Pair, becomes},
     stores::{Stores, Which},
+    world,
 };
-use deadpool_redis::redis::{AsyncCommands, InfoDict, cmd};
+use deadpool_redis::redis::{AsyncCommands, Client, InfoDict, cmd};
 use std::{path::Path, process::Command};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,6 +135,48 @@ async fn a_voucher_as_it_was_before_it_was_spent() {
     pair.assert_settled().await;
     let heard = pair.field.validate(0, &gift, &pair.devices[0], None).await.unwrap();
     assert_eq!(heard.json()["voucherValue"], 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_code_that_cannot_be_written_holds_up_no_other() {
+    let test = TestApp::new().await;
+    assert!(test.app.ready(BACK_WITHIN).await);
+    let codes: Vec<String> = (0..20).map(|number| format!("00000-BACKLOG-{number}")).collect();
+    sqlx::query(
+        "WITH c AS (INSERT INTO campaign (user_group, name, total_vouchers, type, voucher_value, status, status_wanted) \
+                    VALUES ($1, 'Summer', 0, 'discount', 100, 'active', 'active') RETURNING id) \
+         INSERT INTO voucher (id, campaign, code, key, generated, inherits) \
+         SELECT gen_random_uuid(), id, code, code, false, true FROM c, unnest($2::text[]) AS code",
+    )
+    .bind(world::A)
+    .bind(&codes)
+    .execute(&test.app.db)
+    .await
+    .unwrap();
+    let client = Client::open(crate::database::url("SCRIP_TEST_REDIS_URL")).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let key = |code: &str| format!("{}:v:{{{code}}}", test.app.config.redis_prefix);
+    // Nothing that a server asks of this key is done.
+    redis.set::<_, _, ()>(key(&codes[0]), "no hash").await.unwrap();
+    drop(test.app.reconcile.watch(&codes[0]));
+    becomes("the others are put right", async || {
+        let mut there = 0;
+        for code in &codes[1..] {
+            if test.app.hot.read(code).await.is_ok_and(|copies| !copies.copies.is_empty()) {
+                there += 1;
+            } else {
+                // Again and again: a copy goes when its row is heard of.
+                drop(test.app.reconcile.watch(code));
+            }
+        }
+        there == codes.len() - 1
+    })
+    .await;
+    redis.del::<_, ()>(key(&codes[0])).await.unwrap();
+    becomes("and that one as soon as it can be", async || {
+        test.app.hot.read(&codes[0]).await.is_ok_and(|copies| !copies.copies.is_empty())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,32 @@ async fn what_it_has_accepted_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_answering_until_balancers_have_heard_of_it() {
+    let database = Database::new().await;
+    // Longer than any test: the second signal ends it.
+    let mut pair = Pair::start_with(&database, 2, [&[("SCRIP_STOP_DELAY_S", "3600")], &[]]).await;
+    let code = pair.voucher("discount", 100, None).await;
+    let kept = reqwest::Client::new();
+    assert_eq!(kept.get(pair.servers[0].url("/health/ready")).send().await.unwrap().status(), 200);
+
+    pair.servers[0].terminate();
+    pair.wait_for(&pair.servers[0], "stopping").await;
+    let ready = kept.get(pair.servers[0].url("/health/ready")).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.headers()["connection"], "close", "who is connected is to connect elsewhere");
+    for number in 0..4 {
+        let order = pair.order(&code, 0, &number.to_string());
+        let new = reqwest::Client::new().get(pair.servers[0].url("/health/live")).send().await.unwrap();
+        assert_eq!(new.status(), 200);
+        assert_eq!(pair.field.redeem_once(0, &order).await.unwrap().redeemed(), Ok(100));
+    }
+    assert!(tokio::task::block_in_place(|| pair.servers[0].stop()), "it ends well");
+    let address = pair.servers[0].url("").replace("http://", "");
+    assert!(TcpStream::connect(&address).await.is_err());
+    pair.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_is_in_the_log() {
     const MACHINES: usize = 4;
     let database = Database::new().await;

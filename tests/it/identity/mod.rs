@@ -197,9 +197,12 @@ impl Town {
         listener
     }
 
-    /// Tells `app` what Postgres has announced next.
+    /// Tells `app` what Postgres has announced next, but for the notices that servers send to themselves.
     async fn relay(&self, notices: &mut PgListener, app: &App) {
-        let notice = notices.recv().await.expect("a notice");
+        let mut notice = notices.recv().await.expect("a notice");
+        while notice.payload().starts_with("seen:") {
+            notice = notices.recv().await.expect("a notice");
+        }
         let (noun, id) = notice.payload().split_once(':').expect("noun:id");
         app.access.on_notice(noun, id.parse().expect("an id"));
     }

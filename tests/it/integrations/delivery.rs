@@ -176,6 +176,7 @@ async fn what_happens_to_vouchers_and_campaigns_arrives_too() {
         response: json!({"code": code, "valid": success}).to_string(),
         currency: "EUR".into(),
         at: test.app.clock.now(),
+        since: std::time::Instant::now(),
     };
     for (group, success) in [(world::A, true), (world::A, false), (world::B, true), (world::A1, true)] {
         test.app.audit.log(logged(group, success));

@@ -1,6 +1,6 @@
 //! What the answers should be, worked out the plain way: civil dates, one thing after another.
 
-use super::steps::Seed;
+use super::steps::{Edit, Seed};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use std::{cmp::Reverse, collections::HashMap};
@@ -36,7 +36,12 @@ pub struct Voucher {
     pub on: bool,
     /// Whether its campaign is.
     pub campaign_on: bool,
+    /// Whether it has terms of its own.
+    pub parted: bool,
+    /// The civil date by which the terms in force call the period.
     period: NaiveDate,
+    /// How many periods there were before this one.
+    resets: u32,
     /// Redemptions in this period.
     pub count: i64,
     /// Cents given in this period.
@@ -55,7 +60,7 @@ pub struct Voucher {
 struct Receipt {
     asked: (i64, Option<i64>),
     voucher: usize,
-    period: NaiveDate,
+    resets: u32,
     off: i64,
     value: i64,
     undone: Option<i64>,
@@ -91,6 +96,7 @@ impl Voucher {
         let period = self.period_at(now);
         if self.period < period {
             (self.period, self.count, self.spent) = (period, 0, 0);
+            self.resets += 1;
             self.balance = if self.seed.gift { self.seed.value } else { 0 };
         }
         self.lock = self.lock.filter(|(_, till)| *till > now);
@@ -108,14 +114,16 @@ impl Voucher {
         if self.seed.gift { self.balance } else { self.seed.value }
     }
 
-    /// The first reason why not, for a device that wants `take` of a gift.
-    fn refusal(&self, device: usize, take: i64, now: DateTime<Utc>) -> Option<&'static str> {
+    /// The first reason why not, for a device that wants `take` of a gift; to redeem it, or only to know.
+    fn refusal(&self, device: usize, take: i64, redeems: bool, now: DateTime<Utc>) -> Option<&'static str> {
         let today = self.today(now);
+        // A machine that holds it since it was good may still redeem it.
+        let carried = redeems && self.lock.is_some_and(|(owner, _)| owner == device);
         let reasons = [
             (!self.campaign_on, "campaign_inactive"),
             (!self.on, "voucher_inactive"),
             (self.starts.is_some_and(|date| today < date), "not_started"),
-            (self.expires.is_some_and(|date| today > date), "expired"),
+            (self.expires.is_some_and(|date| today > date) && !carried, "expired"),
             (self.seed.limit.is_some_and(|limit| self.count >= limit), "redemption_limit_reached"),
             (self.seed.gift && (self.balance == 0 || take > self.balance), "insufficient_balance"),
             (self.lock.is_some_and(|(owner, _)| owner != device), "locked"),
@@ -140,7 +148,9 @@ impl Oracle {
                 expires: seed.expires.map(|days| today + Days::new(days as u64)),
                 on: true,
                 campaign_on: true,
+                parted: !seed.inherits,
                 period: NaiveDate::MIN,
+                resets: 0,
                 count: 0,
                 spent: 0,
                 balance: if seed.gift { seed.value } else { 0 },
@@ -177,20 +187,20 @@ impl Oracle {
         self.vouchers[voucher].seed.group < 2 || device == 2
     }
 
-    fn meant(&self, device: usize, take: i64) -> Option<usize> {
+    fn meant(&self, device: usize, take: i64, redeems: bool) -> Option<usize> {
         (0..self.vouchers.len()).filter(|&at| self.in_scope(at, device)).min_by_key(|&at| {
             let voucher = &self.vouchers[at];
-            let usable = voucher.refusal(device, take, self.now).is_none();
+            let usable = voucher.refusal(device, take, redeems, self.now).is_none();
             (Reverse(usable), voucher.expires_at(), at)
         })
     }
 
     /// `validate`, perhaps with a lock of so many seconds.
     pub fn validate(&mut self, device: usize, lock: Option<i64>, demand: Option<i64>) -> Said {
-        let Some(at) = self.meant(device, 0) else { return Said::NotFound };
+        let Some(at) = self.meant(device, 0, false) else { return Said::NotFound };
         let now = self.now;
         let voucher = &mut self.vouchers[at];
-        let reason = voucher.refusal(device, 0, now);
+        let reason = voucher.refusal(device, 0, false, now);
         if let Some(seconds) = lock
             && reason.is_none()
             && (voucher.seed.gift || voucher.seed.limit.is_some())
@@ -214,14 +224,14 @@ impl Oracle {
                 None => said(receipt.voucher, None, receipt.off, receipt.value),
             };
         }
-        let Some(at) = self.meant(device, demand.unwrap_or(0)) else { return Said::NotFound };
+        let Some(at) = self.meant(device, demand.unwrap_or(0), true) else { return Said::NotFound };
         let now = self.now;
         let voucher = &mut self.vouchers[at];
         if voucher.seed.gift && demand.is_none() {
             return Said::Invalid;
         }
         let take = demand.unwrap_or(0);
-        if let Some(reason) = voucher.refusal(device, take, now) {
+        if let Some(reason) = voucher.refusal(device, take, true, now) {
             let till = voucher.locked_till(Some(reason));
             return Said::Answer { voucher: at, reason: Some(reason), off: 0, value: voucher.value(), till };
         }
@@ -232,8 +242,8 @@ impl Oracle {
         voucher.total_count += 1;
         voucher.total_spent += off;
         voucher.lock = None;
-        let (period, value) = (voucher.period, voucher.value());
-        let receipt = Receipt { asked: (amount, demand), voucher: at, period, off, value, undone: None };
+        let (resets, value) = (voucher.resets, voucher.value());
+        let receipt = Receipt { asked: (amount, demand), voucher: at, resets, off, value, undone: None };
         self.orders.insert((device, order), receipt);
         said(at, None, off, value)
     }
@@ -259,7 +269,7 @@ impl Oracle {
         if receipt.undone.is_none() {
             voucher.total_count -= 1;
             voucher.total_spent -= receipt.off;
-            if voucher.period == receipt.period {
+            if voucher.resets == receipt.resets {
                 voucher.count -= 1;
                 voucher.spent -= receipt.off;
                 voucher.balance += if voucher.seed.gift { receipt.off } else { 0 };
@@ -279,6 +289,30 @@ impl Oracle {
             voucher.balance = value - voucher.spent;
         }
         voucher.seed.value = value;
+        voucher.parted = true;
+        true
+    }
+
+    /// Whether the change is allowed. What was used in the running period stays used.
+    pub fn edit(&mut self, at: usize, edit: &Edit) -> bool {
+        let now = self.now;
+        let voucher = &mut self.vouchers[at];
+        let mut new = voucher.seed.clone();
+        if voucher.parted {
+            new.gift = edit.gift.unwrap_or(new.gift);
+            new.value = edit.value.unwrap_or(new.value);
+        }
+        new.limit = edit.limit(new.limit);
+        new.reset = edit.reset.unwrap_or(new.reset);
+        new.zone = edit.zone.unwrap_or(new.zone);
+        let retyped = new.gift != voucher.seed.gift && voucher.total_count > 0;
+        if retyped || (new.gift && new.value < voucher.spent) {
+            return false;
+        }
+        voucher.balance = if new.gift { new.value - voucher.spent } else { 0 };
+        voucher.zone = new.zone.parse().unwrap();
+        voucher.seed = new;
+        voucher.period = voucher.period_at(now);
         true
     }
 
@@ -293,6 +327,7 @@ impl Oracle {
         });
         if allowed {
             voucher.expires = date;
+            voucher.parted = true;
         }
         allowed
     }

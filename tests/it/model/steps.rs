@@ -23,6 +23,8 @@ const STARTS: [&str; 7] = [
 /// A voucher to begin with.
 #[derive(Clone, Debug)]
 pub struct Seed {
+    /// Whether it follows its campaign in everything.
+    pub inherits: bool,
     /// Which of [`GROUPS`] its campaign belongs to.
     pub group: usize,
     /// Whether it is a gift, not a discount.
@@ -62,12 +64,36 @@ pub enum Step {
     Revalue { voucher: usize, value: i64 },
     /// A voucher's last day becomes one so many days from today; `None`: it has none.
     Expire { voucher: usize, days: Option<i64> },
+    /// A voucher's terms are replaced, or its campaign's where it follows that.
+    Edit { voucher: usize, edit: Edit },
     /// Time passes.
     Pass { seconds: i64 },
     /// Redis loses everything.
     Flush,
     /// Everything in Redis is declared worthless.
     Distrust,
+}
+
+/// New terms: what is absent stays.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// Whether it is a gift; a campaign's vouchers stay what they are.
+    pub gift: Option<bool>,
+    /// Cents; a campaign's stay.
+    pub value: Option<i64>,
+    /// Redemptions in a period; 0: as many as one likes.
+    pub limit: Option<i64>,
+    /// When a period ends.
+    pub reset: Option<&'static str>,
+    /// Where days begin.
+    pub zone: Option<&'static str>,
+}
+
+impl Edit {
+    /// The limit that it leaves of one before it.
+    pub fn limit(&self, before: Option<i64>) -> Option<i64> {
+        self.limit.or(before).filter(|limit| *limit > 0)
+    }
 }
 
 /// A world and what happens in it.
@@ -90,26 +116,48 @@ pub fn plays() -> impl Strategy<Value = Play> {
     })
 }
 
+fn resets() -> impl Strategy<Value = &'static str> {
+    select(&["day", "day", "week", "month", "never"][..])
+}
+
+fn zones() -> impl Strategy<Value = &'static str> {
+    select(&["Europe/Amsterdam", "America/New_York"][..])
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    (
+        option::weighted(0.2, any::<bool>()),
+        option::weighted(0.4, 0i64..300),
+        option::weighted(0.3, 0i64..4),
+        option::weighted(0.6, resets()),
+        option::weighted(0.4, zones()),
+    )
+        .prop_map(|(gift, value, limit, reset, zone)| Edit { gift, value, limit, reset, zone })
+}
+
 fn seeds() -> impl Strategy<Value = Seed> {
     (
+        any::<bool>(),
         0..GROUPS.len(),
         any::<bool>(),
         0i64..300,
         option::of(1i64..4),
-        select(&["day", "day", "week", "month", "never"][..]),
-        select(&["Europe/Amsterdam", "America/New_York"][..]),
+        resets(),
+        zones(),
         option::of(1i64..6),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(group, gift, value, limit, reset, zone, expires, tomorrow)| Seed {
+        .prop_map(|(inherits, group, gift, value, limit, reset, zone, expires, tomorrow)| Seed {
+            inherits,
             group,
             gift,
             value,
             limit,
             reset,
             zone,
-            expires,
-            tomorrow,
+            // It is its campaign that has no end.
+            expires: expires.filter(|_| !inherits),
+            tomorrow: tomorrow && !inherits,
         })
 }
 
@@ -132,6 +180,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (voucher(), prop::bool::weighted(0.7)).prop_map(|(voucher, on)| Step::SwitchCampaign { voucher, on }),
         1 => (voucher(), 0i64..300).prop_map(|(voucher, value)| Step::Revalue { voucher, value }),
         1 => (voucher(), option::of(-1i64..9)).prop_map(|(voucher, days)| Step::Expire { voucher, days }),
+        3 => (voucher(), edits()).prop_map(|(voucher, edit)| Step::Edit { voucher, edit }),
         3 => seconds.prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::Flush),
         1 => Just(Step::Distrust),

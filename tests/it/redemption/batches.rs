@@ -1,14 +1,14 @@
 //! What becomes of a batch of the journal as a whole: entries that are handed over at once.
 
 use super::{Made, Shop};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use futures_util::future::join_all;
 use scrip::redemption::{
     code::Code,
     journal::{Entry, Outcome, fingerprint, idempotency_key},
 };
 use serde_json::json;
-use tokio::task::unconstrained;
+use tokio::{task::unconstrained, time::Instant};
 
 const ENTERED: Outcome = Outcome::Entered { voucher_value: 100 };
 
@@ -22,7 +22,7 @@ async fn entry(shop: &Shop, made: &Made, order_id: &str) -> Entry {
     .await
     .unwrap();
     Entry {
-        key: idempotency_key(&Code::parse(&made.code).unwrap(), 21, order_id),
+        key: idempotency_key(&Code::parse(&made.code).unwrap(), true, 21, order_id),
         fingerprint: fingerprint(250, None, []),
         voucher: made.id.parse().unwrap(),
         version,
@@ -39,9 +39,11 @@ async fn entry(shop: &Shop, made: &Made, order_id: &str) -> Entry {
         limit: None,
         initial: None,
         period: DateTime::UNIX_EPOCH,
+        ended: None,
         currency: "EUR".into(),
         request: "{}".to_owned(),
         now: shop.app().clock.now(),
+        since: Instant::now(),
     }
 }
 
@@ -131,6 +133,22 @@ async fn what_others_leave_of_a_voucher_is_judged_again_alone_and_in_a_batch() {
             assert!(outcomes[1..].iter().all(|outcome| *outcome == ENTERED), "{change}");
         }
     }
+}
+
+#[tokio::test]
+async fn of_redemptions_past_the_end_of_a_voucher_the_guard_takes_one() {
+    let shop = Shop::without_redis().await;
+    let (made, other) = (shop.made(json!({})).await, shop.made(json!({})).await);
+    assert_eq!(at_once(&shop, vec![entry(&shop, &made, "in time").await]).await, [ENTERED]);
+    let ended = Some(shop.app().clock.now() + TimeDelta::milliseconds(1));
+    shop.pass(TimeDelta::milliseconds(1));
+    let mut entries = Vec::new();
+    for order in ["1", "2", "3"] {
+        entries.push(Entry { ended, ..entry(&shop, &made, order).await });
+    }
+    entries.insert(1, entry(&shop, &other, "4").await);
+    assert_eq!(at_once(&shop, entries).await, [ENTERED, ENTERED, Outcome::Refused, Outcome::Refused]);
+    assert_eq!(shop.read(&made).await["redemptionCount"], 2);
 }
 
 /// Returns once a statement waits for what another transaction holds.

@@ -1,8 +1,9 @@
 //! Locks: who holds a voucher, until when, and how that ends.
 
-use super::Shop;
-use crate::app::TestApp;
+use super::{Made, Shop, gist};
+use crate::{app::TestApp, world};
 use chrono::Duration;
+use futures_util::future::join_all;
 use serde_json::json;
 
 const HERE: &str = "vm-a-1";
@@ -149,4 +150,104 @@ async fn a_lapsed_lock_in_the_row_hides_none_in_redis() {
         (&refused["reason"], &refused["lockedTill"]),
         (&json!("locked"), &json!("2026-06-01T10:01:00Z"))
     );
+}
+
+/// Makes a voucher whose span ends half a minute from now: by itself, or with its campaign.
+async fn ending(shop: &Shop, of_campaign: bool, terms: serde_json::Value) -> Made {
+    let end = json!({"expiresOn": "2026-06-01T10:00:30Z"});
+    let campaign = shop.campaign(world::A, if of_campaign { end.clone() } else { json!({}) }).await;
+    let mut terms = terms;
+    if !of_campaign {
+        terms["expiresOn"] = end["expiresOn"].clone();
+    }
+    shop.voucher(campaign, terms).await
+}
+
+#[tokio::test]
+async fn a_lock_granted_in_time_carries_one_redeem_past_the_end() {
+    for shop in [Shop::new().await.with_redis().await, Shop::without_redis().await] {
+        for (of_campaign, cut) in [(true, false), (false, false), (false, true)] {
+            let made = ending(&shop, of_campaign, json!({"redemptionLimit": 3})).await;
+            let none = ending(&shop, of_campaign, json!({"redemptionLimit": 3})).await;
+            if cut {
+                // The end comes nearer while it is locked.
+                shop.amend(&made, json!({"expiresOn": "2026-06-02"})).await;
+            }
+            assert_eq!(shop.lock(HERE, &made.code, 60).await["valid"], true);
+            if cut {
+                shop.amend(&made, json!({"expiresOn": "2026-06-01T10:00:30Z"})).await;
+            }
+            shop.pass(Duration::seconds(30));
+            // It cannot be renewed, and is nobody else's.
+            assert_eq!(shop.validate(HERE, &made.code).await["reason"], "expired");
+            assert_eq!(shop.lock(HERE, &made.code, 60).await["reason"], "expired");
+            assert_eq!(shop.redeem(THERE, &made.code, "1").await["reason"], "expired");
+            assert_eq!(shop.redeem(HERE, &none.code, "1").await["reason"], "expired");
+            let redeemed = shop.redeem(HERE, &made.code, "1").await;
+            assert_eq!(gist(&redeemed), json!([true, null, 100, 100]));
+            assert_eq!(shop.redeem(HERE, &made.code, "2").await["reason"], "expired");
+            assert_eq!(shop.redeem(HERE, &made.code, "1").await, redeemed);
+            assert_eq!(shop.read(&made).await["lockOwner"], json!(null));
+            assert_eq!(shop.roll_back(HERE, &made.code, "1").await["rolledBack"], true);
+            assert_eq!(shop.redeem(HERE, &made.code, "3").await["reason"], "expired");
+            shop.pass(-Duration::seconds(30));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_carries_past_the_end_is_a_lock_in_force() {
+    for shop in [Shop::new().await.with_redis().await, Shop::without_redis().await] {
+        let over = ending(&shop, false, json!({"redemptionLimit": 3})).await;
+        let released = ending(&shop, false, json!({"redemptionLimit": 3})).await;
+        let switched_off = ending(&shop, false, json!({"redemptionLimit": 3})).await;
+        let gift = ending(&shop, true, json!({"type": "gift", "value": 100})).await;
+        shop.lock(HERE, &over.code, 40).await;
+        for made in [&released, &switched_off, &gift] {
+            shop.lock(HERE, &made.code, 90).await;
+        }
+        shop.pass(Duration::seconds(30));
+        assert_eq!(shop.release(HERE, &released.code).await["released"], true);
+        assert_eq!(shop.redeem(HERE, &released.code, "1").await["reason"], "expired");
+        shop.amend(&switched_off, json!({"status": "inactive"})).await;
+        assert_eq!(shop.redeem(HERE, &switched_off.code, "1").await["reason"], "voucher_inactive");
+        assert_eq!(shop.spend(HERE, &gift.code, "1", 101).await["reason"], "insufficient_balance");
+        assert_eq!(gist(&shop.spend(HERE, &gift.code, "2", 60).await), json!([true, null, 60, 40]));
+        assert_eq!(shop.spend(HERE, &gift.code, "3", 40).await["reason"], "expired");
+        shop.pass(Duration::seconds(10));
+        assert_eq!(shop.redeem(HERE, &over.code, "1").await["reason"], "expired");
+    }
+}
+
+#[tokio::test]
+async fn of_many_redeems_past_the_end_a_lock_carries_one() {
+    for shop in [Shop::new().await.with_redis().await, Shop::without_redis().await] {
+        let made = ending(&shop, false, json!({"redemptionLimit": 50})).await;
+        shop.lock(HERE, &made.code, 60).await;
+        shop.pass(Duration::seconds(30));
+        let orders: Vec<String> = (0..12).map(|order| order.to_string()).collect();
+        let asked = orders.iter().map(|order| shop.redeem(HERE, &made.code, order));
+        let answers = join_all(asked).await;
+        let redeemed = answers.iter().filter(|answer| answer["redeemed"] == true).count();
+        assert_eq!(redeemed, 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| answer["redeemed"] == true || answer["reason"] == "expired"));
+        let read = shop.read(&made).await;
+        assert_eq!((&read["redemptionCount"], &read["lockOwner"]), (&json!(1), &json!(null)));
+        let report = scrip::redemption::verify::verify(shop.app()).await.unwrap();
+        assert_eq!(report.differences, []);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_carries_a_redeem_into_the_next_period() {
+    let shop = Shop::at("2026-06-01T21:59:50Z").await.with_redis().await;
+    let terms = json!({
+        "type": "gift", "value": 100, "resetFrequency": "day", "redemptionLimit": 1, "expiresOn": "2026-06-01",
+    });
+    let made = shop.made(terms).await;
+    shop.lock(HERE, &made.code, 60).await;
+    // The day ends for its counters, and its span ends.
+    shop.pass(Duration::seconds(15));
+    assert_eq!(gist(&shop.spend(HERE, &made.code, "1", 100).await), json!([true, null, 100, 0]));
+    assert_eq!(shop.roll_back(HERE, &made.code, "1").await["voucherValue"], 100);
 }

@@ -3,12 +3,17 @@
 mod batches;
 mod callers;
 mod codes;
+mod currencies;
+mod edits;
 mod express;
+mod forms;
 mod locks;
 mod log;
 mod periods;
 mod repeats;
 mod rules;
+mod seen;
+mod spellings;
 mod story;
 mod upgrade;
 mod verdicts;
@@ -20,8 +25,16 @@ use crate::{
     world,
 };
 use chrono::Duration;
-use scrip::{app::App, http};
+use scrip::{
+    app::App,
+    http,
+    redemption::{
+        code::Code,
+        verify::{Difference, verify},
+    },
+};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// What a marketing department and its machines' operator may do.
 const SCOPES: &[&str] =
@@ -30,7 +43,7 @@ const SCOPES: &[&str] =
 /// A server, someone of the root group who may do everything, and machines to speak for.
 #[derive(Debug)]
 pub struct Shop {
-    test: TestApp,
+    pub(super) test: TestApp,
     /// May do everything in every group.
     pub owner: Client,
 }
@@ -120,6 +133,23 @@ impl Shop {
         self.voucher(campaign, terms).await
     }
 
+    /// Makes a voucher with an own code that follows its campaign in everything.
+    pub async fn inheriting(&self, campaign: i64, code: &str) -> Made {
+        const SQL: &str = "
+            INSERT INTO voucher (id, campaign, code, key, generated, inherits, balance, created_at, period_start)
+            SELECT $2, id, $3, $4, false, true, CASE type WHEN 'gift' THEN voucher_value END, $5, $5
+            FROM campaign WHERE id = $1";
+        let id = Uuid::now_v7();
+        let insert = sqlx::query(SQL)
+            .bind(campaign)
+            .bind(id)
+            .bind(code)
+            .bind(Code::parse(code).unwrap().key())
+            .bind(self.app().clock.now());
+        insert.execute(&self.app().db).await.unwrap();
+        Made { id: id.to_string(), code: code.to_owned(), campaign }
+    }
+
     /// One verb, by someone who may speak for every machine.
     pub async fn ask(&self, verb: &str, code: &str, body: Value) -> Reply {
         self.owner.post(&path(code, verb), body).await
@@ -173,6 +203,30 @@ impl Shop {
     /// Changes a campaign.
     pub async fn change_campaign(&self, campaign: i64, change: Value) {
         self.owner.put(&format!("/campaign/{campaign}"), change).await.expect(200);
+    }
+
+    /// Has the server take note of a change of a voucher or its campaign, as Postgres' notice would in a moment.
+    pub async fn heed(&self, made: &Made) {
+        let app = self.app();
+        let key = Code::parse(&made.code).unwrap().key().to_owned();
+        app.near.on_notice("campaign", &made.campaign.to_string());
+        app.near.on_notice("code", &key);
+        // With Redis away there is nothing in it.
+        let _ = app.hot.evict(&[key], app.clock.now()).await;
+    }
+
+    /// What Postgres holds otherwise than the journal says, or Redis than Postgres, once Redis has heard of what
+    /// was acknowledged.
+    pub async fn differences(&self) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        for _ in 0..400 {
+            differences = verify(self.app()).await.unwrap().differences;
+            if differences.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        differences
     }
 
     /// Moves the clock.

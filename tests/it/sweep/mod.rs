@@ -53,7 +53,6 @@ impl Sweep {
             config.logins_per_minute = 1_000_000;
             config.guesses_per_device_per_minute = 1_000_000;
             config.guesses_per_key_per_minute = 1_000_000;
-            config.guesses_per_group_per_minute = 1_000_000;
         });
         let test = server.build().await;
         assert!(test.app.ready(Duration::from_secs(10)).await, "the stores do not answer");

@@ -242,7 +242,9 @@ async fn who_may_send_what() {
     assert_eq!(statuses(&send(&own, "identity", batch.clone()).await.expect(200)), ["duplicate"; 1_000]);
     send(&own, "gzip", zipped(&vec![b' '; 1 << 24])).await.expect(413);
     send(&own, "gzip", &b"\x1f\x8b plainly not"[..]).await.expect(400);
-    send(&own, "br", batch).await.expect(415);
+    let other = send(&own, "br", batch).await;
+    assert!(other.text().contains("gzip"), "{}", other.text());
+    other.expect(415);
     let path = "/machine/vm-a-1/revenuetransactions";
     own.post(path, json!([])).await.expect_problem(422, "");
     own.post(path, json!("sale")).await.expect_problem(422, "");

@@ -5,6 +5,7 @@ mod ingest;
 mod months;
 mod offline;
 mod repeats;
+mod series;
 
 use crate::{app::TestApp, client::Client, world};
 use scrip::{app::App, telemetry::recount::recount};

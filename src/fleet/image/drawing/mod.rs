@@ -4,9 +4,11 @@
 //! what a logo needs ([`subset`]) and against what it would grow to ([`growth`]); what is stored is
 //! written anew from what it shows.
 
+mod encoding;
 mod growth;
 mod style;
 mod subset;
+mod variables;
 
 use super::{
     Format, Rendition,
@@ -39,9 +41,15 @@ pub enum Unfit {
     /// Not XML.
     #[error("is not readable as the SVG that it begins as: {0}")]
     Broken(String),
-    /// A document type, which can define entities.
-    #[error("has a DOCTYPE: save it as plain SVG")]
+    /// Not in the encoding that it says it is in.
+    #[error("is not readable as {0}, the encoding that it names or goes without naming: save it as UTF-8")]
+    Encoding(String),
+    /// A document type that defines something, like entities.
+    #[error("has a DOCTYPE with definitions in it: save it as plain SVG")]
     Doctype,
+    /// A custom property of CSS that could stand for anything.
+    #[error("has var({0}), which stands for no one value in it: save it with plain colours")]
+    Variable(String),
     /// An element that logos do without.
     #[error("has a <{name}>, which is not taken: {advice}")]
     Element {
@@ -91,8 +99,7 @@ pub enum Unfit {
 
 /// Whether this claims to be a drawing: all other images begin otherwise.
 pub fn is_one(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    bytes.trim_ascii_start().first() == Some(&b'<')
+    encoding::begins_with(bytes, '<')
 }
 
 /// Reads a drawing that a client sent, and writes what it shows anew.
@@ -120,11 +127,13 @@ pub fn stored(bytes: &[u8]) -> Result<Tree, Flaw> {
 }
 
 fn sent(bytes: &[u8], bounds: Bounds) -> Result<Tree, Unfit> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Unfit::Alien)?;
+    let text = encoding::decode(bytes)?;
+    let text = subset::without_doctype(&text)?;
     // The parser calls itself for every element in another.
-    subset::check_depth(text)?;
+    subset::check_depth(&text)?;
+    let text = variables::resolved(&text)?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: 4 * ELEMENTS_MAX as u32 };
-    let document = Document::parse_with_options(text, options).map_err(|error| broken(&error))?;
+    let document = Document::parse_with_options(&text, options).map_err(|error| broken(&error))?;
     subset::check(&document)?;
     growth::check(&document, bounds.drawing_bytes as u64 * 4)?;
     let tree = tree(&document)?;

@@ -2,7 +2,9 @@
 
 use super::{DEPTH_MAX, Unfit, style};
 use simplecss::DeclarationTokenizer;
+use std::{borrow::Cow, str::FromStr};
 use svg2pdf::usvg::roxmltree::{Attribute, Document, Node};
+use svgtypes::{Color, Paint};
 
 pub(super) const SVG: &str = "http://www.w3.org/2000/svg";
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
@@ -18,6 +20,7 @@ const TAKEN: &[&str] = &[
     "g",
     "line",
     "linearGradient",
+    "marker",
     "mask",
     "metadata",
     "path",
@@ -35,6 +38,21 @@ const TAKEN: &[&str] = &[
     "use",
 ];
 
+/// What shows nothing by itself. It is left behind: what would use it is refused where it does.
+const IDLE: &[&str] = &[
+    "filter",
+    "font",
+    "font-face",
+    "font-face-format",
+    "font-face-name",
+    "font-face-src",
+    "font-face-uri",
+    "glyph",
+    "hkern",
+    "missing-glyph",
+    "vkern",
+];
+
 /// What to do about some that are not.
 const ADVICE: &[(&[&str], &str)] = &[
     (&["text", "tspan", "textPath", "tref"], "convert text to paths"),
@@ -42,13 +60,32 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["script", "handler"], "nothing in a logo may run"),
     (&["animate", "animateColor", "animateMotion", "animateTransform", "set"], "a logo stands still"),
     (&["foreignObject"], "save it as plain SVG"),
-    (&["marker"], "convert markers to paths"),
-    (&["filter"], "flatten its effects"),
     (&["a"], "a logo is no link"),
 ];
 
 const ELSE: &str = "only shapes, gradients, patterns, masks and clip paths are";
+pub(super) const UNREAD: &str = "it has properties that can't be read";
 const OUTSIDE: &str = "it may refer to what is in it alone";
+
+/// A text without a DOCTYPE that only names what the drawing is. Refuses one that defines anything.
+pub(super) fn without_doctype(text: &str) -> Result<Cow<'_, str>, Unfit> {
+    let mut rest = text.trim_start();
+    while let Some((_, after)) = [("<?", "?>"), ("<!--", "-->")]
+        .into_iter()
+        .find_map(|(opening, closing)| rest.strip_prefix(opening)?.split_once(closing))
+    {
+        rest = after.trim_start();
+    }
+    let Some(doctype) = rest.strip_prefix("<!DOCTYPE") else { return Ok(Cow::Borrowed(text)) };
+    let end = end_of_tag(doctype);
+    let (named, defined) = doctype[..end].split_once('[').unwrap_or((&doctype[..end], ""));
+    let defined = defined.trim_end().trim_end_matches(']').trim();
+    if !defined.is_empty() || named.contains('<') {
+        return Err(Unfit::Doctype);
+    }
+    let before = &text[..text.len() - rest.len()];
+    Ok(Cow::Owned([before, doctype.get(end + 1..).unwrap_or_default()].concat()))
+}
 
 /// Refuses a text whose elements stand too deep in one another, without parsing it in full.
 pub(super) fn check_depth(text: &str) -> Result<(), Unfit> {
@@ -121,6 +158,10 @@ fn check_element(node: Node) -> Result<(), Unfit> {
         // What the editor keeps for itself is left behind.
         Some(_) => return Ok(()),
     }
+    let in_filter = || node.ancestors().any(|outer| outer.has_tag_name((SVG, "filter")));
+    if IDLE.contains(&name) || (name.starts_with("fe") && in_filter()) {
+        return Ok(());
+    }
     if !TAKEN.contains(&name) {
         let advice = ADVICE.iter().find(|(names, _)| names.contains(&name));
         let effect = name.starts_with("fe").then_some("flatten its effects");
@@ -128,7 +169,7 @@ fn check_element(node: Node) -> Result<(), Unfit> {
     }
     node.attributes().try_for_each(|attribute| check_attribute(node, attribute))?;
     if name == "style" {
-        style::check(&style::text(node))?;
+        style::check(&style::text(node), node.document().root_element())?;
     }
     Ok(())
 }
@@ -154,6 +195,9 @@ fn check_attribute(node: Node, attribute: Attribute) -> Result<(), Unfit> {
         return refused(name, "name it with letters and digits");
     }
     if name == "style" {
+        if !style::is_read(value) {
+            return refused(name, UNREAD);
+        }
         for declaration in DeclarationTokenizer::from(value) {
             if let Err(advice) = check_property(declaration.name, declaration.value) {
                 return refused(declaration.name, advice);
@@ -168,12 +212,24 @@ pub(super) fn check_property(name: &str, value: &str) -> Result<(), &'static str
     if matches!(name, "filter" | "backdrop-filter") && value.trim() != "none" {
         return Err("flatten its effects");
     }
-    let value = value.to_ascii_lowercase();
+    if matches!(name, "marker" | "marker-start" | "marker-mid" | "marker-end") && value.trim() != "none" {
+        return Err("convert markers to paths");
+    }
     let outside = |url: &str| !url.trim_start_matches([' ', '\t', '\r', '\n', '"', '\'']).starts_with('#');
-    if value.split("url(").skip(1).any(outside) || value.contains("javascript:") {
+    let lower = value.to_ascii_lowercase();
+    if lower.split("url(").skip(1).any(outside) || lower.contains("javascript:") {
         return Err(OUTSIDE);
     }
-    Ok(())
+    let value = value.trim();
+    let understood = match name {
+        "fill" | "stroke" => Paint::from_str(value).is_ok(),
+        "color" | "stop-color" => {
+            matches!(value, "currentColor" | "inherit") || Color::from_str(value).is_ok()
+        }
+        _ => true,
+    };
+    // What is not would be painted black.
+    if understood { Ok(()) } else { Err("give the colour as #rrggbb") }
 }
 
 fn element(name: &str, advice: &'static str) -> Unfit {

@@ -52,9 +52,9 @@ fn what_would_run_move_or_be_fetched_is_refused_by_its_name() {
         ("<text>Hi</text>", "text"),
         ("<g><animate attributeName='x'/></g>", "animate"),
         ("<set attributeName='x'/>", "set"),
-        ("<filter id='f'/>", "filter"),
         ("<feImage href='#a'/>", "feImage"),
-        ("<marker id='m'/>", "marker"),
+        ("<marker id='m'><script/></marker>", "script"),
+        ("<filter id='f'><text>x</text></filter>", "text"),
         ("<a href='#x'/>", "a"),
         ("<iframe/>", "iframe"),
         ("<metadata><script/></metadata>", "script"),
@@ -75,8 +75,19 @@ fn what_would_run_move_or_be_fetched_is_refused_by_its_name() {
         ("<g style='fill:url(x.svg#a)'/>", "fill"),
         ("<g style='filter:blur(5px)'/>", "filter"),
         ("<g filter='url(#f)'/>", "filter"),
-        ("<style>g{fill:url(http://example.com)}</style>", "fill"),
-        ("<style>g{filter:blur(3px)}</style>", "filter"),
+        ("<style>rect{fill:url(http://example.com)}</style>", "fill"),
+        ("<style>rect{filter:blur(3px)}</style>", "filter"),
+        ("<g marker-end='url(#m)'/>", "marker-end"),
+        ("<g style='marker:url(#m)'/>", "marker"),
+        ("<style>rect{marker-mid:url(#m)}</style>", "marker-mid"),
+        // Painted black, if they were taken.
+        ("<g fill='oklch(0.6 0.2 20)'/>", "fill"),
+        ("<g stroke='rgb(220 30 30 / 50%)'/>", "stroke"),
+        ("<g style='fill:color-mix(in srgb, red, blue)'/>", "fill"),
+        ("<stop stop-color='brand'/>", "stop-color"),
+        ("<g color='device-cmyk(0 1 1 0)'/>", "color"),
+        ("<style>rect{fill:lab(50% 40 30)}</style>", "fill"),
+        ("<g style='$a:1;fill:red'/>", "style"),
         ("<g id='a&lt;script&gt;'/>", "id"),
         ("<g id='a\"b'/>", "id"),
     ] {
@@ -87,7 +98,9 @@ fn what_would_run_move_or_be_fetched_is_refused_by_its_name() {
     }
     for inner in [
         "<style>@import 'http://example.com/a.css';</style>",
-        "<style>@font-face{src:url(x)}</style>",
+        "<style>@media print{rect{fill:red}}</style>",
+        "<style>@font-face{src:url(x)} @import 'a.css';</style>",
+        "<style>@font-facade{src:url(x)}</style>",
         "<style>g g g g g g g g path{fill:red}</style>",
     ] {
         assert!(matches!(flaw(&svg(inner)), Unfit::Style(_)), "{inner}");
@@ -101,16 +114,22 @@ fn what_is_no_drawing_is_refused_as_such() {
     for alien in ["<html/>", "<html><body>x</body></html>", "<svg/>", "<svg xmlns='urn:x'/>", "\u{1}<svg/>"] {
         assert!(matches!(flaw(alien), Unfit::Alien | Unfit::Broken(_)), "{alien}");
     }
-    assert_eq!(flaw("<!DOCTYPE html><html/>"), Unfit::Doctype);
+    assert_eq!(flaw("<!DOCTYPE html><html/>"), Unfit::Alien);
+    assert_eq!(flaw("<!doctype html><html/>"), Unfit::Doctype);
     let entities = "<!DOCTYPE svg [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]>";
     assert_eq!(flaw(&format!("{entities}{}", svg("&b;"))), Unfit::Doctype);
-    assert_eq!(flaw(&format!("<?xml version='1.0'?>\n<!DOCTYPE svg>{}", svg(""))), Unfit::Doctype);
+    let two = format!("<!DOCTYPE svg><!DOCTYPE svg>{}", svg(""));
+    assert_eq!(flaw(&two), Unfit::Doctype);
+    assert_eq!(flaw(&svg("<!DOCTYPE svg>")), Unfit::Doctype);
+    assert!(matches!(flaw(&format!("<!DOCTYPE svg {}", svg(""))), Unfit::Doctype | Unfit::Broken(_)));
     let whole = svg("<g/>");
     for length in 5..whole.len() {
         assert!(read(&whole.as_bytes()[..length], BOUNDS).is_err(), "{length}");
     }
     assert!(matches!(flaw(&format!("{whole}<script/>")), Unfit::Broken(_)));
-    assert_eq!(read(b"<svg \xff/>", BOUNDS).unwrap_err(), Flaw::Drawing(Unfit::Alien));
+    let latin = Unfit::Encoding("UTF-8".to_owned());
+    assert!(latin.to_string().contains("save it as UTF-8"));
+    assert_eq!(read(b"<svg \xff/>", BOUNDS).unwrap_err(), Flaw::Drawing(latin));
     let endless = format!("<{}", "a".repeat(100_000));
     assert!(flaw(&endless).to_string().len() < 300);
     assert!(flaw(&svg(&format!("<{}/>", "a".repeat(100_000)))).to_string().len() < 300);
@@ -194,6 +213,8 @@ fn what_grows_beyond_measure_is_refused_before_it_does() {
         flaw(&svg(&format!("<style>{rules}a{{{}}}</style>", "a:b;".repeat(50_000)))),
         Unfit::Style(_)
     ));
+    let long = format!("<path style='{}' d='M0 0h9v9z'/>", "a:b;".repeat(100_000));
+    assert!(matches!(flaw(&svg(&long)), Unfit::Attribute { .. }));
     let heavy = "*{fill:red;stroke:blue}".repeat(450);
     let many = format!("<style>{heavy}</style>{}", "<g/>".repeat(10_000));
     assert_eq!(flaw(&svg(&many)), Unfit::Immense);
@@ -220,6 +241,64 @@ fn a_logo_as_editors_write_it_is_taken() {
           <g inkscape:label='Layer 1' inkscape:groupmode='layer' id='layer1' transform='translate(1,2)'>
             <rect style='fill:#00ff00;stroke-width:0.26;filter:none' id='r' width='20' height='20' rx='2'/></g></svg>";
     assert!(stored_text(inkscape).contains("#00ff00"));
+}
+
+#[test]
+fn what_shows_nothing_by_itself_is_left_behind() {
+    let public = "PUBLIC '-//W3C//DTD SVG 1.1//EN' 'http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd'";
+    for before in [
+        format!("<?xml version='1.0' standalone='no'?>\n<!DOCTYPE svg {public}>\n"),
+        format!("<!-- > --><?a ?>\n<!DOCTYPE svg {public} [ ]>"),
+        "<!DOCTYPE svg>".to_owned(),
+    ] {
+        assert_eq!(stored_text(&format!("{before}{}", svg(""))), stored_text(&svg("")), "{before}");
+    }
+    for inner in [
+        "<defs><filter id='f' x='0'><feGaussianBlur stdDeviation='2'/><feImage href='http://x'/></filter></defs>",
+        "<marker id='m' orient='auto'><path d='M0 0 5 5'/></marker>",
+        "<defs><g filter='none' marker-end='none'/></defs>",
+        "<style>@font-face{font-family:X;src:url(data:font/woff2;base64,AA)} .a{fill:red}</style>",
+        "<style>@charset 'utf-8'; /* a@example.com */ @namespace svg url(http://www.w3.org/2000/svg);</style>",
+        "<style>.unused{filter:url(#f);fill:lab(1 2 3)}</style>",
+        "<font id='x'><font-face font-family='X'><font-face-src><font-face-uri href='http://x'/></font-face-src>
+            </font-face><glyph unicode='a' d='M0 0'/></font>",
+    ] {
+        assert_eq!(stored_text(&svg(inner)), stored_text(&svg("")), "{inner}");
+    }
+}
+
+#[test]
+fn a_colour_is_the_one_that_is_meant() {
+    for (inner, color) in [
+        ("<path d='M0 0h9v9z' style='fill:var(--brand,#dc1e1e)'/>", "#dc1e1e"),
+        (
+            "<style>:root{--brand:#0a3366}.a{fill:var(--brand, red)}</style><path class='a' d='M0 0h9v9z'/>",
+            "#0a3366",
+        ),
+        ("<path d='M0 0h9v9z' style='--x:1;fill:#123456'/>", "#123456"),
+        ("<path d='M0 0h9v9z' fill='hsl(120, 100%, 25%)'/>", "#008000"),
+        ("<g color='#654321'><path d='M0 0h9v9z' fill='currentColor'/></g>", "#654321"),
+    ] {
+        let stored = stored_text(&svg(inner));
+        assert!(stored.contains(color), "{inner}: {stored}");
+    }
+    assert_eq!(flaw(&svg("<g fill='var(--x)'/>")), Unfit::Variable("--x".to_owned()));
+}
+
+#[test]
+fn a_drawing_is_read_in_the_encoding_that_it_names() {
+    let text = format!("<?xml version='1.0' encoding='ISO-8859-1'?>{}", svg("<title>Café</title>"));
+    let latin: Vec<u8> = text.chars().map(|char| char as u8).collect();
+    assert!(is_one(&latin));
+    assert_eq!(read(&latin, BOUNDS).unwrap().bytes, read(svg("").as_bytes(), BOUNDS).unwrap().bytes);
+    let wide: Vec<u8> = format!("\u{feff}{}", svg("")).encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert!(is_one(&wide));
+    assert_eq!(read(&wide, BOUNDS).unwrap().bytes, read(svg("").as_bytes(), BOUNDS).unwrap().bytes);
+    // Said to be what it is not.
+    let lie = text.replace("ISO-8859-1", "UTF-8");
+    let lie: Vec<u8> = lie.chars().map(|char| char as u8).collect();
+    assert_eq!(read(&lie, BOUNDS).unwrap_err(), Flaw::Drawing(Unfit::Encoding("UTF-8".to_owned())));
+    assert!(!is_one(b"\x89PNG\r\n") && !is_one(b"\xff\xd8\xff") && !is_one(b"GIF89a") && !is_one(b""));
 }
 
 proptest! {

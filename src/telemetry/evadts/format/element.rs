@@ -17,7 +17,8 @@ pub(super) fn number(text: &str) -> Result<Option<i64>, String> {
     Ok(text.parse().ok())
 }
 
-/// A day and a time; midnight where there is a day alone. Gear whose clock was never set sends zeros.
+/// A day and a time; midnight where there is a day alone. 24:00 is the end of the day. Gear whose clock was
+/// never set sends zeros.
 pub(super) fn moment(day: &str, time: &str) -> Option<NaiveDateTime> {
     let day = match day.len() {
         _ if !day.is_ascii() => None,
@@ -32,8 +33,11 @@ pub(super) fn moment(day: &str, time: &str) -> Option<NaiveDateTime> {
         _ => None,
     }?;
     let part = |at: usize| time.get(at..at + 2).map_or(Some(0), digits).map(|part| part as u32);
-    let time = NaiveTime::from_hms_opt(part(0)?, part(2)?, part(4)?).unwrap_or_default();
-    Some(day.and_time(time))
+    let (hour, minute, second) = (part(0)?, part(2)?, part(4)?);
+    if (hour, minute, second) == (24, 0, 0) {
+        return Some(day.succ_opt()?.and_time(NaiveTime::MIN));
+    }
+    Some(day.and_time(NaiveTime::from_hms_opt(hour, minute, second).unwrap_or_default()))
 }
 
 fn digits(text: &str) -> Option<i32> {
@@ -69,6 +73,9 @@ mod tests {
         ] {
             assert_eq!(at(wrong.0, wrong.1), None, "{wrong:?}");
         }
+        assert_eq!(at("261124", "2400").as_deref(), Some("2026-11-25 00:00:00"));
+        assert_eq!(at("20261231", "240000").as_deref(), Some("2027-01-01 00:00:00"));
+        assert_eq!(at("261124", "2401").as_deref(), Some("2026-11-24 00:00:00"));
         assert_eq!(at("261124", "9999").as_deref(), Some("2026-11-24 00:00:00"));
         assert_eq!(at("261124", "ab"), None);
     }

@@ -1,17 +1,20 @@
 //! The format of EVA-DTS audit files: bytes in, reports of segments out, without I/O.
 //!
 //! A file holds one report or several. A report is a list of segments, one a line: a tag and elements
-//! between asterisks. Around them are an envelope (`DXS` to `DXE`) and a checksum (`G85`). Real files lack
-//! parts of the envelope, have other line ends, and something in front of them; all of that is taken. A
-//! line that is no segment and a checksum that does not agree are not: they mean that bytes were lost.
+//! between asterisks. Around them are an envelope (`DXS` to `DXE`), a set (`ST` to `SE`) and a checksum
+//! (`G85`). Real files lack parts of these, have other line ends, indents and padding, and something in front
+//! of the report or behind its set; all of that is taken. A line that is no segment and a checksum that does
+//! not agree are not: they mean that bytes were lost. A report that begins and does not end was cut off.
 
 mod checksum;
+mod counting;
 mod element;
 mod ledger;
 mod reading;
 mod segment;
 
-pub use reading::{Count, Occurrence, Part, Product, Reading, State, Tube};
+pub use counting::{Count, Since};
+pub use reading::{Occurrence, Part, Product, Reading, State, Tube};
 pub use segment::Segment;
 
 /// Faults that are named at most: after these, somebody sent something else than an audit.
@@ -48,6 +51,10 @@ pub struct Report {
     pub checked: bool,
     /// Whether its end was there: the checksum, or one of the lines that close its set and its envelope.
     pub ended: bool,
+    /// Whether its beginning was there, so that an end is due: the line that opens its envelope or its set.
+    pub opened: bool,
+    /// Lines with counters behind its set, which are no part of it.
+    pub stray: usize,
 }
 
 /// Reads a file. What is wrong with it is told as a whole.
@@ -66,16 +73,35 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Report>, Vec<Fault>> {
     if reader.faults.is_empty() { Ok(reader.reports) } else { Err(reader.faults) }
 }
 
-/// A line without its end.
+/// What UTF-8 files of some editors begin with.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Lines by which sales are told.
+const COUNTERS: [&str; 8] = ["VA1", "CA2", "DA2", "DB2", "TA2", "PA1", "PA2", "PA7"];
+
+/// A line without its end, its indent and the mark in front of it.
 #[derive(Clone, Copy)]
 struct Line<'a> {
     number: usize,
-    /// Where it begins in the file.
+    /// Where it begins in the file, with what is in front of its text.
     starts: usize,
+    /// Bytes in front of its text.
+    indent: usize,
     text: &'a [u8],
 }
 
-/// The lines that have something in them. They end with CR LF, LF or CR.
+/// Whether gear fills up lines and files with it: blanks, NUL and ^Z.
+fn is_padding(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0 | 0x1A)
+}
+
+/// Counts the bytes in front of a line's text.
+fn indent(text: &[u8]) -> usize {
+    let mark = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    mark + text[mark..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+/// The lines that have more in them than padding. They end with CR LF, LF or CR.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut number = 0;
     let mut starts = 0;
@@ -83,11 +109,12 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
         let rest = bytes.get(starts..).filter(|rest| !rest.is_empty())?;
         let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
         number += 1;
-        let line = Line { number, starts, text: &rest[..length] };
+        let indent = indent(&rest[..length]);
+        let line = Line { number, starts, indent, text: &rest[indent..length] };
         starts += length + if rest[length..].starts_with(b"\r\n") { 2 } else { 1 };
         Some(line)
     })
-    .filter(|line| !line.text.is_empty())
+    .filter(|line| !line.text.iter().copied().all(is_padding))
 }
 
 /// A report that is being read.
@@ -95,6 +122,8 @@ struct Open<'a> {
     report: Report,
     /// Whether the set of segments has begun in it.
     has_set: bool,
+    /// Whether it has ended too.
+    is_past_set: bool,
     /// What the checksum goes over; none once it has been.
     summed: Option<Vec<Line<'a>>>,
 }
@@ -122,11 +151,17 @@ impl<'a> Reader<'a> {
                 }
                 if let Some(open) = &mut self.open {
                     open.has_set = true;
+                    open.report.opened = true;
                     open.summed = Some(vec![line]);
                 }
             }
             "G85" => self.check(line),
-            "SE" => self.end(),
+            "SE" => {
+                self.end();
+                if let Some(open) = &mut self.open {
+                    open.is_past_set = true;
+                }
+            }
             "DXE" => {
                 self.end();
                 self.close();
@@ -136,6 +171,10 @@ impl<'a> Reader<'a> {
                     self.start(line.number, String::new());
                 }
                 let Some(open) = &mut self.open else { return };
+                if open.is_past_set {
+                    open.report.stray += usize::from(COUNTERS.contains(&tag.as_str()));
+                    return;
+                }
                 match Segment::read(line.number, tag, line.text) {
                     Ok(segment) => open.report.segments.push(segment),
                     Err(detail) => self.faults.push(Fault::at(line.number, detail)),
@@ -147,11 +186,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A line that is no segment: a device may have put something in front of the report.
+    /// A line that is no segment: a device may have put something in front of the report, or words of its
+    /// own behind the set.
     fn take_other(&mut self, line: Line<'a>) {
         if let Some(at) = line.text.windows(4).position(|window| window == b"DXS*") {
             self.begin(Line { text: &line.text[at..], ..line });
-        } else if self.open.is_some() {
+        } else if self.open.as_ref().is_some_and(|open| !open.is_past_set) {
             let seen: String = String::from_utf8_lossy(line.text).chars().take(20).collect();
             self.faults.push(Fault::at(line.number, format!("is no segment: {seen:?}")));
         }
@@ -163,11 +203,22 @@ impl<'a> Reader<'a> {
         let envelope = Segment::read(line.number, "DXS".to_owned(), line.text);
         let sender = envelope.map(|envelope| envelope.text(1).to_owned()).unwrap_or_default();
         self.start(line.number, sender);
+        if let Some(open) = &mut self.open {
+            open.report.opened = true;
+        }
     }
 
     fn start(&mut self, line: usize, sender: String) {
-        let report = Report { line, sender, segments: Vec::new(), checked: false, ended: false };
-        self.open = Some(Open { report, has_set: false, summed: Some(Vec::new()) });
+        let report = Report {
+            line,
+            sender,
+            segments: Vec::new(),
+            checked: false,
+            ended: false,
+            opened: false,
+            stray: 0,
+        };
+        self.open = Some(Open { report, has_set: false, is_past_set: false, summed: Some(Vec::new()) });
     }
 
     fn check(&mut self, line: Line<'a>) {
@@ -183,7 +234,7 @@ impl<'a> Reader<'a> {
         let Some(summed) = open.summed.take() else {
             return self.faults.push(Fault::at(line.number, "is a second checksum of the same lines"));
         };
-        let from = summed.first().map_or(line.starts, |first| first.starts);
+        let from = summed.first().map_or(line.starts, |first| first.starts + first.indent);
         let texts: Vec<&[u8]> = summed.iter().map(|line| line.text).collect();
         match checksum::check(claimed, &texts, &self.bytes[from..line.starts]) {
             Ok(()) => open.report.checked = true,
@@ -216,127 +267,4 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A report as a machine would send it, with its checksum.
-    fn written(sender: &str, segments: &[(String, Vec<String>)], end: &str) -> Vec<u8> {
-        let mut body = vec!["ST*001*0001".to_owned()];
-        body.extend(segments.iter().map(|(tag, elements)| segment::written(tag, elements)));
-        let summed = format!("{}\r\n", body.join("\r\n"));
-        let crc = checksum::of(summed.as_bytes());
-        let count = body.len() + 2;
-        let head = format!("DXS*{sender}*VA*V0/6*1");
-        let tail = [format!("G85*{crc:04X}"), format!("SE*{count}*0001"), "DXE*1*1".to_owned()];
-        [vec![head], body, tail.to_vec()]
-            .concat()
-            .iter()
-            .flat_map(|line| [line, end])
-            .collect::<String>()
-            .into()
-    }
-
-    fn one(text: &str) -> Report {
-        let mut reports = read(text.as_bytes()).unwrap();
-        assert_eq!(reports.len(), 1);
-        reports.remove(0)
-    }
-
-    fn faults(text: &str) -> Vec<(usize, String)> {
-        read(text.as_bytes()).unwrap_err().into_iter().map(|fault| (fault.line, fault.detail)).collect()
-    }
-
-    #[test]
-    fn an_envelope_is_taken_as_it_comes() {
-        let good = one("DXS*SCR0000001*VA*V0/6*1\r\nST*001*0001\r\nID1*42\r\nSE*99*0001\r\nDXE*1*1\r\n");
-        assert_eq!((good.sender.as_str(), good.checked), ("SCR0000001", false));
-        assert_eq!(good.segments, [Segment { line: 3, tag: "ID1".into(), elements: vec!["42".into()] }]);
-        // Something in front of it, other line ends, and neither ST nor SE nor DXE.
-        let bare = one("<000|x|>DXS*SCR0000001*VA*V0/6*1\nID1*42");
-        assert_eq!((bare.line, bare.segments.len()), (1, 1));
-        assert_eq!(one("something\n\nid1*42\nVA1*1*2").segments[1].line, 4);
-        assert_eq!(one("ST-1*001*0001\rPA1*1\r").segments.len(), 1);
-        for (end, is_one) in
-            [("", false), ("VA1*1*1", false), ("G85*", true), ("SE*3*0001", true), ("DXE*1*1", true)]
-        {
-            assert_eq!(one(&format!("DXS*A\nST*001*0001\nID1*42\n{end}")).ended, is_one, "{end}");
-        }
-        // What follows the envelope is not looked at.
-        assert_eq!(one("DXS*A\nID1*1\nDXE*1*1\n??\nID1*2").segments.len(), 1);
-    }
-
-    #[test]
-    fn a_file_may_hold_several_reports() {
-        let reports = read(b"DXS*A\nST*001*0001\nID1*1\nDXE*1*1\nDXS*B\nID1*2\n<x>DXS*C*\nID1*3").unwrap();
-        let of: Vec<_> = reports.iter().map(|r| (r.sender.as_str(), r.segments[0].text(1))).collect();
-        assert_eq!(of, [("A", "1"), ("B", "2"), ("C", "3")]);
-        let sets = read(b"DXS*A\nST*001*0001\nID1*1\nSE*3*0001\nST*001*0002\nID1*2\nSE*3*0002").unwrap();
-        assert_eq!(
-            sets.iter().map(|r| (r.sender.as_str(), r.line)).collect::<Vec<_>>(),
-            [("A", 1), ("A", 5)]
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_line() {
-        assert_eq!(faults("hello")[0].0, 1);
-        assert_eq!(faults("DXS*A\n\nDXE*1*1")[0], (1, "begins a report in which there is nothing".into()));
-        assert_eq!(faults("DXS*A\nID1*1\n!!\nDXE*1*1"), [(3, "is no segment: \"!!\"".into())]);
-        assert_eq!(faults("DXS*A\nID1*1\u{0}\nVA1*1")[0].0, 2);
-        assert_eq!(faults("DXS*A\nID1*1\nG85*zzzz")[0].0, 3);
-        let wrong = faults("DXS*A\nST*001*0001\nID1*1\nG85*0000");
-        assert_eq!(wrong[0].0, 4);
-        assert!(wrong[0].1.contains("0000"), "{wrong:?}");
-        assert_eq!(faults(&format!("DXS*A\n{}", "!\n".repeat(1000))).len(), FAULTS_MAX);
-        assert_eq!(faults(&"DXS*A\nID1*1\n".repeat(REPORTS_MAX + 1))[0].0, 2 * REPORTS_MAX + 1);
-    }
-
-    #[test]
-    fn a_changed_digit_is_noticed() {
-        let counters = |n: u32| ("PA2".to_owned(), vec![n.to_string(), (n * 150).to_string()]);
-        let segments: Vec<_> = (1..9).map(counters).collect();
-        let file = written("SCR0000001", &segments, "\r\n");
-        assert!(read(&file).unwrap()[0].checked);
-        let body = 40..file.len() - 40;
-        for at in body.filter(|&at| file[at].is_ascii_digit()) {
-            let mut changed = file.clone();
-            changed[at] = if file[at] == b'9' { b'0' } else { file[at] + 1 };
-            assert!(read(&changed).is_err(), "{at}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_to_their_end(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read(&bytes);
-        }
-
-        #[test]
-        fn any_lines_are_read_to_their_end(text in "((DXS|ST|G85|SE|DXE|ID1|ID4|PA[1278]|EA[1237]|VA1|x)(\\*[-0-9A-F^*]{0,9}){0,6}\r?\n){0,40}") {
-            for report in read(text.as_bytes()).unwrap_or_default() {
-                prop_assert!(!report.segments.is_empty());
-                let _ = Reading::of(&report);
-            }
-        }
-
-        #[test]
-        fn what_is_written_is_read(
-            reports in proptest::collection::vec(
-                ("[A-Z]{3}[0-9]{7}",
-                 proptest::collection::vec(("[A-F][A-D][1-9]", proptest::collection::vec("[^\\x00-\\x1f\\x7f]{0,9}", 0..6)), 1..12)),
-                1..4),
-            end in "\r\n|\n|\r",
-        ) {
-            let file: Vec<u8> = reports.iter().flat_map(|(sender, segments)| written(sender, segments, &end)).collect();
-            let read = read(&file).map_err(|faults| TestCaseError::fail(format!("{faults:?}")))?;
-            prop_assert_eq!(read.len(), reports.len());
-            for (report, (sender, segments)) in read.iter().zip(&reports) {
-                prop_assert!(report.checked);
-                prop_assert_eq!(&report.sender, sender);
-                let got: Vec<_> = report.segments.iter().map(|s| (s.tag.clone(), s.elements.clone())).collect();
-                prop_assert_eq!(&got, segments);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,200 @@
+//! Exports: rows as they come from the database, as CSV or as a workbook that spreadsheets open.
+//!
+//! Nothing here is ever in memory as a whole: CSV goes out a chunk at a time, and the sheets of a workbook
+//! wait for their end on disk.
+
+mod asked;
+mod csv;
+mod workbook;
+
+pub use asked::{Asked, Form, FormParams, WORKBOOK, filename, zone};
+
+use crate::error::{Error, Result};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc},
+    time::timeout,
+};
+
+/// Chunks that wait for a slow reader.
+const CHUNKS_WAITING: usize = 4;
+
+/// A reader that takes nothing for this long is given up, so that it does not keep a connection to Postgres.
+const READER_WAIT: Duration = Duration::from_secs(30);
+
+/// For so long an answer waits for the first chunk of a workbook, so that a fault before it is told as one.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// Why an export has ended early; the response then breaks off, which its reader notices.
+#[derive(Debug, thiserror::Error)]
+#[error("the export broke off")]
+struct BrokenOff;
+
+/// Exports under way in one server: each holds a connection to Postgres for as long as its reader reads.
+static UNDER_WAY: Semaphore = Semaphore::const_new(4);
+
+/// Leave to export, for as long as it is held.
+pub fn begin() -> Result<SemaphorePermit<'static>> {
+    UNDER_WAY.try_acquire().map_err(|_| Error::TooMany { what: "exports", retry_after_s: 5 })
+}
+
+/// The end of an export that rows are put into.
+#[derive(Debug)]
+pub struct Sheet {
+    writer: Writer,
+    chunks: Chunks,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Csv(Box<csv::Writer>),
+    Workbook(workbook::Writer),
+}
+
+/// The end that becomes a response.
+#[derive(Debug)]
+pub struct SheetReader {
+    form: Form,
+    chunks: mpsc::Receiver<Result<Bytes>>,
+}
+
+/// Both ends of an export whose first line is `header`.
+pub fn sheet<'a>(form: Form, header: impl IntoIterator<Item = &'a str>) -> Result<(Sheet, SheetReader)> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
+    let sender = Chunks(sender);
+    let header = header.into_iter();
+    let writer = match form {
+        Form::Csv { bom, separator } => Writer::Csv(Box::new(csv::Writer::new(bom, separator, header)?)),
+        Form::Workbook => Writer::Workbook(workbook::Writer::new(header, sender.clone())),
+    };
+    Ok((Sheet { writer, chunks: sender }, SheetReader { form, chunks }))
+}
+
+impl Sheet {
+    /// Adds a row; false if nobody reads any more.
+    pub async fn row<'a>(&mut self, cells: impl IntoIterator<Item = &'a Value>) -> Result<bool> {
+        match &mut self.writer {
+            Writer::Csv(writer) => match writer.row(cells)? {
+                Some(chunk) => Ok(self.chunks.send(chunk).await),
+                None => Ok(true),
+            },
+            Writer::Workbook(writer) => Ok(!self.chunks.0.is_closed() && writer.row(cells).await),
+        }
+    }
+
+    /// Sends what is left, or the fault that has ended the export.
+    pub async fn end(self, outcome: Result<()>) {
+        let Self { writer, chunks } = self;
+        let outcome = match (outcome, writer) {
+            (Ok(()), Writer::Csv(writer)) => writer.rest().map(Some),
+            (Ok(()), Writer::Workbook(writer)) => writer.finish().await.map(|()| None),
+            (Err(error), _) => Err(error),
+        };
+        match outcome {
+            Ok(Some(rest)) => {
+                chunks.send(rest).await;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = %error, "an export broke off");
+                let _ = chunks.0.send(Err(error)).await;
+            }
+        }
+    }
+}
+
+/// Where chunks of an export go.
+#[derive(Clone, Debug)]
+struct Chunks(mpsc::Sender<Result<Bytes>>);
+
+impl Chunks {
+    /// Sends a chunk; false if nobody takes it.
+    async fn send(&self, chunk: Vec<u8>) -> bool {
+        matches!(timeout(READER_WAIT, self.0.send(Ok(chunk.into()))).await, Ok(Ok(())))
+    }
+}
+
+impl SheetReader {
+    /// The export as a download, called `name` and by its ending; the fault, if it ends before its first
+    /// chunk.
+    pub async fn download(mut self, name: &str) -> Result<Response> {
+        let wait = if self.form == Form::Workbook { FIRST_WAIT } else { Duration::MAX };
+        let first = match timeout(wait, self.chunks.recv()).await {
+            Ok(first) => Some(first.ok_or_else(|| Error::fault(BrokenOff))??),
+            Err(_) => None,
+        };
+        let rest = stream::unfold(self.chunks, |mut chunks| async move {
+            let chunk = chunks.recv().await?;
+            Some((chunk.map_err(|_| BrokenOff), chunks))
+        });
+        let body = Body::from_stream(stream::StreamExt::chain(stream::iter(first.map(Ok)), rest));
+        let mut response = body.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.form.media_type()));
+        let disposition = format!("attachment; filename=\"{}\"", self.form.file(name));
+        headers
+            .insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::fault)?);
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const CSV: Form = Form::Csv { bom: false, separator: b',' };
+
+    async fn downloaded(form: Form, rows: &[[Value; 2]]) -> (String, Bytes) {
+        let (mut sheet, reader) = sheet(form, ["code", "note"]).unwrap();
+        for row in rows {
+            assert!(sheet.row(row).await.unwrap());
+        }
+        let (response, ()) = tokio::join!(reader.download("x"), sheet.end(Ok(())));
+        let response = response.unwrap();
+        let name = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().to_owned();
+        (name, axum::body::to_bytes(response.into_body(), 100_000).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn rows_are_quoted_and_the_header_comes_first() {
+        let rows = [[json!("A"), json!("say \"hi\", twice")]];
+        let (name, body) = downloaded(CSV, &rows).await;
+        assert_eq!(name, "attachment; filename=\"x.csv\"");
+        assert_eq!(body, "code,note\nA,\"say \"\"hi\"\", twice\"\n");
+        let form = Form::Csv { bom: true, separator: b';' };
+        assert_eq!(downloaded(form, &rows).await.1, "\u{feff}code;note\nA;\"say \"\"hi\"\", twice\"\n");
+    }
+
+    #[tokio::test]
+    async fn an_export_that_breaks_off_says_so() {
+        for form in [CSV, Form::Workbook] {
+            let (mut sheet, reader) = sheet(form, ["code"]).unwrap();
+            sheet.row(&[json!("A")]).await.unwrap();
+            let (response, ()) = tokio::join!(reader.download("x"), sheet.end(Err(Error::NotFound("x"))));
+            assert!(matches!(response, Err(Error::NotFound("x"))), "{form:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_writes_for_a_reader_who_is_gone() {
+        for form in [CSV, Form::Workbook] {
+            let (mut sheet, reader) = sheet(form, ["code"]).unwrap();
+            drop(reader);
+            let long = json!("x".repeat(30_000));
+            let mut rows = 0;
+            while rows < 100 && sheet.row([&long]).await.unwrap() {
+                rows += 1;
+            }
+            assert!(rows < 100, "{form:?}");
+            sheet.end(Ok(())).await;
+        }
+    }
+}
