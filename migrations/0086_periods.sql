@@ -13,7 +13,7 @@ COMMENT ON COLUMN voucher.terms_since IS 'When its own terms last changed: its s
 COMMENT ON COLUMN voucher.period_start IS 'When the period began that the counters are about: a reset, or the creation';
 COMMENT ON COLUMN redemption.period_start IS 'voucher.period_start then: which period a rollback gives back to';
 
--- What lists and filters need of the rule in redemption/period.rs.
+-- The rule of redemption/period.rs for lists and filters.
 
 CREATE FUNCTION start_of_period(frequency text, zone text, moment timestamptz) RETURNS timestamptz
 STABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$

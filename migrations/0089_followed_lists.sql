@@ -49,14 +49,14 @@ BEGIN
     RETURN QUERY SELECT nextval(sequence) FROM generate_series(1, count);
 END $$;
 
--- How far behind `newest` the announcement lies that is farthest behind it, of those under `key`; NULL if there
+-- Returns the distance from `newest` back to the farthest announcement under `key`; NULL if there
 -- is none.
 CREATE FUNCTION announced_behind(key oid, newest bigint) RETURNS bigint STRICT LANGUAGE sql AS $$
     SELECT max(distance)
     FROM (SELECT (newest - objid::bigint) & 4294967295 AS distance FROM pg_locks
           WHERE locktype = 'advisory' AND classid = key AND objsubid = 2
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) announced
-    -- What was announced since `newest` was read lies before it.
+    -- Announcements made since `newest` was read lie ahead of it, and do not count.
     WHERE distance < 2147483648
 $$;
 

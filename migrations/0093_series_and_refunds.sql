@@ -17,7 +17,7 @@ ALTER TABLE machine_log ADD series bigint NOT NULL DEFAULT 0;
 ALTER TABLE machine_log_archive ADD series bigint NOT NULL DEFAULT 0;
 ALTER TABLE awaited_sale ADD series bigint NOT NULL DEFAULT 0;
 
--- What a sale's payments come to in its currency: paid, and given back.
+-- Sums up a sale's payments in its currency: paid, and given back.
 ALTER TABLE revenue_transaction ADD paid bigint NOT NULL DEFAULT 0, ADD paid_back bigint NOT NULL DEFAULT 0;
 ALTER TABLE revenue_transaction_archive ADD paid bigint NOT NULL DEFAULT 0, ADD paid_back bigint NOT NULL DEFAULT 0;
 
@@ -27,12 +27,12 @@ CREATE OR REPLACE VIEW payment_transaction_ever AS
     SELECT * FROM payment_transaction UNION ALL SELECT * FROM payment_transaction_archive;
 CREATE OR REPLACE VIEW machine_log_ever AS SELECT * FROM machine_log UNION ALL SELECT * FROM machine_log_archive;
 
--- What a sale brought: its price, without what was paid back. Change is not: it was paid beyond the price before.
+-- Returns the net revenue of a sale: its price less refunds. Change is no refund: it was paid beyond the price.
 CREATE FUNCTION net_price(price bigint, paid bigint, paid_back bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT price - GREATEST(LEAST(paid_back - GREATEST(paid - price, 0), price), 0)
 $$;
 
--- How many vends a sale is: none that was paid back in full.
+-- Returns the number of vends that a sale counts as: 0 once it was refunded in full.
 CREATE FUNCTION net_vends(price bigint, paid bigint, paid_back bigint) RETURNS int LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN price > 0 AND net_price(price, paid, paid_back) = 0 THEN 0 ELSE 1 END
 $$;
@@ -90,7 +90,7 @@ FROM revenue_transaction_ever t,
                      ('total_month', date_trunc('month', t.occurred_local))) AS s(grain, starts)
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
 
--- What was paid back before this: the sums follow.
+-- Refunds from before this migration: the sums follow.
 DO $make$
 DECLARE
     sales text;

@@ -1,4 +1,4 @@
-//! Whoever follows a list by its ids while others write to it ends up with every row.
+//! A reader that follows a list by its ids while others write to it ends up with every row.
 
 use crate::{
     app::TestApp,
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 /// Those who write at the same time.
 const WRITERS: usize = 6;
 
-/// What everyone of them does.
+/// The work of one writer.
 const ROUNDS: usize = 12;
 
 fn id(row: &Value) -> String {
@@ -47,7 +47,7 @@ async fn follow(reader: Client, list: String, done: Arc<AtomicBool>) -> Vec<Stri
     }
 }
 
-/// What a follower of `list` saw while the writers wrote, and what the table has then.
+/// Returns the rows that a follower of `list` saw while the writers wrote, and those of the table afterwards.
 async fn followed<F>(reader: Client, list: &str, write: impl Fn(usize) -> F) -> Vec<String>
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What machines of the field send, each in its way.
+//! Audit files as machines in the field send them.
 
 use super::{rows, sales, send, settled};
 use crate::{app::TestApp, client::Client};

@@ -10,7 +10,7 @@ use crate::{
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// How long a redemption has.
+/// The deadline of a redemption.
 const DEADLINE_MS: &str = "4000";
 
 /// No answer takes longer: the second that is promised beyond the deadline, and one for a busy machine.
@@ -24,7 +24,7 @@ async fn in_time(what: &str, asking: impl Future<Output = Option<Heard>>) -> Hea
     heard
 }
 
-/// What the server says of Postgres.
+/// The state of Postgres as the server reports it.
 async fn postgres_of(pair: &Pair, server: usize) -> Value {
     let (_, health) = pair.servers[server].get("/health/ready", "").await.unwrap();
     health["postgres"].clone()

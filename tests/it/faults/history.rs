@@ -13,7 +13,7 @@ use scrip::redemption::{hot::Copy, verify::verify};
 use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
-/// What a machine is told of a voucher, by each server.
+/// Returns the answers of both servers about a voucher.
 async fn validates(pair: &Pair, code: &str) -> [Value; 2] {
     let ask = async |server| pair.field.validate(server, code, &pair.devices[0], None).await.unwrap().json();
     [ask(0).await, ask(1).await]

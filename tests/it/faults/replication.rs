@@ -9,7 +9,7 @@ use crate::{
 use sqlx::{AssertSqlSafe, PgPool};
 use std::time::{Duration, Instant};
 
-/// How long a redemption has.
+/// The deadline of a redemption.
 const DEADLINE_MS: &str = "3000";
 
 /// No answer takes longer: the second that is promised beyond the deadline, and one for a busy machine.

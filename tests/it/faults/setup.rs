@@ -1,4 +1,4 @@
-//! What will never work is refused at the start, with what to do.
+//! A set-up that can never work is refused at start, with what to do.
 
 use super::proxy::socket_of;
 use crate::{database::Database, pair::becomes, server::Server};
@@ -127,7 +127,7 @@ impl Drop for Pooler {
 #[derive(Default)]
 struct Shared {
     idle: Mutex<Vec<UnixStream>>,
-    /// What Postgres answers to a start-up, by what was sent.
+    /// The answer of Postgres to a start-up message.
     greetings: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 

@@ -1,4 +1,4 @@
-//! What answers is no primary: a standby, or a Postgres that is set to be read only.
+//! The Postgres that answers is no primary: a standby, or one that is set to be read only.
 
 use super::proxy::Proxy;
 use crate::{

@@ -205,7 +205,7 @@ async fn what_was_given_back_after_a_reset_changes_the_totals_alone() {
     }
 }
 
-/// What lists filter by is what rows show.
+/// Lists filter by the values that rows show.
 #[tokio::test]
 async fn postgres_and_the_server_agree_on_the_last_reset() {
     const SQL: &str = "

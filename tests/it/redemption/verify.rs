@@ -50,7 +50,7 @@ async fn whatever_the_journal_does_not_add_up_to_is_found() {
     }
 }
 
-/// What the hash of a code in Redis holds.
+/// The fields of the hash of a code in Redis.
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Puts this in the place of a hash and has everything verified, until the report is as expected: whoever still
@@ -84,7 +84,7 @@ fn refit(copy: &Copy, change: impl FnOnce(&mut Facts)) -> Copy {
     Copy::new(&facts, copy.state, copy.revision, copy.epoch, copy.generation)
 }
 
-/// What a report names: the voucher, and what of it should be and is.
+/// Returns the differences of a report: voucher, kind, expected, found.
 fn named(report: &Report) -> Vec<(Uuid, &str, i64, i64)> {
     report.differences.iter().map(|d| (d.voucher, d.what.as_str(), d.expected, d.found)).collect()
 }

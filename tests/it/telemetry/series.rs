@@ -126,7 +126,7 @@ async fn a_clock_that_was_never_set_sells_now_once() {
     assert_eq!(sold, json!([{"occurred_at": "2026-11-24T12:00:00+00:00"}]));
 }
 
-/// What the revenue report says of this month.
+/// Returns this month's figures of the revenue report.
 async fn revenue(user: &Client) -> Value {
     let period = json!({"startDate": "2026-11-01 00:00:00", "endDate": "2026-11-24 23:00:00"});
     let report = user.post("/report/revenue", json!({"period1": period, "machines": [21]})).await.expect(200);
