@@ -46,7 +46,8 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     tracing::info!(%address, "serving");
 
     let closing = on_signal(&app, Duration::from_secs(app.config.stop_delay_s))?;
-    let surface = ServiceExt::<Request>::into_make_service(http::surface(app.clone()));
+    let surface =
+        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(http::surface(app.clone()));
     let serving = axum::serve(listener, surface).with_graceful_shutdown(closing.clone().cancelled_owned());
     let deadline = async {
         closing.cancelled().await;

@@ -4,7 +4,7 @@
 
 mod masking;
 
-use crate::{campaigns::style::Locale, wording::within};
+use crate::{campaigns::style::Locale, http::peer::TrustedProxies, wording::within};
 use figment::{
     Figment, Source,
     error::Kind,
@@ -45,6 +45,8 @@ const CLIENT_NAMES: &[&str] = &[
 pub struct Config {
     /// Where to serve HTTP.
     pub listen: SocketAddr,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas.
+    pub trusted_proxies: TrustedProxies,
     /// The URL that clients reach this server at, for links.
     pub public_url: String,
     /// `postgres://…`; also read from `DATABASE_URL`.
@@ -216,6 +218,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            trusted_proxies: TrustedProxies::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             database_url: SecretString::from("postgres://localhost/scrip"),
             redis_url: SecretString::from("redis://localhost"),

@@ -9,6 +9,7 @@ pub mod link;
 pub mod list;
 pub mod metrics;
 mod openapi;
+pub mod peer;
 mod problems;
 pub mod ranges;
 pub mod sheet;
@@ -109,7 +110,8 @@ impl Service<Request> for Surface {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        peer::note(&mut request, &self.edge.app.config.trusted_proxies);
         if let Some(express) = Express::of(&request) {
             let edge = self.edge.clone();
             return Box::pin(async move {
