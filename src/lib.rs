@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod app;
 pub mod assortment;
+pub mod budget;
 pub mod campaigns;
 pub mod charts;
 pub mod config;

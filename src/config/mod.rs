@@ -2,6 +2,7 @@
 //!
 //! Every limit is a field here, named with its unit. Unknown keys are refused.
 
+mod defaults;
 mod masking;
 
 use crate::{campaigns::style::Locale, http::peer::TrustedProxies, wording::within};
@@ -212,85 +213,6 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            trusted_proxies: TrustedProxies::default(),
-            public_url: "http://127.0.0.1:8080".to_owned(),
-            database_url: SecretString::from("postgres://localhost/scrip"),
-            redis_url: SecretString::from("redis://localhost"),
-            redis_prefix: "scrip".to_owned(),
-            signing_secret: None,
-            secret_key: None,
-            secret_key_previous: None,
-            demo: false,
-            smtp_url: None,
-            mail_from: None,
-            mail_dir: None,
-            worker_threads: 0,
-            database_connections: 16,
-            database_wait_ms: 3_000,
-            journal_lock_wait_ms: 500,
-            journal_lanes: 1,
-            journal_batch_max: 512,
-            journal_queue_max: 8_192,
-            redeem_deadline_ms: 5_000,
-            redis_timeout_ms: 500,
-            reservation_stale_ms: 5_000,
-            near_vouchers_max: 200_000,
-            audit_queue_max: 100_000,
-            lock_max_s: 300,
-            guesses_per_device_per_minute: 30,
-            guesses_per_key_per_minute: 30,
-            logins_per_minute: 10,
-            resets_per_hour: 5,
-            body_max_bytes: 1 << 20,
-            inflated_max_bytes: 8 << 20,
-            image_max_bytes: 5 << 20,
-            image_max_pixels: 40_000_000,
-            drawing_max_bytes: 512 << 10,
-            image_uploads_max: 16,
-            image_parallel_max: 1,
-            requests_max: 4_096,
-            polls_max: 20_000,
-            stop_delay_s: 0,
-            drain_s: 10,
-            font_dir: None,
-            access_token_s: 900,
-            refresh_token_s: 30 * 24 * 3600,
-            activation_token_s: 7 * 24 * 3600,
-            link_s: 900,
-            reset_token_s: 3600,
-            argon2_memory_kib: 19_456,
-            argon2_passes: 2,
-            argon2_parallel_max: 4,
-            generation_batch: 5_000,
-            coupons_per_part: 5_000,
-            coupons_parallel_max: 2,
-            coupons_keep_days: 30,
-            filter_machines_max: 100_000,
-            configuration_batch: 200,
-            command_expires_s: 24 * 3600,
-            command_expires_max_s: 30 * 24 * 3600,
-            job_lease_s: 30,
-            integration_plain_http: false,
-            integration_private_addresses: false,
-            integration_connect_s: 5,
-            integration_timeout_s: 15,
-            integration_turn_s: 5,
-            integration_parallel_max: 64,
-            integration_each_parallel_max: 4,
-            integration_keep_days: 30,
-            heartbeat_s: 900,
-            archive_after_months: 13,
-            alert_window_s: 60,
-            locale: Locale::default(),
-            log_format: LogFormat::Text,
-        }
-    }
 }
 
 impl Config {

@@ -15,6 +15,7 @@ use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use std::{
     collections::HashMap,
+    fmt,
     hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -40,6 +41,15 @@ pub enum Who {
         /// The one machine that it speaks for; any machine of its group or below without one.
         machine: Option<i64>,
     },
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => write!(f, "account:{id}"),
+            Self::Key { id, .. } => write!(f, "key:{id}"),
+        }
+    }
 }
 
 /// What one account or key may do.

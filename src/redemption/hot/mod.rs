@@ -19,6 +19,7 @@ pub use record::Copy;
 use resp::Reply;
 pub use scripts::all as scripts;
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -307,6 +308,26 @@ impl Hot {
     /// The mark of the reservation that `copy` was granted with.
     pub fn mark(&self, code: &str, copy: &Copy) -> Mark {
         Mark { key: self.key(code), field: copy.marks() }
+    }
+
+    /// Adds a failure to the budget `name` of `key`, of `capacity` failures a minute. Returns those that are not
+    /// made up for, on all servers.
+    pub async fn spend(
+        &self,
+        name: &str,
+        key: &impl fmt::Display,
+        capacity: f64,
+        now: DateTime<Utc>,
+    ) -> Result<f64, Away> {
+        let connection = self.connection()?;
+        let key = format!("{}:b:{{{name}:{key}}}", self.prefix);
+        let (now_ms, capacity) = (now.timestamp_millis().to_string(), capacity.to_string());
+        let args = [now_ms.as_bytes(), capacity.as_bytes()];
+        let answer = scripts::spend().run(&connection, &key, &args).await;
+        let answer = answer.map_err(|failure| self.failed(&connection, &failure))?;
+        let reply = answer.reply();
+        let spent = reply.items().get(1).and_then(Reply::bytes).filter(|_| word(&reply) == Some("spent"));
+        spent.and_then(|spent| std::str::from_utf8(spent).ok()?.parse().ok()).ok_or(Away)
     }
 
     /// Gives a lock back; whether there was one.

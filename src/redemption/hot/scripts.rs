@@ -39,6 +39,7 @@ scripts! {
     release = "release" with "layout" "record";
     load = "load" with "layout" "record";
     evict = "evict" with "layout" "record";
+    spend = "spend" with;
 }
 
 impl Script {

@@ -7,6 +7,7 @@ mod express;
 use super::{
     audit::{Action, Logged},
     code::Code,
+    guesses::Lookup,
     proof,
     redeem::{self, Receipt, Redeemed},
     release, rollback,
@@ -47,13 +48,12 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A caller at a machine, with a code.
 struct Asked<'a> {
     app: &'a App,
-    caller: &'a Caller,
     device: Arc<Device>,
     device_id: &'a str,
     code: Option<Code>,
     request: &'a [u8],
-    /// The refusal of a device that has guessed too often, where it proves nothing.
-    shut: Option<Error>,
+    /// The look-up's place in the budgets of guesses, or the refusal of a device that has guessed too often.
+    lookup: Result<Option<Lookup<'a>>>,
 }
 
 impl<'a> Asked<'a> {
@@ -80,18 +80,20 @@ impl<'a> Asked<'a> {
         if caller.machine().is_some_and(|machine| machine != device.machine) {
             return Err(Error::Forbidden("this key speaks for another machine".into()));
         }
-        let shut = app.guesses.admit(caller.0.who, &device).err();
-        Ok(Self { app, caller, device, device_id, code: Code::parse(code), request, shut })
+        let lookup = app.guesses.take(caller.0.who, &device).await.map(Some);
+        Ok(Self { app, device, device_id, code: Code::parse(code), request, lookup })
     }
 
     /// Turns away a device that has guessed too often.
     fn admit(&mut self) -> Result<()> {
-        self.shut.take().map_or(Ok(()), Err)
+        let lookup = std::mem::replace(&mut self.lookup, Ok(None))?;
+        self.lookup = Ok(lookup);
+        Ok(())
     }
 
     /// The same, unless it proves to know the code: it holds it locked, or has redeemed this order with it.
     async fn admit_proven(&mut self, held: bool, order_id: Option<&str>) -> Result<()> {
-        let (Some(_), Some(code)) = (&self.shut, &self.code) else { return self.admit() };
+        let (Err(_), Some(code)) = (&self.lookup, &self.code) else { return self.admit() };
         let (app, device) = (self.app, &*self.device);
         let is_proven = held && proof::holds(app, device, code).await?
             || match order_id {
@@ -102,16 +104,21 @@ impl<'a> Asked<'a> {
     }
 
     /// The code, if it looks like one.
-    fn code(&self) -> Result<&Code> {
-        self.code.as_ref().ok_or_else(|| self.unknown())
+    async fn code(&mut self) -> Result<Code> {
+        match self.code.take() {
+            Some(code) => Ok(code),
+            None => Err(self.unknown().await),
+        }
     }
 
     /// One failed look-up more: the same answer for codes of others and of nobody.
-    fn unknown(&self) -> Error {
-        match self.app.guesses.failed(self.caller.0.who, &self.device) {
-            Ok(()) => Error::NotFound("voucher"),
-            Err(too_many) => too_many,
-        }
+    async fn unknown(&mut self) -> Error {
+        let counted = match std::mem::replace(&mut self.lookup, Ok(None)) {
+            Ok(Some(lookup)) => lookup.failed(&self.app.hot, self.app.clock.now()).await,
+            Ok(None) => Ok(()),
+            Err(too_many) => Err(too_many),
+        };
+        counted.err().unwrap_or(Error::NotFound("voucher"))
     }
 
     fn log(&self, action: Action, success: bool, voucher: Uuid, currency: &str, response: &str) {
@@ -149,8 +156,9 @@ async fn validate(
     let demand = body.demand.map(|demand| amount("/demand/amount", demand.amount, 0)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit()?;
-    let validated = validate::validate(&app, &asked.device, asked.code()?, demand, lock).await?;
-    let Validated { voucher, verdict, at } = validated.ok_or_else(|| asked.unknown())?;
+    let code = asked.code().await?;
+    let validated = validate::validate(&app, &asked.device, &code, demand, lock).await?;
+    let Some(Validated { voucher, verdict, at }) = validated else { return Err(asked.unknown().await) };
     let answer = ValidateAnswer {
         code: voucher.facts.code.to_string(),
         campaign_type: voucher.campaign.kind,
@@ -183,10 +191,10 @@ async fn redeem(
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
-    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order)
-        .await?
-    {
-        Redeemed::Unknown => return Err(asked.unknown()),
+    let code = asked.code().await?;
+    let redeemed = redeem::redeem(&app, &asked.device, asked.device_id, &code, &order).await?;
+    let (answer, currency) = match redeemed {
+        Redeemed::Unknown => return Err(asked.unknown().await),
         Redeemed::Done(receipt) => {
             return Ok(json(serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?));
         }
@@ -241,8 +249,10 @@ async fn release(
 ) -> Result<Response> {
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, None).await?;
-    let released =
-        release::release(&app, &asked.device, asked.code()?).await?.ok_or_else(|| asked.unknown())?;
+    let code = asked.code().await?;
+    let Some(released) = release::release(&app, &asked.device, &code).await? else {
+        return Err(asked.unknown().await);
+    };
     let voucher = released.voucher;
     let answer = ReleaseAnswer {
         code: voucher.facts.code.to_string(),
@@ -271,10 +281,11 @@ async fn rollback(
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(false, Some(order_id)).await?;
-    let undone = rollback::rollback(&app, &asked.device, asked.device_id, asked.code()?, order_id, reason);
+    let code = asked.code().await?;
+    let undone = rollback::rollback(&app, &asked.device, asked.device_id, &code, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.
-        return Err(match asked.unknown() {
+        return Err(match asked.unknown().await {
             Error::NotFound(_) => Error::NotFound("redemption"),
             too_many => too_many,
         });

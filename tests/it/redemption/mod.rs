@@ -7,6 +7,7 @@ mod currencies;
 mod edits;
 mod express;
 mod forms;
+mod guessing;
 mod locks;
 mod log;
 mod periods;
