@@ -6,7 +6,12 @@ use crate::{
     error::{Error, Result, Store},
     fleet::image::workshop::Workshop,
     gateway::commands::waiting::Waiting,
-    identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
+    identity::{
+        access::Access,
+        login::{Logins, Resets},
+        passwords::Passwords,
+        tokens::Tokens,
+    },
     integrations::delivery::courier::Courier,
     jobs::worker::Bell,
     mail::post::Post,
@@ -72,10 +77,10 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
-    /// How often one name may try to log in.
-    pub attempts: Attempts,
+    /// Budgets of failed log-ins.
+    pub logins: Logins,
     /// How often one address may be sent a mail for a new password.
-    pub resets: Attempts,
+    pub resets: Resets,
     /// How mails leave.
     pub post: Post,
     /// Carries deliveries to integrations.
@@ -117,7 +122,7 @@ impl App {
         let (barrier, proving) = Barrier::new(options.clone(), Arc::clone(&liveness), stop.clone());
         let tasks = TaskTracker::new();
         let stores = Stores::unasked(clock.now());
-        let tokens = Tokens::new(config.signing_secret().map_err(Error::fault)?, config.access_token_s);
+        let tokens = Tokens::new(&config.signing_secrets().map_err(Error::fault)?, config.access_token_s)?;
         let post = Post::new(&config).map_err(Error::fault)?;
         let print_shop = PrintShop::new(&config)?;
         let (journal, lanes) = Journal::new(&config, &options, &db, &liveness, &stop);
@@ -148,8 +153,8 @@ impl App {
             access: Access::default(),
             tokens,
             passwords: Passwords::new(&config)?,
-            attempts: Attempts::to_log_in(config.logins_per_minute),
-            resets: Attempts::to_reset(config.resets_per_hour),
+            logins: Logins::new(&config),
+            resets: Resets::new(config.resets_per_hour),
             post,
             courier: Courier::new(&config),
             images: Workshop::new(&config),

@@ -23,6 +23,9 @@ const DOCUMENTED_SECRETS: &[&str] =
 /// The shortest secret that HS256 is safe with (RFC 7518, 3.2), and a cipher with it.
 const SECRET_MIN_BYTES: usize = 32;
 
+/// 32 random hexadecimal digits have fewer once in ten million times.
+const SECRET_MIN_DISTINCT_BYTES: usize = 8;
+
 /// Names that clients use (`.dev/demo.env`, the load generator); they may stand in a server's environment too.
 const CLIENT_NAMES: &[&str] = &[
     "config_file",
@@ -61,6 +64,9 @@ pub struct Config {
     /// Signs access tokens: at least 32 bytes, random, the same on all servers of an installation.
     #[serde(serialize_with = "masked")]
     pub signing_secret: Option<SecretString>,
+    /// The signing secret before this one: tokens that it signed are good until they expire.
+    #[serde(serialize_with = "masked")]
+    pub signing_secret_previous: Option<SecretString>,
     /// Seals the keys of machines' wireless networks: as the signing secret, from which it is derived if not set.
     #[serde(serialize_with = "masked")]
     pub secret_key: Option<SecretString>,
@@ -111,8 +117,13 @@ pub struct Config {
     /// Failed look-ups a minute that one key or user has for each device that it spoke for within the last
     /// hour. With less than a device has itself, a device can be turned away for the guesses of others.
     pub guesses_per_key_per_minute: u32,
-    /// Attempts to log in a minute for one user name.
+    /// Failed log-ins a minute for one user name from one address, and ten times as many for it from addresses
+    /// that it has not logged in from.
     pub logins_per_minute: u32,
+    /// Failed log-ins a minute from one address, for any names.
+    pub logins_per_address_per_minute: u32,
+    /// Failed log-ins a minute in all, from addresses that nobody has logged in from.
+    pub logins_of_strangers_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
     pub resets_per_hour: u32,
     /// The largest body, in bytes.
@@ -146,6 +157,8 @@ pub struct Config {
     pub access_token_s: u64,
     /// Life of a refresh token, in seconds.
     pub refresh_token_s: u64,
+    /// The longest that a session can be renewed for, in seconds.
+    pub session_max_s: u64,
     /// Life of the link in an activation mail, in seconds.
     pub activation_token_s: u64,
     /// Life of a link to a file, in seconds.
@@ -244,6 +257,16 @@ impl Config {
         Ok(secret)
     }
 
+    /// The secrets that tokens may be signed with: the first signs.
+    pub fn signing_secrets(&self) -> Result<Vec<&SecretString>, String> {
+        let mut secrets = vec![self.signing_secret()?];
+        if let Some(previous) = &self.signing_secret_previous {
+            fit("SCRIP_SIGNING_SECRET_PREVIOUS", previous)?;
+            secrets.push(previous);
+        }
+        Ok(secrets)
+    }
+
     /// What secrets at rest are sealed with, and behind it what earlier ones may have been.
     pub fn secret_keys(&self) -> Result<Vec<&SecretString>, String> {
         let own = [
@@ -257,7 +280,7 @@ impl Config {
                 keys.push(secret);
             }
         }
-        keys.push(self.signing_secret()?);
+        keys.extend(self.signing_secrets()?);
         Ok(keys)
     }
 }
@@ -267,6 +290,10 @@ fn fit(name: &str, secret: &SecretString) -> Result<(), String> {
     let text = secret.expose_secret();
     if text.len() < SECRET_MIN_BYTES {
         return Err(format!("{name} is shorter than {SECRET_MIN_BYTES} bytes"));
+    }
+    let distinct: std::collections::HashSet<u8> = text.bytes().collect();
+    if distinct.len() < SECRET_MIN_DISTINCT_BYTES {
+        return Err(format!("{name} repeats a few characters: make a random one (openssl rand -hex 32)"));
     }
     if DOCUMENTED_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) {
         return Err(format!(
@@ -316,7 +343,9 @@ impl figment::Provider for Defaults {
     fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
         let mut data = Serialized::defaults(&self.0).data()?;
         for dict in data.values_mut() {
-            for secret in ["signing_secret", "secret_key", "secret_key_previous", "smtp_url"] {
+            for secret in
+                ["signing_secret", "signing_secret_previous", "secret_key", "secret_key_previous", "smtp_url"]
+            {
                 dict.remove(secret);
             }
             dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());
@@ -339,6 +368,7 @@ mod tests {
     fn a_weak_or_known_signing_secret_is_refused() {
         assert!(Config::default().signing_secret().is_err());
         assert!(with_secret("short").signing_secret().is_err());
+        assert!(with_secret(&"abcabc".repeat(8)).signing_secret().is_err());
         assert!(with_secret("change-me-change-me-change-me-change-me").signing_secret().is_err());
         let demo = with_secret("scrip-demo-3f2504e04f8911d39a0c0305e82c3301");
         assert!(demo.signing_secret().is_err());

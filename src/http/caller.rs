@@ -14,10 +14,11 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use std::sync::Arc;
+use uuid::Uuid;
 
-/// The caller of a request: its extractor refuses those without a good token.
+/// The caller of a request, and the log-in of one who is logged in: its extractor refuses those without a good token.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Arc<Grant>);
+pub struct Caller(pub Arc<Grant>, pub(super) Option<Uuid>);
 
 impl Caller {
     /// The user group that the caller acts for: it sees what belongs to it or to a group below.
@@ -58,21 +59,27 @@ impl FromRequestParts<App> for Caller {
         let token =
             bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
         let now = app.clock.now();
-        let grant = if token.starts_with(KEY_PREFIX) {
-            app.access.of_key(&app.db, token, now).await?
+        let caller = if token.starts_with(KEY_PREFIX) {
+            app.access.of_key(&app.db, token, now).await?.map(|grant| Self(grant, None))
         } else if let Some(claims) = app.tokens.read(token, now) {
-            of_session(app, claims.account, claims.generation).await?
+            of_session(app, claims.account, claims.generation, claims.family).await?
         } else {
             None
         };
-        grant.map(Self).ok_or(Error::Unauthorized("the token is not good, or no longer"))
+        caller.ok_or(Error::Unauthorized("the token is not good, or no longer"))
     }
 }
 
-/// What an account may do, unless its sessions of this generation were ended.
-pub(super) async fn of_session(app: &App, account: i64, generation: i64) -> Result<Option<Arc<Grant>>> {
+/// The caller of a session, unless it was ended.
+pub(super) async fn of_session(
+    app: &App,
+    account: i64,
+    generation: i64,
+    family: Uuid,
+) -> Result<Option<Caller>> {
     let grant = app.access.of_account(&app.db, account).await?;
-    Ok(grant.filter(|grant| grant.generation == generation))
+    let grant = grant.filter(|grant| grant.generation == generation && !grant.ended.contains(&family));
+    Ok(grant.map(|grant| Caller(grant, Some(family))))
 }
 
 /// The token that was sent, if exactly one was.

@@ -22,6 +22,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use uuid::Uuid;
 
 /// Accounts and keys that are kept, each.
 const KEPT_MAX: usize = 100_000;
@@ -63,6 +64,8 @@ pub struct Grant {
     pub permissions: Permissions,
     /// Of an account: access tokens of another generation are of sessions that were ended.
     pub generation: i64,
+    /// Of an account: log-ins that ended before their access tokens did.
+    pub ended: Vec<Uuid>,
 }
 
 impl Grant {
@@ -201,8 +204,10 @@ async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
     .fetch_optional(db)
     .await?;
     let Some((group, generation)) = found else { return Ok(None) };
-    let permissions = groups::allowed(db, group).await?;
-    Ok(permissions.map(|permissions| Grant { who: Who::Account(account), group, permissions, generation }))
+    let Some(permissions) = groups::allowed(db, group).await? else { return Ok(None) };
+    let ended = sqlx::query_scalar("SELECT family FROM ended_session WHERE account = $1");
+    let ended = ended.bind(account).fetch_all(db).await?;
+    Ok(Some(Grant { who: Who::Account(account), group, permissions, generation, ended }))
 }
 
 async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
@@ -215,7 +220,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
     let Some((id, group, machine, scopes)) = key else { return Ok(None) };
     let Some(allowed) = groups::allowed(db, group).await? else { return Ok(None) };
     let permissions = allowed.and(Permissions::named(&scopes));
-    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions, generation: 0 }))
+    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions, generation: 0, ended: Vec::new() }))
 }
 
 #[cfg(test)]
@@ -225,7 +230,7 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
-        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0 }
+        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0, ended: Vec::new() }
     }
 
     #[tokio::test]

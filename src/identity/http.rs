@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Json, Message, Path, Query, caller::Permission, peer::ClientAddress},
 };
 use axum::{extract::State, http::StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -66,8 +66,8 @@ struct Page {
 
 /// Logs in: a new access token and a new refresh token.
 ///
-/// A wrong password and an unknown user get the same answer in the same time. Attempts are budgeted
-/// per user name.
+/// A wrong password and an unknown user get the same answer in the same time. Failures are budgeted by
+/// user name and by address; failures elsewhere do not lock a user out who has logged in from here before.
 #[utoipa::path(
     post,
     path = "/auth/login",
@@ -77,15 +77,19 @@ struct Page {
     request_body = Login,
     responses((status = 201, body = Session, description = "Logged in"))
 )]
-async fn login(State(app): State<App>, Json(body): Json<Login>) -> Result<(StatusCode, Json<Session>)> {
-    let session = login::login(&app, &body.username, body.password).await?;
+async fn login(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    Json(body): Json<Login>,
+) -> Result<(StatusCode, Json<Session>)> {
+    let session = login::login(&app, &body.username, body.password, address).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
 /// Renews an access token: a new pair of tokens for a refresh token, which is good once.
 ///
 /// If the answer gets lost, the same refresh token may be sent again as long as the one that was
-/// lost is not used. A refresh token that comes back later ends the session for everyone who has
+/// lost is not used, and gets the same answer; so do two that refresh at a time. A refresh token that comes back later ends the session for everyone who has
 /// a part of it.
 #[utoipa::path(
     post,
@@ -101,7 +105,7 @@ async fn refresh(State(app): State<App>, Json(body): Json<Refresh>) -> Result<(S
     Ok((StatusCode::CREATED, Json(session)))
 }
 
-/// Logs out: the refresh token, and all that go back to the same log-in, are good no longer.
+/// Logs out: the refresh token, and all tokens that go back to the same log-in, are good no longer.
 #[utoipa::path(
     post,
     path = "/auth/logout",

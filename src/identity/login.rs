@@ -3,17 +3,23 @@
 use super::{groups, sessions, sessions::Session};
 use crate::{
     app::App,
+    budget::{Budgets, Try},
+    config::Config,
     error::{Error, Result},
+    redemption::hot::Hot,
 };
-use chrono::{DateTime, Utc};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -21,8 +27,11 @@ use std::{
 /// One answer for a wrong password and a name that is not there.
 const REFUSED: Error = Error::Unauthorized("no user has this name and password");
 
-/// After this many attempts, names that have their whole budget again are forgotten.
-const ATTEMPTS_BETWEEN_SWEEPS: u32 = 1_024;
+/// After this many requests, addresses that have their whole budget again are forgotten.
+const REQUESTS_BETWEEN_SWEEPS: u32 = 1_024;
+
+/// An account is known at an address for so long after it logged in from there.
+const ADDRESS_KNOWN_FOR: TimeDelta = TimeDelta::days(90);
 
 /// What is needed of an account to log in.
 #[derive(sqlx::FromRow)]
@@ -35,20 +44,59 @@ struct Account {
     session_generation: i64,
 }
 
-/// Opens a session for the account of this user name (or e-mail address) and password.
-pub async fn login(app: &App, username: &str, password: SecretString) -> Result<Session> {
-    app.attempts.spend(username)?;
+/// Opens a session for the account of this user name (or e-mail address) and password, for who comes from `address`.
+pub async fn login(
+    app: &App,
+    username: &str,
+    password: SecretString,
+    address: Option<IpAddr>,
+) -> Result<Session> {
+    let host = app.logins.host(address)?;
     let account = find(app, username).await?;
+    let is_known = match (&account, address) {
+        (Some(account), Some(address)) => has_logged_in_from(app, account.id, address).await?,
+        _ => false,
+    };
+    let name = account.as_ref().map_or_else(|| unknown_name(username), |account| account.id.to_string());
+    let tries = app.logins.name(host, &name, address, is_known)?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = app.passwords.matches(password, stored).await?;
-    let Some(account) = account.filter(|account| right && account.enabled) else { return Err(REFUSED) };
+    let Some(account) = account.filter(|account| right && account.enabled) else {
+        tries.failed(&app.hot, app.clock.now()).await?;
+        return Err(REFUSED);
+    };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
         return Err(REFUSED);
     }
     if account.password_expires.is_some_and(|expires| expires <= app.clock.now()) {
         return Err(Error::Unauthorized("this password has expired: set a new one"));
     }
-    sessions::open(app, account.id, account.session_generation).await?.ok_or(REFUSED)
+    let session = sessions::open(app, account.id, account.session_generation).await?.ok_or(REFUSED)?;
+    if let Some(address) = address {
+        note_address(app, account.id, address).await?;
+    }
+    Ok(session)
+}
+
+/// Returns `true` if the account has logged in from this address lately.
+async fn has_logged_in_from(app: &App, account: i64, address: IpAddr) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM login_address WHERE account = $1 AND address = $2::inet AND last_at > $3)";
+    let since = app.clock.now() - ADDRESS_KNOWN_FOR;
+    let known = sqlx::query_scalar(SQL).bind(account).bind(network(address)).bind(since);
+    Ok(known.fetch_one(&app.db).await?)
+}
+
+/// Notes that an account has logged in from an address, and forgets those from which it has not for long.
+async fn note_address(app: &App, account: i64, address: IpAddr) -> Result<()> {
+    const SQL: &str = "
+        WITH old AS (DELETE FROM login_address WHERE account = $1 AND last_at <= $4 AND address <> $2::inet)
+        INSERT INTO login_address (account, address, last_at) VALUES ($1, $2::inet, $3)
+        ON CONFLICT (account, address) DO UPDATE SET last_at = EXCLUDED.last_at";
+    let now = app.clock.now();
+    let note = sqlx::query(SQL).bind(account).bind(network(address)).bind(now).bind(now - ADDRESS_KNOWN_FOR);
+    note.execute(&app.db).await?;
+    Ok(())
 }
 
 /// Someone whose user name is another's e-mail address goes by the user name.
@@ -68,56 +116,130 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
     .await?)
 }
 
-/// How often one name may try something, whether or not anybody has it. Each server counts its own.
-pub struct Attempts {
-    /// What is tried, for who is told that it was too often.
-    what: &'static str,
-    /// By a hash of the name, so that long names take no room.
+/// Budgets of failed log-ins. An owner is not locked out by who fails elsewhere: the budget of a name from all
+/// addresses binds those alone from which it has not logged in.
+#[derive(Debug)]
+pub struct Logins {
+    hosts: Budgets<String>,
+    names_at_hosts: Budgets<String>,
+    names: Budgets<String>,
+    strangers: Budgets<&'static str>,
+}
+
+/// The part that an attempt to log in takes in each budget that binds it.
+#[derive(Debug)]
+pub struct LoginTries<'a> {
+    each: [Option<Try<'a, String>>; 3],
+    strangers: Option<Try<'a, &'static str>>,
+}
+
+impl Logins {
+    /// As configured.
+    pub fn new(config: &Config) -> Self {
+        let name = config.logins_per_minute;
+        Self {
+            hosts: Budgets::new(
+                "login-address",
+                "failed log-ins from this address",
+                config.logins_per_address_per_minute,
+            ),
+            names_at_hosts: Budgets::new("login", "failed log-ins with this name", name),
+            names: Budgets::new("login-name", "failed log-ins with this name", name.saturating_mul(10)),
+            strangers: Budgets::new(
+                "login-strangers",
+                "failed log-ins from addresses that are not known",
+                config.logins_of_strangers_per_minute,
+            ),
+        }
+    }
+
+    /// Takes a part of an address' budget, before anything is looked up. One without an address has no such budget.
+    fn host(&self, address: Option<IpAddr>) -> Result<Option<Try<'_, String>>> {
+        address.map(|address| self.hosts.take_now(network(address))).transpose()
+    }
+
+    /// Takes a part of the budgets of a name; `is_known` says that it has logged in from this address.
+    fn name<'a>(
+        &'a self,
+        host: Option<Try<'a, String>>,
+        name: &str,
+        address: Option<IpAddr>,
+        is_known: bool,
+    ) -> Result<LoginTries<'a>> {
+        let from = address.map(network).unwrap_or_default();
+        let at_host = Some(self.names_at_hosts.take_now(format!("{name}@{from}"))?);
+        let anywhere = if is_known { None } else { Some(self.names.take_now(name.to_owned())?) };
+        let strangers = if is_known { None } else { Some(self.strangers.take_now("all")?) };
+        Ok(LoginTries { each: [host, at_host, anywhere], strangers })
+    }
+}
+
+impl LoginTries<'_> {
+    /// Counts a failed log-in in each of its budgets.
+    async fn failed(self, hot: &Hot, now: DateTime<Utc>) -> Result<()> {
+        // One that is exceeded by other servers' failures refuses the next, not this one.
+        for tried in self.each.into_iter().flatten() {
+            tried.failed(hot, now).await.ok();
+        }
+        if let Some(tried) = self.strangers {
+            tried.failed(hot, now).await.ok();
+        }
+        Ok(())
+    }
+}
+
+/// The network that budgets are for: an address of IPv4; of IPv6 the 64 bits that one subscriber is given.
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
+        }
+    }
+}
+
+/// Stands for a name that nobody has; short, and the same on every server.
+fn unknown_name(name: &str) -> String {
+    let digest = Sha256::digest(name.to_lowercase().as_bytes());
+    format!("nobody-{}", BASE64_URL_SAFE_NO_PAD.encode(&digest[..16]))
+}
+
+/// How often one address may be sent a mail, whether or not anybody has it. Each server counts its own.
+pub struct Resets {
+    /// By a hash of the address, so that long ones take no room.
     budgets: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
     since_sweep: AtomicU32,
 }
 
-impl Attempts {
-    /// `per_minute` attempts to log in, at once or spread out.
-    pub fn to_log_in(per_minute: u32) -> Self {
-        Self::new("attempts to log in with this name", Quota::per_minute(at_least_one(per_minute)))
-    }
-
+impl Resets {
     /// `per_hour` requests for a new password, at once or spread out.
-    pub fn to_reset(per_hour: u32) -> Self {
-        Self::new("requests for a new password with this address", Quota::per_hour(at_least_one(per_hour)))
-    }
-
-    fn new(what: &'static str, quota: Quota) -> Self {
+    pub fn new(per_hour: u32) -> Self {
+        let quota = Quota::per_hour(NonZeroU32::new(per_hour).unwrap_or(NonZeroU32::MIN));
         Self {
-            what,
             budgets: RateLimiter::keyed(quota),
             hasher: RandomState::new(),
             since_sweep: AtomicU32::new(0),
         }
     }
 
-    /// Takes one attempt from the budget of `name`.
-    pub fn spend(&self, name: &str) -> Result<()> {
-        if self.since_sweep.fetch_add(1, Ordering::Relaxed).is_multiple_of(ATTEMPTS_BETWEEN_SWEEPS) {
+    /// Takes one request from the budget of `address`.
+    pub fn spend(&self, address: &str) -> Result<()> {
+        if self.since_sweep.fetch_add(1, Ordering::Relaxed).is_multiple_of(REQUESTS_BETWEEN_SWEEPS) {
             self.budgets.retain_recent();
         }
-        let name = self.hasher.hash_one(name.to_lowercase());
-        self.budgets.check_key(&name).map_err(|refused| Error::TooMany {
-            what: self.what,
+        let address = self.hasher.hash_one(address.to_lowercase());
+        self.budgets.check_key(&address).map_err(|refused| Error::TooMany {
+            what: "requests for a new password with this address",
             retry_after_s: refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
         })
     }
 }
 
-fn at_least_one(attempts: u32) -> NonZeroU32 {
-    NonZeroU32::new(attempts).unwrap_or(NonZeroU32::MIN)
-}
-
-impl fmt::Debug for Attempts {
+impl fmt::Debug for Resets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempts").field("names", &self.budgets.len()).finish_non_exhaustive()
+        f.debug_struct("Resets").field("addresses", &self.budgets.len()).finish_non_exhaustive()
     }
 }
 
@@ -126,27 +248,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_has_a_budget_whatever_its_case() {
-        let attempts = Attempts::to_log_in(3);
-        for name in ["ann", "ANN", "Ann"] {
-            attempts.spend(name).unwrap();
+    fn each_address_has_a_budget_whatever_its_case() {
+        let resets = Resets::new(3);
+        for address in ["ann@example.com", "ANN@example.com", "Ann@example.com"] {
+            resets.spend(address).unwrap();
         }
-        let Err(Error::TooMany { retry_after_s, .. }) = attempts.spend("ann") else {
-            panic!("a fourth attempt")
-        };
-        assert!((1..=21).contains(&retry_after_s), "{retry_after_s}");
-        attempts.spend("bob").unwrap();
+        assert!(matches!(resets.spend("ann@example.com"), Err(Error::TooMany { .. })));
+        resets.spend("bob@example.com").unwrap();
     }
 
     #[test]
-    fn names_in_use_are_kept_and_swept_in_time() {
-        let attempts = Attempts::to_log_in(600_000);
-        for number in 0..3 * ATTEMPTS_BETWEEN_SWEEPS {
-            attempts.spend(&format!("user {number}")).unwrap();
-        }
-        // A budget of 600,000 a minute is whole again after 0.1 ms.
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        attempts.spend("last").unwrap();
-        assert!(attempts.budgets.len() < 10, "{attempts:?}");
+    fn a_network_is_what_one_subscriber_has() {
+        let of = |address: &str| network(address.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn unknown_names_are_told_apart_whatever_their_case() {
+        assert_eq!(unknown_name("Zoe"), unknown_name("ZOE"));
+        assert_ne!(unknown_name("zoe"), unknown_name("zo"));
+    }
+
+    #[test]
+    fn an_owner_at_a_known_address_is_bound_by_its_own_failures_alone() {
+        let logins = Logins::new(&Config { logins_per_minute: 1, ..Config::default() });
+        let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
+        let held: Vec<_> =
+            (0..10).map(|last| logins.name(None, "7", address(last), false).unwrap()).collect();
+        assert!(logins.name(None, "7", address(10), false).is_err(), "too many fail everywhere");
+        assert!(logins.name(None, "8", address(10), false).is_ok());
+        let owner = logins.name(None, "7", address(10), true).unwrap();
+        assert!(logins.name(None, "7", address(10), true).is_err(), "too many fail there");
+        drop((held, owner));
+        assert!(logins.name(None, "7", address(10), false).is_ok(), "nothing has failed");
     }
 }

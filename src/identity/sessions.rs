@@ -1,9 +1,9 @@
 //! Refresh tokens: one log-in is a family of them, in which each is used once and replaced by the next.
 //!
-//! A token that comes a second time means one of two things. If its successor was never used, the
-//! answer that carried it was lost on the way: the successor is revoked and another takes its place,
-//! so that a family never has two ends. If the successor was used, or if a token comes that was
-//! revoked, then two parties hold tokens of this family and one of them stole it: all of it ends.
+//! The next token is derived from the one before, so that the same token gets the same successor: an answer
+//! that was lost is given again until the successor is used, and for some seconds more, since two tabs of
+//! a browser may refresh at a time. A token that comes later than that, or that was revoked, is in
+//! two hands, and one of them stole it: the whole family ends, and its access tokens with it.
 //!
 //! Whatever changes a family first locks its account, so that what it has read stays true.
 
@@ -21,6 +21,9 @@ use uuid::Uuid;
 
 /// One answer for every refresh token that is not good, so that it tells nothing.
 const REFUSED: Error = Error::Unauthorized("the refresh token is not good, or no longer: log in again");
+
+/// Those who refresh at a time get the same successor for so long, in seconds.
+const SAME_SUCCESSOR_S: i64 = 10;
 
 /// What a client gets for logging in, and for refreshing.
 #[derive(Serialize, ToSchema)]
@@ -41,8 +44,13 @@ struct Stored {
     enabled: bool,
     /// The account's.
     generation: i64,
+    /// The account's.
+    password_expires: Option<DateTime<Utc>>,
+    /// The family's.
+    began_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     revoked_at: Option<DateTime<Utc>>,
+    used_at: Option<DateTime<Utc>>,
     successor: Option<Vec<u8>>,
     successor_used: bool,
 }
@@ -52,8 +60,8 @@ struct Stored {
 enum Verdict {
     /// Its turn: the next one is due.
     Rotate,
-    /// Its successor got lost: another one is due.
-    Replace,
+    /// Its successor got lost, or was asked for twice at a time: the same one is due.
+    Repeat,
     /// It should not be in anybody's hands any more.
     Replay,
     /// Too old, whoever has it.
@@ -62,12 +70,13 @@ enum Verdict {
 
 impl Stored {
     fn verdict(&self, now: DateTime<Utc>) -> Verdict {
-        if self.revoked_at.is_some() || self.successor_used {
+        let is_recent = self.used_at.is_some_and(|used| now - used <= Duration::seconds(SAME_SUCCESSOR_S));
+        if self.revoked_at.is_some() || (self.successor_used && !is_recent) {
             Verdict::Replay
         } else if self.expires_at <= now {
             Verdict::Expired
         } else if self.successor.is_some() {
-            Verdict::Replace
+            Verdict::Repeat
         } else {
             Verdict::Rotate
         }
@@ -101,8 +110,15 @@ pub async fn open_within(app: &App, tx: &mut PgConnection, account: i64, generat
         .bind(now)
         .execute(&mut *tx)
         .await?;
+    let life = Duration::seconds(app.config.access_token_s.max(app.config.link_s) as i64);
+    sqlx::query("DELETE FROM ended_session WHERE account = $1 AND ended_at <= $2")
+        .bind(account)
+        .bind(now - life)
+        .execute(&mut *tx)
+        .await?;
     let family = Uuid::now_v7();
-    let refresh_token = hand_out(app, tx, account, family).await?;
+    let refresh_token = secrets::fresh();
+    store(app, tx, &refresh_token, account, family, now).await?;
     Ok(Session { access_token: app.tokens.issue(account, generation, family, now)?, refresh_token })
 }
 
@@ -121,40 +137,49 @@ pub async fn end_all(tx: &mut PgConnection, account: i64, now: DateTime<Utc>) ->
 pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
     let now = app.clock.now();
     let hash = secrets::digest(refresh_token);
+    let next = app.tokens.successor(refresh_token);
+    let next_hash = secrets::digest(&next);
     let mut tx = transaction::begin(&app.db).await?;
     let stored = find_locked(&mut tx, hash).await?.ok_or(REFUSED)?;
-    match stored.verdict(now) {
+    let verdict = stored.verdict(now);
+    match verdict {
         Verdict::Expired => return Err(REFUSED),
-        Verdict::Replay => return replay(tx, &stored, now).await,
-        Verdict::Replace => {
-            sqlx::query("UPDATE refresh_token SET revoked_at = $2 WHERE hash = $1")
-                .bind(&stored.successor)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-        }
-        Verdict::Rotate => {}
+        Verdict::Replay => return replay(app, tx, &stored, now).await,
+        Verdict::Repeat | Verdict::Rotate => {}
     }
-    if !stored.enabled || groups::allowed(&mut *tx, stored.user_group).await?.is_none() {
+    let has_expired = stored.password_expires.is_some_and(|expires| expires <= now);
+    if !stored.enabled || has_expired || groups::allowed(&mut *tx, stored.user_group).await?.is_none() {
         return Err(REFUSED);
     }
-    let next = hand_out(app, &mut tx, stored.account, stored.family).await?;
-    sqlx::query("UPDATE refresh_token SET successor = $2 WHERE hash = $1")
+    if stored.successor.as_deref() != Some(next_hash.as_slice()) {
+        // The first time, or with another secret than the first time.
+        sqlx::query("UPDATE refresh_token SET revoked_at = $2 WHERE hash = $1")
+            .bind(&stored.successor)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        store(app, &mut tx, &next, stored.account, stored.family, stored.began_at).await?;
+        sqlx::query(
+            "UPDATE refresh_token SET successor = $2, used_at = COALESCE(used_at, $3) WHERE hash = $1",
+        )
         .bind(&hash[..])
-        .bind(&secrets::digest(&next)[..])
+        .bind(&next_hash[..])
+        .bind(now)
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
+        tx.commit().await?;
+    }
     let access_token = app.tokens.issue(stored.account, stored.generation, stored.family, now)?;
     Ok(Session { access_token, refresh_token: next })
 }
 
-/// Ends the family of a refresh token; one that is unknown has ended already.
+/// Ends the family of a refresh token, its access tokens included; one that is unknown has ended already.
 pub async fn close(app: &App, refresh_token: &str) -> Result<()> {
     let mut tx = transaction::begin(&app.db).await?;
     if let Some(stored) = find_locked(&mut tx, secrets::digest(refresh_token)).await? {
-        revoke(&mut tx, stored.family, app.clock.now()).await?;
+        revoke(&mut tx, &stored, app.clock.now()).await?;
         tx.commit().await?;
+        app.access.on_notice("account", stored.account);
     }
     Ok(())
 }
@@ -168,8 +193,9 @@ async fn find_locked(tx: &mut PgConnection, hash: [u8; 32]) -> Result<Option<Sto
     .execute(&mut *tx)
     .await?;
     Ok(sqlx::query_as(
-        "SELECT t.family, t.account, a.user_group, a.disabled_at IS NULL AS enabled, a.session_generation AS generation, t.expires_at, t.revoked_at,
-                t.successor, next.successor IS NOT NULL AS successor_used
+        "SELECT t.family, t.account, a.user_group, a.disabled_at IS NULL AS enabled, a.session_generation AS generation,
+                a.password_expires, t.began_at, t.expires_at, t.revoked_at, t.used_at, t.successor,
+                next.successor IS NOT NULL AS successor_used
          FROM refresh_token t JOIN account a ON a.id = t.account
          LEFT JOIN refresh_token next ON next.hash = t.successor
          WHERE t.hash = $1",
@@ -179,27 +205,43 @@ async fn find_locked(tx: &mut PgConnection, hash: [u8; 32]) -> Result<Option<Sto
     .await?)
 }
 
-/// Stores a new token and returns it.
-async fn hand_out(app: &App, tx: &mut PgConnection, account: i64, family: Uuid) -> Result<String> {
+/// Stores a new token of a family that began `began_at`: it is good for its time, but no longer than a session may last.
+async fn store(
+    app: &App,
+    tx: &mut PgConnection,
+    token: &str,
+    account: i64,
+    family: Uuid,
+    began_at: DateTime<Utc>,
+) -> Result<()> {
     let now = app.clock.now();
-    let token = secrets::fresh();
+    let expires_at = now + Duration::seconds(app.config.refresh_token_s as i64);
+    let ends_at = began_at + Duration::seconds(app.config.session_max_s as i64);
     sqlx::query(
-        "INSERT INTO refresh_token (hash, family, account, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO refresh_token (hash, family, account, created_at, began_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(&secrets::digest(&token)[..])
+    .bind(&secrets::digest(token)[..])
     .bind(family)
     .bind(account)
     .bind(now)
-    .bind(now + Duration::seconds(app.config.refresh_token_s as i64))
+    .bind(began_at)
+    .bind(expires_at.min(ends_at))
     .execute(tx)
     .await?;
-    Ok(token)
+    Ok(())
 }
 
 /// Ends a family that somebody else has a part of. Once it has ended there is nothing more to tell.
-async fn replay(mut tx: PgTransaction<'_>, stored: &Stored, now: DateTime<Utc>) -> Result<Session> {
-    let revoked = revoke(&mut tx, stored.family, now).await?;
+async fn replay(
+    app: &App,
+    mut tx: PgTransaction<'_>,
+    stored: &Stored,
+    now: DateTime<Utc>,
+) -> Result<Session> {
+    let revoked = revoke(&mut tx, stored, now).await?;
     tx.commit().await?;
+    app.access.on_notice("account", stored.account);
     if revoked > 0 {
         let (account, family) = (stored.account, stored.family);
         tracing::warn!(account, %family, "a spent refresh token was presented: its family is revoked");
@@ -207,15 +249,14 @@ async fn replay(mut tx: PgTransaction<'_>, stored: &Stored, now: DateTime<Utc>) 
     Err(REFUSED)
 }
 
-/// Revokes what is left of a family, and says how many tokens that were.
-async fn revoke(tx: &mut PgConnection, family: Uuid, now: DateTime<Utc>) -> Result<u64> {
-    let done =
-        sqlx::query("UPDATE refresh_token SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL")
-            .bind(family)
-            .bind(now)
-            .execute(tx)
-            .await?;
-    Ok(done.rows_affected())
+/// Revokes what is left of a token's family, its access tokens too. Returns the number of refresh tokens that it had.
+async fn revoke(tx: &mut PgConnection, stored: &Stored, now: DateTime<Utc>) -> Result<u64> {
+    const TOKENS: &str = "UPDATE refresh_token SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL";
+    const FAMILY: &str = "
+        INSERT INTO ended_session (family, account, ended_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let tokens = sqlx::query(TOKENS).bind(stored.family).bind(now).execute(&mut *tx).await?;
+    sqlx::query(FAMILY).bind(stored.family).bind(stored.account).bind(now).execute(tx).await?;
+    Ok(tokens.rows_affected())
 }
 
 #[cfg(test)]
@@ -224,26 +265,34 @@ mod tests {
 
     #[test]
     fn what_comes_twice_is_judged_by_its_successor() {
-        let now = "2026-06-01T12:00:00Z".parse().unwrap();
+        let now: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
         let later = now + Duration::seconds(1);
-        let stored = |expires_at, revoked: bool, succeeded: bool, used| Stored {
+        let long_ago = now - Duration::seconds(SAME_SUCCESSOR_S + 1);
+        let stored = |expires_at, revoked: bool, used_at: Option<DateTime<Utc>>, successor_used| Stored {
             family: Uuid::nil(),
             account: 1,
             user_group: 1,
             enabled: true,
             generation: 0,
+            password_expires: None,
+            began_at: long_ago,
             expires_at,
             revoked_at: revoked.then_some(now),
-            successor: succeeded.then(Vec::new),
-            successor_used: used,
+            used_at,
+            successor: used_at.map(|_| Vec::new()),
+            successor_used,
         };
         let cases = [
-            (stored(later, false, false, false), Verdict::Rotate),
-            (stored(later, false, true, false), Verdict::Replace),
-            (stored(later, false, true, true), Verdict::Replay),
-            (stored(later, true, false, false), Verdict::Replay),
-            (stored(now, false, false, false), Verdict::Expired),
-            (stored(now, false, true, true), Verdict::Replay),
+            (stored(later, false, None, false), Verdict::Rotate),
+            (stored(later, false, Some(now), false), Verdict::Repeat),
+            (stored(later, false, Some(long_ago), false), Verdict::Repeat),
+            (stored(later, false, Some(now), true), Verdict::Repeat),
+            (stored(later, false, Some(long_ago), true), Verdict::Replay),
+            (stored(later, true, None, false), Verdict::Replay),
+            (stored(later, true, Some(now), true), Verdict::Replay),
+            (stored(now, false, None, false), Verdict::Expired),
+            (stored(now, false, Some(now), true), Verdict::Expired),
+            (stored(now, false, Some(long_ago), true), Verdict::Replay),
         ];
         for (stored, verdict) in cases {
             assert_eq!(stored.verdict(now), verdict);

@@ -13,7 +13,7 @@ use scrip::{
     time::Clock,
 };
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A server under test.
 #[derive(Debug)]
@@ -62,9 +62,13 @@ impl TestApp {
 
     /// The user of a group, logged in: "root", "a", "a1" or "b".
     pub async fn user(&self, name: &str) -> Client {
+        self.bearer(self.session(name).await["access_token"].as_str().unwrap())
+    }
+
+    /// The tokens of such a user, who logs in.
+    pub async fn session(&self, name: &str) -> Value {
         let credentials = json!({"username": name, "password": world::PASSWORD});
-        let tokens = self.anyone().post("/auth/login", credentials).await.expect(201);
-        self.bearer(tokens["access_token"].as_str().unwrap())
+        self.anyone().post("/auth/login", credentials).await.expect(201)
     }
 
     /// A machine of a group with a key of its own.

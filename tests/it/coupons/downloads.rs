@@ -99,6 +99,20 @@ async fn a_link_is_good_for_one_file_and_a_while() {
 }
 
 #[tokio::test]
+async fn a_link_ends_with_the_session_that_it_was_shown_to() {
+    let shop = Shop::new().await;
+    let path = shop.campaign(1, json!({})).await;
+    shop.printed(&path).await;
+    let session = shop.app.session("a").await;
+    let user = shop.app.bearer(session["access_token"].as_str().unwrap());
+    let link = local(user.get(&path).await.expect(200)["vouchersPdfUrl"].as_str().unwrap());
+    assert_eq!(shop.app.anyone().get(&link).await.status, 200);
+    let token = json!({"refresh_token": session["refresh_token"]});
+    shop.app.anyone().post("/auth/logout", token).await.expect(200);
+    shop.app.anyone().get(&link).await.expect(401);
+}
+
+#[tokio::test]
 async fn a_link_ends_with_the_account() {
     let shop = Shop::new().await;
     let path = shop.campaign(1, json!({})).await;

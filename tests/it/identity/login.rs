@@ -97,22 +97,80 @@ async fn an_unknown_user_takes_as_long_as_a_known_one() {
     assert!((0.5..2.0).contains(&(unknown / known)), "known {known} s, unknown {unknown} s");
 }
 
+const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
+const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+
 #[tokio::test]
-async fn a_name_has_so_many_attempts_a_minute() {
+async fn a_name_may_fail_so_often_a_minute_from_one_address() {
     let town = Town::with(Config { logins_per_minute: 3, ..config() }).await;
     for name in ["ann", "nobody"] {
         for _ in 0..3 {
             let body = json!({"username": name, "password": "wrong"});
             let refused = town.send(Method::POST, "/auth/login", None, Some(body)).await;
-            assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+            assert_eq!(refused.status, REFUSED);
         }
         let body = json!({"username": name, "password": PASSWORD});
         let refused = town.send(Method::POST, "/auth/login", None, Some(body)).await;
-        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.status, TOO_MANY);
         let seconds: u64 = refused.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
         assert!((1..=21).contains(&seconds), "{seconds}");
     }
-    town.log_in("bob").await;
+    // Log-ins that are right cost nothing.
+    for _ in 0..10 {
+        town.log_in("bob").await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_and_its_address_share_one_budget() {
+    let town = Town::with(Config { logins_per_minute: 4, ..config() }).await;
+    for name in ["ann", "ann@example.com", "ANN", "Ann@Example.com"] {
+        assert_eq!(town.attempt("192.0.2.1", name, "wrong").await, REFUSED);
+    }
+    assert_eq!(town.attempt("192.0.2.1", "ann@example.com", "wrong").await, TOO_MANY);
+}
+
+#[tokio::test]
+async fn strangers_do_not_lock_an_owner_out() {
+    let config = Config { logins_per_minute: 2, logins_per_address_per_minute: 1_000, ..config() };
+    let town = Town::with(config).await;
+    assert_eq!(town.attempt("192.0.2.1", "ann", PASSWORD).await, StatusCode::CREATED);
+    for stranger in 0..10 {
+        for _ in 0..2 {
+            assert_eq!(town.attempt(&format!("198.51.100.{stranger}"), "ann", "wrong").await, REFUSED);
+        }
+    }
+    // Another stranger has to wait, with the right password too; she is known where she was before.
+    assert_eq!(town.attempt("203.0.113.1", "ann", PASSWORD).await, TOO_MANY);
+    assert_eq!(town.attempt("192.0.2.1", "ann", PASSWORD).await, StatusCode::CREATED);
+    assert_eq!(town.attempt("203.0.113.1", "bob", PASSWORD).await, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn spraying_over_names_meets_a_brake() {
+    let town = Town::with(Config { logins_per_address_per_minute: 5, ..config() }).await;
+    for name in 0..5 {
+        assert_eq!(town.attempt("198.51.100.1", &format!("name{name}"), "Summer2026").await, REFUSED);
+    }
+    assert_eq!(town.attempt("198.51.100.1", "ann", PASSWORD).await, TOO_MANY);
+    assert_eq!(town.attempt("198.51.100.2", "ann", PASSWORD).await, StatusCode::CREATED);
+    // One subscriber of IPv6 has a whole network of addresses.
+    for host in 0..5 {
+        assert_eq!(town.attempt(&format!("2001:db8::{host}"), &format!("v6name{host}"), "x").await, REFUSED);
+    }
+    assert_eq!(town.attempt("2001:db8::99", "v6name9", "x").await, TOO_MANY);
+    assert_eq!(town.attempt("2001:db8:0:1::1", "v6name9", "x").await, REFUSED);
+}
+
+#[tokio::test]
+async fn spraying_from_everywhere_meets_a_brake_that_known_users_pass() {
+    let town = Town::with(Config { logins_of_strangers_per_minute: 5, ..config() }).await;
+    assert_eq!(town.attempt("192.0.2.1", "ann", PASSWORD).await, StatusCode::CREATED);
+    for host in 0..5 {
+        assert_eq!(town.attempt(&format!("198.51.100.{host}"), &format!("name{host}"), "x").await, REFUSED);
+    }
+    assert_eq!(town.attempt("198.51.100.9", "name9", "x").await, TOO_MANY);
+    assert_eq!(town.attempt("192.0.2.1", "ann", PASSWORD).await, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod sessions;
 use crate::database::Database;
 use axum::{
     body::{Body, to_bytes},
+    extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ use scrip::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
+use std::net::SocketAddr;
 use tower::ServiceExt;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -145,7 +147,23 @@ impl Town {
     }
 
     async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+        self.send_from(None, method, path, token, body).await
+    }
+
+    /// Sends a request from an address, as if it had come over a network.
+    async fn send_from(
+        &self,
+        address: Option<&str>,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        if let Some(address) = address {
+            request =
+                request.extension(ConnectInfo(SocketAddr::new(address.parse().expect("an address"), 4711)));
+        }
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -170,6 +188,12 @@ impl Town {
         let answer = self.send(Method::POST, "/auth/login", None, Some(body)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         Session::from(&answer.body)
+    }
+
+    /// Tries to log in from an address.
+    async fn attempt(&self, address: &str, username: &str, password: &str) -> StatusCode {
+        let body = json!({"username": username, "password": password});
+        self.send_from(Some(address), Method::POST, "/auth/login", None, Some(body)).await.status
     }
 
     /// A new session, or the problem that was answered.
