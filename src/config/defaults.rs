@@ -78,6 +78,7 @@ impl Default for Config {
             integration_turn_s: 5,
             integration_parallel_max: 64,
             integration_each_parallel_max: 4,
+            integration_secret_overlap_s: 24 * 3600,
             integration_keep_days: 30,
             heartbeat_s: 900,
             archive_after_months: 13,

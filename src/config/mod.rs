@@ -204,6 +204,8 @@ pub struct Config {
     pub integration_parallel_max: usize,
     /// Of these, to one integration.
     pub integration_each_parallel_max: usize,
+    /// How long deliveries are signed with the secret before the last as well, in seconds.
+    pub integration_secret_overlap_s: u64,
     /// How long deliveries and what came of them are kept, in days; what has not been delivered by then never is.
     pub integration_keep_days: u32,
     /// A machine that was not heard of for so long is offline, in seconds.

@@ -1,6 +1,6 @@
 //! What an integration was told, and which transactions it is told of; and telling it again.
 
-use super::{delivery::store as deliveries, integration::Integration};
+use super::{delivery::store as deliveries, integration::Integration, rights};
 use crate::{
     app::App,
     error::{Error, Issue, Result},
@@ -180,7 +180,7 @@ async fn list_logs(
 
 /// List the transactions that an integration is told of
 ///
-/// Those of its user group and the groups below it.
+/// Those of its user group and the groups below it. Needs `transaction.read` too.
 #[utoipa::path(get, path = "/integration/{id}/transactions", tag = "integration",
     operation_id = "list_integration_transactions",
     params(("id" = i64, Path, description = "The integration"), ListParams),
@@ -192,6 +192,7 @@ async fn list_transactions(
     params: ListParams,
 ) -> Result<Page<ForwardedTransaction>> {
     caller.may(Permission::IntegrationRead)?;
+    caller.may(Permission::TransactionRead)?;
     let owner = owner(&app, &caller, id).await?;
     let query = params.over(&TRANSACTIONS)?;
     let below = Below::of(&app.db, owner).await?;
@@ -200,7 +201,7 @@ async fn list_transactions(
 
 /// Tell an integration again
 ///
-/// Transactions of a period and what else it was told of that time, or some transactions. Each has the
+/// Needs what creating the integration needs. Transactions of a period and what else it was told of that time, or some transactions. Each has the
 /// same `webhook-id` as before. One that has failed begins anew.
 #[utoipa::path(post, path = "/integration/{id}/replay", tag = "integration", operation_id = "replay_integration",
     params(("id" = i64, Path, description = "The integration")), request_body = Replay,
@@ -215,13 +216,17 @@ async fn replay(
     let what = what(body)?;
     let mut tx = transaction::begin(&app.db).await?;
     let owner = store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;
+    rights::check(&mut tx, &caller, id).await?;
     let sql = "SELECT url IS NOT NULL FROM integration WHERE id = $1";
     if !sqlx::query_scalar::<_, bool>(sql).bind(id).fetch_one(&mut *tx).await? {
         return Err(Error::Conflict("the integration has no URL".into()));
     }
     let deliveries = match what {
         What::Period(from, to) => replay_period(&mut tx, id, owner, from, to).await?,
-        What::Transactions(ids) => replay_transactions(&mut tx, id, owner, &ids).await?,
+        What::Transactions(ids) => {
+            caller.may(Permission::TransactionRead)?;
+            replay_transactions(&mut tx, id, owner, &ids).await?
+        }
     };
     deliveries::restart(&mut tx, id).await?;
     tx.commit().await?;

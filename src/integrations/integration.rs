@@ -1,6 +1,9 @@
 //! Integrations: who is told of what, where, and how hard it is tried.
 
-use super::delivery::{address::is_public, secret_of, signature, store as deliveries};
+use super::{
+    delivery::{address::is_public, secret_of, signature, store as deliveries},
+    rights,
+};
 use crate::{
     app::App,
     config::Config,
@@ -18,7 +21,7 @@ use crate::{
     transaction,
 };
 use axum::{extract::State, http::StatusCode};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use sqlx::PgConnection;
 use std::borrow::Cow;
@@ -203,7 +206,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Create an integration
 ///
-/// The answer is the only one that shows the secret that its deliveries are signed with.
+/// Who creates it has to be allowed to read what it is told of, and it is told no more: sales need
+/// `transaction.read`, validations `voucher.read`, redemptions and rollbacks one of them, campaigns
+/// `campaign.read`. Codes are masked without `voucher.read`, and where the voucher is of a group above. The answer is the only one that shows the secret that its deliveries are signed with.
 ///
 /// Each is a `POST` of `{"type": "transaction", "timestamp": …, "data": {…}}`, signed after Standard
 /// Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`), and counts as delivered once it is
@@ -223,6 +228,7 @@ async fn create(
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     let id = store::insert(&mut tx, spec, author, None, columns).await?;
+    rights::grant(&mut tx, &caller, id).await?;
     let secret = entrust(&app, &mut tx, id).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(Entrusted { id, message: "integration created".into(), secret })))
@@ -230,7 +236,8 @@ async fn create(
 
 /// Change an integration
 ///
-/// What is absent stays; `null` takes away. `active: true` begins anew with one that has failed: all
+/// What is absent stays; `null` takes away. Another URL, other events and a new beginning need what
+/// creating it needs. `active: true` begins anew with one that has failed: all
 /// that was put aside since is delivered then.
 #[utoipa::path(put, path = "/integration/{id}", tag = "integration", operation_id = "update_integration",
     params(("id" = i64, Path, description = "The integration")),
@@ -247,9 +254,13 @@ async fn update(
     let columns = (spec.take)(&body)?;
     check_url(&columns, &app.config)?;
     let restarts = columns.get("active").and_then(serde_json::Value::as_bool) == Some(true);
+    let redirects = restarts || ["url", "events"].iter().any(|column| columns.contains_key(*column));
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     store::update(&mut tx, spec, author, None, id, columns).await?;
+    if redirects {
+        rights::grant(&mut tx, &caller, id).await?;
+    }
     if restarts {
         deliveries::restart(&mut tx, id).await?;
     }
@@ -259,7 +270,8 @@ async fn update(
 
 /// Give an integration a new secret
 ///
-/// What is delivered from now on is signed with it; the one before is no longer used.
+/// What is delivered from now on is signed with it, and for a day with the one before as well, so that
+/// receivers can be given the new one meanwhile.
 #[utoipa::path(post, path = "/integration/{id}/secret", tag = "integration", operation_id = "rotate_integration_secret",
     params(("id" = i64, Path, description = "The integration")),
     responses((status = 200, description = "The integration has a new secret", body = Entrusted)))]
@@ -276,7 +288,15 @@ async fn rotate(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> 
 async fn entrust(app: &App, db: &mut PgConnection, id: i64) -> Result<String> {
     let secret = signature::new_secret();
     let sealed = app.keyring.seal(secret_of(id), &secret)?;
-    sqlx::query("UPDATE integration SET secret = $2 WHERE id = $1").bind(id).bind(sealed).execute(db).await?;
+    let overlap = TimeDelta::seconds(app.config.integration_secret_overlap_s as i64);
+    sqlx::query(
+        "UPDATE integration SET secret = $2, secret_previous = secret, secret_previous_until = $3 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(sealed)
+    .bind(app.clock.now() + overlap)
+    .execute(db)
+    .await?;
     Ok(secret)
 }
 

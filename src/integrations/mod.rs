@@ -1,11 +1,12 @@
 //! Other systems that are told of what happens: of sales, of vouchers, of campaigns.
 //!
 //! - [`integration`]: who is told of what. [`delivery`]: how it gets there.
-//! - [`validations`]: what no trigger puts aside. [`history`]: what was delivered, and once more.
+//! - [`rights`]: what one may be told. [`validations`]: what no trigger puts aside. [`history`]: what was delivered, and once more.
 
 pub mod delivery;
 pub mod history;
 pub mod integration;
+pub mod rights;
 pub mod validations;
 
 use crate::{

@@ -17,7 +17,7 @@ pub mod policy;
 pub mod signature;
 pub mod store;
 
-use crate::{app::App, crash, error::Result, seal::Place};
+use crate::{app::App, crash, error::Result, integrations::rights::Rights, seal::Place};
 use axum::http::{HeaderMap, HeaderValue, header};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
@@ -90,7 +90,11 @@ pub async fn take_one(app: &App) -> Result<bool> {
 
 async fn take(app: &App, turn: Turn) {
     let id = turn.id;
-    if let Err(error) = Round::begin(app, turn).go().await {
+    let turn = async {
+        let rights = Rights::of(&app.db, id).await?;
+        Round::begin(app, turn, rights).go().await
+    };
+    if let Err(error) = turn.await {
         // Its lease runs out, and what was under way is looked at again.
         tracing::warn!(integration = id, error = %error, "a turn broke off");
     }
@@ -100,7 +104,9 @@ async fn take(app: &App, turn: Turn) {
 struct Round<'a> {
     app: &'a App,
     turn: Turn,
-    secret: Option<SecretString>,
+    /// The secrets that deliveries are signed with; none if the integration's own can't be opened.
+    secrets: Vec<SecretString>,
+    rights: Rights,
     until: Instant,
     /// Set once nothing more is to be sent: it was paused or stopped.
     halted: AtomicBool,
@@ -113,12 +119,15 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn begin(app: &'a App, turn: Turn) -> Self {
-        let secret = turn.secret.as_deref().and_then(|sealed| app.keyring.open(secret_of(turn.id), sealed));
+    fn begin(app: &'a App, turn: Turn, rights: Rights) -> Self {
+        let open = |sealed: &Option<Vec<u8>>| app.keyring.open(secret_of(turn.id), sealed.as_deref()?);
+        let own = open(&turn.secret);
+        let previous = own.as_ref().and_then(|_| open(&turn.secret_previous));
         let now = Instant::now();
         Self {
             app,
-            secret,
+            secrets: own.into_iter().chain(previous).collect(),
+            rights,
             until: now + Duration::from_secs(app.config.integration_turn_s),
             halted: AtomicBool::new(false),
             failures: AtomicI64::new(turn.failures),
@@ -134,7 +143,7 @@ impl<'a> Round<'a> {
     }
 
     async fn go(&self) -> Result<()> {
-        if self.secret.is_none() {
+        if self.secrets.is_empty() {
             self.turn.stop(self.app, "its secret can't be opened any more: give it a new one").await?;
             return self.turn.end(self.app, self.turn.last_lane).await;
         }
@@ -205,15 +214,19 @@ impl<'a> Round<'a> {
 
     /// Tries once; whether the next one of its lane may follow.
     async fn deliver(&self, delivery: &Delivery) -> Result<bool> {
-        let Some(payload) = payload::render(&self.app.db, delivery).await? else {
-            let gone = Attempt {
-                status: None,
-                retry_after: None,
-                message: "what it is about is gone".to_owned(),
-                details: None,
-            };
-            self.turn.void(self.app, delivery.id, &gone).await?;
-            return Ok(true);
+        let payload = if self.rights.may_read(delivery.event) {
+            payload::render(&self.app.db, delivery, self.rights).await?.ok_or("what it is about is gone")
+        } else {
+            Err("its user group, or who set it up, may not read this")
+        };
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(reason) => {
+                let void =
+                    Attempt { status: None, retry_after: None, message: reason.to_owned(), details: None };
+                self.turn.void(self.app, delivery.id, &void).await?;
+                return Ok(true);
+            }
         };
         let headers = self.headers(&payload);
         let attempt =
@@ -246,13 +259,16 @@ impl<'a> Round<'a> {
     fn headers(&self, payload: &payload::Payload) -> HeaderMap {
         const AGENT: &str = concat!("scrip/", env!("CARGO_PKG_VERSION"));
         let timestamp = self.app.clock.now().timestamp();
-        let secret = self.secret.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-        let signature = signature::sign(secret, &payload.id, timestamp, &payload.body);
+        let sign = |secret: &SecretString| {
+            signature::sign(secret.expose_secret(), &payload.id, timestamp, &payload.body)
+        };
+        let signatures: Vec<String> = self.secrets.iter().filter_map(sign).collect();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert("webhook-timestamp", HeaderValue::from(timestamp));
-        let texts = [("webhook-id", Some(payload.id.clone())), ("webhook-signature", signature)];
+        let texts =
+            [("webhook-id", Some(payload.id.clone())), ("webhook-signature", Some(signatures.join(" ")))];
         for (name, value) in texts {
             if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
                 headers.insert(name, value);

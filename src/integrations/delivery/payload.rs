@@ -2,7 +2,10 @@
 //! came together is there.
 
 use super::store::Delivery;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    integrations::{integration::Event, rights::Rights},
+};
 use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -28,27 +31,31 @@ const TRANSACTION: &str = "
     LEFT JOIN machine m ON m.id = t.machine LEFT JOIN location l ON l.id = t.location
     WHERE t.id = $1 AND t.occurred_at = $2";
 
-/// What a voucher was spent on.
+/// What a voucher was spent on. `$2` is the user group whose vouchers' codes are shown.
 const REDEEMED: &str = "
     SELECT json_build_object(
-        'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'campaignType', r.campaign_type,
+        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign, 'campaignType', r.campaign_type,
         'machine', r.machine, 'deviceId', r.requester, 'location', r.location, 'order', r.order_id,
         'amountOff', r.amount_off, 'voucherValue', r.voucher_value, 'currency', r.currency,
         'occurredAt', rfc3339(r.occurred_at))
     FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.id = ($1->>'redemption')::uuid";
 
-/// What was given back.
+/// What was given back, in the same way.
 const ROLLED_BACK: &str = "
     SELECT json_build_object(
-        'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'machine', r.machine, 'deviceId', r.requester,
+        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign, 'machine', r.machine, 'deviceId', r.requester,
         'location', r.location, 'order', r.order_id, 'amountOff', r.amount_off, 'voucherValue', r.voucher_value,
         'currency', r.currency, 'reason', r.reason, 'occurredAt', rfc3339(r.occurred_at))
     FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.redemption = ($1->>'redemption')::uuid";
 
-/// What a machine was told of a voucher: it has changed since, so the answer itself was kept.
+/// What a machine was told of a voucher: it has changed since, so the answer itself was kept. `$3` is the user group
+/// whose vouchers' codes are shown.
 const VALIDATED: &str = "
     SELECT json_build_object('voucher', $1->'voucher', 'machine', $1->'machine', 'deviceId', $1->'deviceId',
-        'location', $1->'location', 'occurredAt', rfc3339($2), 'currency', $1->'currency', 'answer', $1->'answer')";
+        'location', $1->'location', 'occurredAt', rfc3339($2), 'currency', $1->'currency',
+        'answer', CASE jsonb_typeof($1->'answer') WHEN 'object' THEN
+            jsonb_set($1->'answer', '{code}', to_jsonb(shown_code($1->'answer'->>'code',
+                (SELECT v.campaign FROM voucher v WHERE v.id = ($1->>'voucher')::uuid), $3))) END)";
 
 /// A campaign whose vouchers are all there.
 const READY: &str = "
@@ -74,27 +81,25 @@ pub struct Payload {
 }
 
 /// What is sent for a delivery; `None` if what it is about is gone.
-pub async fn render(db: &PgPool, delivery: &Delivery) -> Result<Option<Payload>> {
-    let sql = match delivery.event.as_str() {
-        "transaction" => TRANSACTION,
-        "voucher.redeemed" => REDEEMED,
-        "voucher.rolled_back" => ROLLED_BACK,
-        "voucher.validated" => VALIDATED,
-        "campaign.ready" => READY,
-        other => return Err(Error::fault(format!("there is no event {other}"))),
+pub async fn render(db: &PgPool, delivery: &Delivery, rights: Rights) -> Result<Option<Payload>> {
+    // Redemptions say themselves when they were.
+    let (facts, at) = (&delivery.facts, delivery.occurred_at);
+    let reader = rights.shows_codes().then_some(rights.group);
+    let query = match delivery.event {
+        Event::Transaction => sqlx::query_scalar(TRANSACTION).bind(delivery.revenue_transaction).bind(at),
+        Event::Redeemed => sqlx::query_scalar(REDEEMED).bind(facts).bind(reader),
+        Event::RolledBack => sqlx::query_scalar(ROLLED_BACK).bind(facts).bind(reader),
+        Event::Validated => sqlx::query_scalar(VALIDATED).bind(facts).bind(at).bind(reader),
+        Event::Ready => sqlx::query_scalar(READY).bind(facts).bind(at),
     };
-    let (id, query) = match (delivery.revenue_transaction, &delivery.facts) {
-        (Some(sale), _) => (format!("transaction-{sale}"), sqlx::query_scalar(sql).bind(sale)),
-        (None, Some(facts)) => {
-            (facts["id"].as_str().unwrap_or_default().to_owned(), sqlx::query_scalar(sql).bind(facts))
-        }
+    let id = match (delivery.revenue_transaction, facts) {
+        (Some(sale), _) => format!("transaction-{sale}"),
+        (None, Some(facts)) => facts["id"].as_str().unwrap_or_default().to_owned(),
         (None, None) => return Ok(None),
     };
-    // Redemptions say themselves when they were.
-    let query = if sql.contains("$2") { query.bind(delivery.occurred_at) } else { query };
     let data: Option<Json<Box<RawValue>>> = query.fetch_optional(db).await?;
     let Some(data) = data else { return Ok(None) };
     let timestamp = delivery.occurred_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    let envelope = Envelope { r#type: &delivery.event, timestamp, data: &data };
+    let envelope = Envelope { r#type: delivery.event.word(), timestamp, data: &data };
     Ok(Some(Payload { id, body: serde_json::to_vec(&envelope).map_err(Error::fault)?.into() }))
 }

@@ -1,7 +1,7 @@
 //! The statements of deliveries: who has a turn, what is next, and what has become of it.
 
 use super::policy::{Attempt, Policy};
-use crate::{app::App, error::Result, transaction};
+use crate::{app::App, error::Result, integrations::integration::Event, transaction};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -21,6 +21,8 @@ pub struct Turn {
     pub url: String,
     /// Sealed; what deliveries to it are signed with.
     pub secret: Option<Vec<u8>>,
+    /// Sealed; the one before it, if deliveries are signed with it still.
+    pub secret_previous: Option<Vec<u8>>,
     /// Milliseconds between two deliveries.
     pub throttle: i64,
     /// How it wants to be dealt with.
@@ -41,8 +43,8 @@ pub struct Delivery {
     pub id: i64,
     /// What is delivered in order.
     pub lane: i64,
-    /// What has happened: `transaction`, `voucher.redeemed` …
-    pub event: String,
+    /// What has happened.
+    pub event: Event,
     /// To which sale.
     pub revenue_transaction: Option<i64>,
     /// Or to what else.
@@ -72,7 +74,7 @@ pub async fn claim(app: &App) -> Result<Option<Turn>> {
                      LIMIT 1)
             ORDER BY i.attempted_at NULLS FIRST, i.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
         )
-        RETURNING id, url, secret, throttle, max_retries, retry_throttle, stop_on_failure, failures, last_lane, worker";
+        RETURNING id, url, secret, CASE WHEN secret_previous_until > $1 THEN secret_previous END AS secret_previous, throttle, max_retries, retry_throttle, stop_on_failure, failures, last_lane, worker";
     let now = app.clock.now();
     let lease = 2 * app.config.integration_turn_s + app.config.integration_timeout_s;
     let claim =

@@ -70,7 +70,7 @@ async fn a_sale_arrives_once_signed_and_with_its_payments() {
     assert_eq!((&log[0]["details"], &log[0]["attempts"]), (&json!("so it is"), &json!(1)));
     assert_eq!(a.get(&format!("/integration/{id}")).await.expect(200)["state"], "idle");
 
-    // A new secret signs from then on.
+    // A new secret signs from then on, and the one before for a day.
     let rotated = a.post(&format!("/integration/{id}/secret"), json!({})).await.expect(200);
     let replay = json!({"ids": [sold[1], sold[0]]});
     let replayed = a.post(&format!("/integration/{id}/replay"), replay.clone()).await.expect(202);
@@ -84,18 +84,23 @@ async fn a_sale_arrives_once_signed_and_with_its_payments() {
         [&received[0].id, &received[1].id]
     );
     assert_eq!(again[0].body["data"], received[0].body["data"]);
-    let key = STANDARD.decode(&rotated["secret"].as_str().unwrap()[6..]).unwrap();
     let sent = again[0].headers["webhook-timestamp"].to_str().unwrap();
     let signed = [format!("{}.{sent}.", again[0].id).as_bytes(), &again[0].bytes].concat();
-    assert_eq!(
-        again[0].headers["webhook-signature"].to_str().unwrap(),
+    let signatures = [rotated["secret"].as_str().unwrap(), &secret].map(|secret| {
+        let key = STANDARD.decode(&secret[6..]).unwrap();
         format!("v1,{}", STANDARD.encode(hmac(&key, &signed)))
-    );
+    });
+    assert_eq!(again[0].headers["webhook-signature"].to_str().unwrap(), signatures.join(" "));
+    let overlap = "UPDATE integration SET secret_previous_until = now() - interval '1 second'";
+    sqlx::query(overlap).execute(&test.app.db).await.unwrap();
+    a.post(&format!("/integration/{id}/replay"), json!({"ids": [sold[0]]})).await.expect(202);
+    deliver(&test).await;
+    assert!(!endpoint.take()[0].headers["webhook-signature"].to_str().unwrap().contains(' '));
 
     // What is older than it is kept for is forgotten, and nothing else.
     let now = test.app.clock.now();
     assert!(store::forget(&test.app.db, now - TimeDelta::days(1)).await.unwrap());
-    assert_eq!(count(&test.app.db).await, 5);
+    assert_eq!(count(&test.app.db).await, 6);
     assert!(store::forget(&test.app.db, now + TimeDelta::days(1)).await.unwrap());
     assert_eq!(count(&test.app.db).await, 0);
 }

@@ -4,6 +4,7 @@ mod delivery;
 mod endpoint;
 mod failure;
 mod resource;
+mod rights;
 mod servers;
 
 use crate::{app::TestApp, client::Client};

@@ -29,7 +29,7 @@ async fn start(database: &Database, more: &[(&str, &str)]) -> Server {
 }
 
 async fn integrate(server: &Server, db: &PgPool, endpoint: &Endpoint) {
-    let key = world::key(db, world::A, None, &["integration.write"]).await;
+    let key = world::key(db, world::A, None, &["integration.write", "transaction.read"]).await;
     let body =
         json!({"externalId": 1, "name": "Books", "url": endpoint.url, "retryThrottle": 0, "maxRetries": 100});
     let (status, _) = server.send(Method::POST, "/integration", &key, Some(&body)).await.unwrap();
