@@ -7,6 +7,7 @@
 #   VOUCHERS=100000 above 100,000, everything is measured on 100,000 and compared with so many more
 #   CHECK=1         exit code 1 unless every goal is met on rounds that nothing disturbed
 . "$(dirname "${BASH_SOURCE[0]}")/world.sh"
+. "$root/loadtest/neighbours.sh"
 
 rounds=${ROUNDS:-5} each=${EACH:-3} vouchers=${VOUCHERS:-100000}
 small=$((vouchers < 100000 ? vouchers : 100000))
@@ -51,6 +52,7 @@ if ((vouchers > small)); then
     say "making $vouchers more"
     "$load" prepare --vouchers "$vouchers" --out "$dir/large"
 fi
+prepare_neighbour 100000
 : >"$results"
 
 # Again whenever a program starts anew.
@@ -132,6 +134,7 @@ for round in $(seq "$rounds"); do
         large redeem-large --scenario redeem
     fi
     beside
+    neighbours
 done
 
 for round in $(seq "$rounds"); do
