@@ -11,6 +11,7 @@ use crate::{
     jobs::worker::Bell,
     mail::post::Post,
     notice,
+    offload::Offload,
     postgres::{self, Liveness, barrier::Barrier},
     redemption::{
         audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
@@ -80,6 +81,8 @@ pub struct Parts {
     pub post: Post,
     /// Carries deliveries to integrations.
     pub courier: Courier,
+    /// Does work of a size that callers choose, off the threads that answer requests.
+    pub offload: Offload,
     /// Decodes and encodes images.
     pub images: Workshop,
     /// Prints coupons.
@@ -152,6 +155,7 @@ impl App {
             resets: Attempts::to_reset(config.resets_per_hour),
             post,
             courier: Courier::new(&config),
+            offload: Offload::default(),
             images: Workshop::new(&config),
             print_shop,
             keyring: Keyring::new(&config)?,

@@ -26,10 +26,25 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// `pointer` starts with a slash, or is empty for the whole body.
+    /// `pointer` starts with a slash, or is empty for the whole body. What is long is cut: clients choose
+    /// names and words that stand in both.
     pub fn at(pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        Self { pointer: cut(pointer.into(), POINTER_MAX_BYTES), detail: cut(detail.into(), DETAIL_MAX_BYTES) }
     }
+}
+
+/// The longest pointer in an answer, in bytes.
+const POINTER_MAX_BYTES: usize = 200;
+
+/// The longest detail in an answer, in bytes.
+const DETAIL_MAX_BYTES: usize = 1_000;
+
+/// Ends a text that is too long with an ellipsis.
+fn cut(text: Cow<'static, str>, max_bytes: usize) -> Cow<'static, str> {
+    if text.len() <= max_bytes {
+        return text;
+    }
+    format!("{}…", &text[..text.floor_char_boundary(max_bytes)]).into()
 }
 
 /// A store that Scrip needs.
@@ -94,6 +109,12 @@ pub enum Error {
         /// After this many seconds it is worth trying again.
         retry_after_s: u64,
     },
+    /// The body did not come in time.
+    #[error("the body took too long")]
+    TooSlow,
+    /// There is no room for another request.
+    #[error("too many requests are under way, try again")]
+    Busy,
     /// A store is away; nothing was promised.
     #[error("{store:?} is away, try again")]
     Unavailable {
@@ -145,6 +166,8 @@ impl Error {
             Self::Beyond { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fault"),
         }
@@ -250,7 +273,7 @@ impl IntoResponse for Error {
             Self::TooMany { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
             }
-            Self::Unavailable { .. } => {
+            Self::Unavailable { .. } | Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Beyond { length } => {

@@ -55,6 +55,14 @@ const EXPLANATIONS: &[Explanation] = &[
         cure: "Use one of the methods in the Allow header.",
     },
     Explanation {
+        kind: "too-slow",
+        status: 408,
+        meaning: "The body did not come in time.",
+        cause: "The connection is too slow or broken: less than client_bytes_per_s_min came for client_window_s, \
+                or not all of it within body_max_s.",
+        cure: "Send it again; send less at once where the network is slow.",
+    },
+    Explanation {
         kind: "conflict",
         status: 409,
         meaning: "The request contradicts what is there.",

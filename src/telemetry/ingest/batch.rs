@@ -1,10 +1,12 @@
 //! The items of a batch as they are read, and what becomes of each.
 
-use super::item::Item;
+use super::{body, item::Item};
 use crate::{
-    error::{Error, Issue},
-    http::extract::parse,
+    app::App,
+    error::{Error, Issue, Result},
+    http::{extract::parse, unread::FromBody},
 };
+use axum::extract::Request;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -53,9 +55,16 @@ pub(super) struct Batch<T> {
     pub(super) receipts: Vec<Receipt>,
 }
 
+impl<T: Item + Send + 'static> FromBody for Batch<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        let now = app.clock.now();
+        body::read(app, group, request, move |body| Ok(Self::read(&body::split(body)?, now))).await
+    }
+}
+
 impl<T: Item> Batch<T> {
     /// Reads each item by itself.
-    pub(super) fn read(items: &[Box<RawValue>], now: DateTime<Utc>) -> Self {
+    fn read(items: &[Box<RawValue>], now: DateTime<Utc>) -> Self {
         let mut batch = Self { items: Vec::with_capacity(items.len()), receipts: Vec::new() };
         for (index, raw) in items.iter().enumerate() {
             if raw.get().len() > ITEM_MAX_BYTES {
