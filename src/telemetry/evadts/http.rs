@@ -149,7 +149,7 @@ async fn send(
     caller.may(Permission::GatewayUse)?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let File(file) = body.read(&app, &caller, Permission::GatewayUse).await?;
-    let Imported { id, is_new, checksum, summary } = import::import(&app, machine, file).await?;
+    let Imported { id, is_new, checksum, summary } = import::import(&app, &caller, machine, file).await?;
     let (code, status) =
         if is_new { (StatusCode::CREATED, "imported") } else { (StatusCode::OK, "duplicate") };
     Ok((code, Json(Receipt { id, status, checksum, summary })))
