@@ -42,8 +42,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/voucher", tag = "voucher", operation_id = "create_voucher",
     request_body = VoucherDraft,
     responses((status = 201, description = "The vouchers were created; the voucher, if it is one", body = Voucher)))]
-async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
-    caller.may(Permission::VoucherWrite)?;
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Unread<Json<VoucherDraft>>,
+) -> Result<Response> {
+    let Json(draft) = body.read(&app, &caller, Permission::VoucherWrite).await?;
     let new = draft.check()?;
     app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {

@@ -20,6 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io::{self, IoSlice},
     net::SocketAddr,
     pin::{Pin, pin},
@@ -101,7 +102,8 @@ pub(super) async fn serve(
 ) {
     let progress =
         Arc::new(Progress { made: Instant::now(), stage: AtomicU8::new(IDLE), since_ms: AtomicU64::new(0) });
-    let io = Watched { stream, patience, progress: Arc::clone(&progress), timer: None, slow: None };
+    let io = Stream { stream, answers: patience.answers, progress: Arc::clone(&progress), slow: None };
+    let mut watch = Watch { patience, progress: Arc::clone(&progress), timer: None };
     let service = service_fn(move |mut request: Request<Incoming>| {
         progress.become_stage(BUSY);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -110,15 +112,23 @@ pub(super) async fn serve(
         async move { Ok::<_, Infallible>(answer.await.map(|body| Answer { body, _under_way: under_way })) }
     });
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(io), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut told = pin!(closing.cancelled());
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke off");
+                }
+                return;
+            }
+            what = poll_fn(|cx| watch.poll_end(cx)) => return given_up(what),
+            () = told.as_mut(), if !is_closing => {
+                connection.as_mut().graceful_shutdown();
+                is_closing = true;
+            }
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
     }
 }
 
@@ -159,24 +169,21 @@ impl HttpBody for Answer {
     }
 }
 
-/// A client's stream that fails when there is nothing to wait for any longer.
+/// Ends a connection whose next request is waited for in vain.
 #[derive(Debug)]
-struct Watched {
-    stream: TcpStream,
+struct Watch {
     patience: Patience,
     progress: Arc<Progress>,
-    /// Set to the earliest end of a wait, or earlier: the end is looked up when it rings.
+    /// Set to the end of a wait, or earlier: the end is looked up when it rings.
     timer: Option<Pin<Box<Sleep>>>,
-    /// What the client takes of an answer, while it has to be waited for.
-    slow: Option<Wait>,
 }
 
-impl Watched {
-    /// Ready when the head of the next request is waited for in vain.
-    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = match self.progress.stage() {
-            IDLE => self.patience.idle,
-            HEAD => self.patience.head,
+impl Watch {
+    /// Ready with what was waited for; to be asked whenever the connection has nothing to do.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+        let (patience, what) = match self.progress.stage() {
+            IDLE => (self.patience.idle, "next request"),
+            HEAD => (self.patience.head, "head"),
             _ => return Poll::Pending,
         };
         let end = self.progress.since() + patience;
@@ -187,18 +194,36 @@ impl Watched {
         loop {
             ready!(timer.as_mut().poll(cx));
             if Instant::now() >= end {
-                return Poll::Ready(());
+                return Poll::Ready(what);
             }
             timer.as_mut().reset(end);
         }
     }
+}
 
+/// Counts the end of a wait, by what was waited for.
+fn given_up(what: &'static str) {
+    metrics::counter!("http_connections_given_up_total", "for" => what).increment(1);
+}
+
+/// A client's stream: notes what comes of requests, and fails when the client takes too little of an answer.
+#[derive(Debug)]
+struct Stream {
+    stream: TcpStream,
+    answers: Pace,
+    progress: Arc<Progress>,
+    /// The wait for the client to take more.
+    slow: Option<Wait>,
+}
+
+impl Stream {
     /// What became of an attempt to write.
     fn written(&mut self, cx: &mut Context<'_>, attempt: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let Poll::Ready(written) = attempt else {
-            let wait = self.slow.get_or_insert_with(|| Wait::new(self.patience.answers));
+            let wait = self.slow.get_or_insert_with(|| Wait::new(self.answers));
             ready!(wait.poll_too_slow(cx));
-            return Poll::Ready(Err(given_up("slow answer")));
+            given_up("answer");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         };
         if let (Some(wait), Ok(bytes)) = (&mut self.slow, &written) {
             wait.moved(*bytes);
@@ -209,32 +234,22 @@ impl Watched {
     }
 }
 
-/// The end of a wait, counted by what was waited for.
-fn given_up(what: &'static str) -> io::Error {
-    metrics::counter!("http_connections_given_up_total", "for" => what).increment(1);
-    io::Error::from(io::ErrorKind::TimedOut)
-}
-
-impl AsyncRead for Watched {
+impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = to.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, to) {
-            if to.filled().len() > before && self.progress.stage() == IDLE {
-                self.progress.become_stage(HEAD);
-            }
-            return Poll::Ready(read);
+        let read = Pin::new(&mut self.stream).poll_read(cx, to);
+        if to.filled().len() > before && self.progress.stage() == IDLE {
+            self.progress.become_stage(HEAD);
         }
-        let what = if self.progress.stage() == HEAD { "head" } else { "next request" };
-        ready!(self.poll_too_late(cx));
-        Poll::Ready(Err(given_up(what)))
+        read
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let attempt = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, attempt)

@@ -108,6 +108,5 @@ async fn a_client_that_takes_no_answer_is_given_up() {
     let server = server(&database, &[("SCRIP_CLIENT_WINDOW_S", "1")]).await;
     let mut socket = Socket::narrow(&server).await;
     socket.send(&"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50)).await;
-    becomes("it is given up", async || metrics(&server).await.contains(r#"for="slow answer""#)).await;
-    assert!(server.log().is_empty(), "{}", server.log());
+    becomes("it is given up", async || metrics(&server).await.contains(r#"for="answer""#)).await;
 }
