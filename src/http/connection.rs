@@ -56,6 +56,9 @@ impl Patience {
     }
 }
 
+/// The largest head of a request, in bytes: thousands of ids fit into a query.
+const HEAD_MAX_BYTES: usize = 64 << 10;
+
 /// Nothing of the next request is there.
 const IDLE: u8 = 0;
 /// A part of its head is.
@@ -111,7 +114,9 @@ pub(super) async fn serve(
         let under_way = UnderWay(Arc::clone(&progress));
         async move { Ok::<_, Infallible>(answer.await.map(|body| Answer { body, _under_way: under_way })) }
     });
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(io), service));
+    let mut connection = pin!(
+        http1::Builder::new().max_header_size(HEAD_MAX_BYTES).serve_connection(TokioIo::new(io), service)
+    );
     let mut told = pin!(closing.cancelled());
     let mut is_closing = false;
     loop {

@@ -64,7 +64,7 @@ impl<T: Item + Send + 'static> FromBody for Batch<T> {
 
 impl<T: Item> Batch<T> {
     /// Reads each item by itself.
-    fn read(items: &[Box<RawValue>], now: DateTime<Utc>) -> Self {
+    pub(super) fn read(items: &[Box<RawValue>], now: DateTime<Utc>) -> Self {
         let mut batch = Self { items: Vec::with_capacity(items.len()), receipts: Vec::new() };
         for (index, raw) in items.iter().enumerate() {
             if raw.get().len() > ITEM_MAX_BYTES {

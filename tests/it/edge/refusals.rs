@@ -53,6 +53,17 @@ async fn a_request_names_one_host() {
 }
 
 #[tokio::test]
+async fn a_head_has_room_for_a_long_query_and_no_more() {
+    let database = Database::new().await;
+    let server = Server::start(&database).await;
+    for (bytes, status) in [(50_000, 200), (70_000, 431)] {
+        let answer =
+            Socket::open(&server).await.get(&format!("/health/live?ids={}", "7".repeat(bytes))).await;
+        assert_eq!(answer.unwrap().status, status, "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
 async fn operators_can_have_an_address_of_their_own() {
     let database = Database::new().await;
     let admin = free_address();
