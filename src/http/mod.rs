@@ -46,7 +46,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tower::{Service, ServiceExt};
+use tower::Service;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Every endpoint, once, with its documentation.
@@ -155,7 +155,8 @@ impl Surface {
                 edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await
             });
         }
-        let answering = self.router.clone().oneshot(edge::patch_as_put(request));
+        // A router is ready for whatever comes.
+        let answering = self.router.clone().call(edge::patch_as_put(request));
         Box::pin(answering.map(|answer| answer.unwrap_or_else(|never| match never {})))
     }
 }

@@ -140,6 +140,12 @@ const COMMON: &[Common] = &[
         when: |endpoint| endpoint.path.contains('{'),
     },
     Common {
+        status: "408",
+        name: "TooSlow",
+        description: "The body did not come in time.",
+        when: |endpoint| endpoint.has_body,
+    },
+    Common {
         status: "409",
         name: "Conflict",
         description: "It contradicts what is there.",

@@ -131,7 +131,8 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "busy",
         status: 503,
         meaning: "Too many requests are under way.",
-        cause: "More arrive than this server works off; the limit is requests_max.",
+        cause: "More arrive than this server works off; the limits are requests_max, bodies_max and polls_max, and \
+                address_share_percent of them for one address.",
         cure: "Send the same request again after Retry-After; add servers if it stays so.",
     },
 ];

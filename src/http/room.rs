@@ -29,7 +29,7 @@ impl Room {
         let share = (limit * usize::from(share_percent.min(100))).div_ceil(100);
         Self {
             limit,
-            share: u32::try_from(share).unwrap_or(u32::MAX),
+            share: u32::try_from(share).unwrap_or(u32::MAX).max(1),
             taken: AtomicUsize::new(0),
             by_address: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
         }
