@@ -16,6 +16,7 @@ use crate::{
     jobs::worker::Bell,
     mail::post::Post,
     notice,
+    offload::Offload,
     postgres::{self, Liveness, barrier::Barrier},
     redemption::{
         audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
@@ -85,6 +86,8 @@ pub struct Parts {
     pub post: Post,
     /// Carries deliveries to integrations.
     pub courier: Courier,
+    /// Does work of a size that callers choose, off the threads that answer requests.
+    pub offload: Offload,
     /// Decodes and encodes images.
     pub images: Workshop,
     /// Prints coupons.
@@ -157,6 +160,7 @@ impl App {
             resets: Resets::new(config.resets_per_hour),
             post,
             courier: Courier::new(&config),
+            offload: Offload::default(),
             images: Workshop::new(&config),
             print_shop,
             keyring: Keyring::new(&config)?,

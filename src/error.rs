@@ -3,6 +3,7 @@
 //! One table ([`Error::face`]) gives every variant its status and its type. What a voucher's
 //! machine is told (`locked`, `expired`, …) is not an error: see [`crate::redemption`].
 
+use crate::fairness::Limit;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -26,10 +27,25 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// `pointer` starts with a slash, or is empty for the whole body.
+    /// `pointer` starts with a slash, or is empty for the whole body. What is long is cut: clients choose
+    /// names and words that stand in both.
     pub fn at(pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        Self { pointer: cut(pointer.into(), POINTER_MAX_BYTES), detail: cut(detail.into(), DETAIL_MAX_BYTES) }
     }
+}
+
+/// The longest pointer in an answer, in bytes.
+const POINTER_MAX_BYTES: usize = 200;
+
+/// The longest detail in an answer, in bytes.
+const DETAIL_MAX_BYTES: usize = 1_000;
+
+/// Ends a text that is too long with an ellipsis.
+fn cut(text: Cow<'static, str>, max_bytes: usize) -> Cow<'static, str> {
+    if text.len() <= max_bytes {
+        return text;
+    }
+    format!("{}…", &text[..text.floor_char_boundary(max_bytes)]).into()
 }
 
 /// A store that Scrip needs.
@@ -94,6 +110,25 @@ pub enum Error {
         /// After this many seconds it is worth trying again.
         retry_after_s: u64,
     },
+    /// Places that tenants share are taken, and as many wait for one as may.
+    #[error("{} {what} are under way, try again", match limit {
+        Limit::Share => "too many of your",
+        Limit::Total => "too many",
+    })]
+    Crowded {
+        /// What there are too many of.
+        what: &'static str,
+        /// Whether the caller has its share of them, or all tenants together have all.
+        limit: Limit,
+        /// After this many seconds it is worth trying again.
+        retry_after_s: u64,
+    },
+    /// The body did not come in time.
+    #[error("the body took too long")]
+    TooSlow,
+    /// There is no room for another request.
+    #[error("too many requests are under way, try again")]
+    Busy,
     /// A store is away; nothing was promised.
     #[error("{store:?} is away, try again")]
     Unavailable {
@@ -144,7 +179,12 @@ impl Error {
             Self::UnsupportedMedia { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::Beyond { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
-            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooMany { .. } | Self::Crowded { limit: Limit::Share, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
+            }
+            Self::Crowded { limit: Limit::Total, .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fault"),
         }
@@ -247,10 +287,10 @@ impl IntoResponse for Error {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
-            Self::TooMany { retry_after_s, .. } => {
+            Self::TooMany { retry_after_s, .. } | Self::Crowded { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
             }
-            Self::Unavailable { .. } => {
+            Self::Unavailable { .. } | Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Beyond { length } => {

@@ -1,16 +1,18 @@
 //! A server's life: listen, answer, and stop without dropping what was accepted.
 
-use axum::{ServiceExt, extract::Request, serve::ListenerExt};
 use scrip::{
     alerts,
     app::{App, MIGRATIONS},
-    http, integrations, jobs,
+    files,
+    http::{self, accept::Door},
+    integrations, jobs,
     redemption::audit::filing,
     telemetry,
 };
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -25,6 +27,9 @@ const SCHEMA_RETRY: Duration = Duration::from_secs(2);
 /// Connections that wait to be accepted at most; the kernel has a limit of its own (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
 
+/// Connections to the address of operators at most.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+
 /// What runs beside requests is given this long to finish, however long those took.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -32,12 +37,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     let listener = listen(app.config.listen)?;
     let address = listener.local_addr()?;
-    // Answers are small and complete: waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
-        }
-    });
+    let admin_listener = app.config.admin_listen.map(listen).transpose()?;
+    let door = Arc::new(Door::new(&app.config, files::connections(&app.config)));
     app.tasks.spawn(watch_schema(app.clone()));
     if !only_http {
         work_in_background(&app);
@@ -46,15 +47,22 @@ pub(crate) async fn http(app: App, only_http: bool) -> io::Result<()> {
     tracing::info!(%address, "serving");
 
     let closing = on_signal(&app, Duration::from_secs(app.config.stop_delay_s))?;
-    let surface =
-        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(http::surface(app.clone()));
-    let serving = axum::serve(listener, surface).with_graceful_shutdown(closing.clone().cancelled_owned());
+    let admin = async {
+        if let Some(listener) = admin_listener {
+            // Operators have to get in when everybody else is in already.
+            let door = Arc::new(Door::new(&app.config, ADMIN_CONNECTIONS_MAX));
+            door.serve(listener, http::admin_surface(app.clone()), closing.clone()).await;
+        }
+    };
+    let serving = async {
+        tokio::join!(door.serve(listener, http::surface(app.clone()), closing.clone()), admin);
+    };
     let deadline = async {
         closing.cancelled().await;
         tokio::time::sleep(Duration::from_secs(app.config.drain_s)).await;
     };
     tokio::select! {
-        ended = serving => ended?,
+        () = serving => {}
         () = deadline => tracing::warn!(drain_s = app.config.drain_s, "some requests did not end in time"),
     }
     closing.cancel();

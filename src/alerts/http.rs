@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     fleet::machine::Machine,
     http::{
-        Caller, Json, Path,
+        Caller, Json, Path, Unread,
         caller::Permission,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
@@ -42,11 +42,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::AlertWrite)?;
     let spec = AlertObserver::spec();
-    let mut columns = (spec.take)(&body)?;
+    let mut columns = spec.receive(&app, &caller, body).await?;
     reconcile(&mut columns, &Columns::new())?;
     handlers::created(&app, spec, &caller, None, columns).await
 }
@@ -62,14 +61,13 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     const BEFORE: &str = "
         SELECT jsonb_build_object('type', type, 'observer', observer, 'occurs', occurs)
         FROM alert_observer WHERE id = $1";
-    caller.may(Permission::AlertWrite)?;
     let spec = AlertObserver::spec();
-    let mut columns = (spec.take)(&body)?;
+    let mut columns = spec.receive(&app, &caller, body).await?;
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     store::lock(&mut tx, spec, author.group, None, id).await?;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Json, Message, Path, caller::Permission},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission},
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -34,9 +34,9 @@ async fn replace(
     State(app): State<App>,
     caller: Caller,
     Path(machine): Path<i64>,
-    Json(offers): Json<Vec<Offer>>,
+    body: Unread<Json<Vec<Offer>>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::AssortmentWrite)?;
+    let Json(offers) = body.read(&app, &caller, Permission::AssortmentWrite).await?;
     offer::check(&offers)?;
     store::replace(&app.db, caller.group(), machine, &offers, app.clock.now()).await?;
     Ok(Message::json("assortment replaced"))
@@ -98,9 +98,9 @@ async fn preview(
     State(app): State<App>,
     caller: Caller,
     Path(machine): Path<i64>,
-    Json(format): Json<Format>,
+    body: Unread<Json<Format>>,
 ) -> Result<Json<Preview>> {
-    caller.may(Permission::AssortmentRead)?;
+    let Json(format) = body.read(&app, &caller, Permission::AssortmentRead).await?;
     let steps = Steps::read(format.flavour, format.extra)?;
     Ok(Json(store::preview(&app.db, caller.group(), machine, steps).await?))
 }
@@ -116,9 +116,9 @@ async fn convert(
     State(app): State<App>,
     caller: Caller,
     Path(machine): Path<i64>,
-    Json(format): Json<Format>,
+    body: Unread<Json<Format>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::AssortmentWrite)?;
+    let Json(format) = body.read(&app, &caller, Permission::AssortmentWrite).await?;
     let steps = Steps::read(format.flavour, format.extra)?;
     let folded = store::convert(&app.db, caller.group(), machine, steps, app.clock.now()).await?;
     let products = if folded == 1 { "product" } else { "products" };

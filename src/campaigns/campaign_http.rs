@@ -14,7 +14,7 @@ use crate::{
     app::App,
     error::Result,
     http::{
-        Caller, Created, Json, Message, Path, Query,
+        Caller, Created, Json, Message, Path, Query, Unread,
         caller::Permission,
         list::{Below, ListParams, Page, belongs_to},
     },
@@ -43,9 +43,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(draft): Json<CampaignDraft>,
+    body: Unread<Json<CampaignDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
-    caller.may(Permission::CampaignWrite)?;
+    let Json(draft) = body.read(&app, &caller, Permission::CampaignWrite).await?;
     let now = app.clock.now();
     let new = draft.check(now)?;
     app.print_shop.check_printable(&new.draft.lines())?;
@@ -86,9 +86,9 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(patch): Json<CampaignPatch>,
+    body: Unread<Json<CampaignPatch>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::CampaignWrite)?;
+    let Json(patch) = body.read(&app, &caller, Permission::CampaignWrite).await?;
     if app.print_shop.check_printable(&patch.lines()).is_err() {
         let stored = store::fetch(&app.db, caller.group(), id).await?;
         app.print_shop.check_printable(&patch.lines().besides(&stored.lines()))?;
@@ -135,9 +135,9 @@ async fn replace_rules(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(rules): Json<Vec<CampaignRule>>,
+    body: Unread<Json<Vec<CampaignRule>>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::CampaignWrite)?;
+    let Json(rules) = body.read(&app, &caller, Permission::CampaignWrite).await?;
     store::fetch(&app.db, caller.group(), id).await?;
     let mut checks = Checks::default();
     for (index, rule) in rules.iter().enumerate().take(rules::RULES_MAX) {

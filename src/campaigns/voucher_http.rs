@@ -12,7 +12,7 @@ use crate::{
     app::App,
     error::Result,
     http::{
-        Caller, Json, Message, Path,
+        Caller, Json, Message, Path, Unread,
         caller::Permission,
         list::{Below, ExportParams, ListParams, Page, belongs_to},
         sheet::FormParams,
@@ -42,8 +42,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/voucher", tag = "voucher", operation_id = "create_voucher",
     request_body = VoucherDraft,
     responses((status = 201, description = "The vouchers were created; the voucher, if it is one", body = Voucher)))]
-async fn create(State(app): State<App>, caller: Caller, Json(draft): Json<VoucherDraft>) -> Result<Response> {
-    caller.may(Permission::VoucherWrite)?;
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Unread<Json<VoucherDraft>>,
+) -> Result<Response> {
+    let Json(draft) = body.read(&app, &caller, Permission::VoucherWrite).await?;
     let new = draft.check()?;
     app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {
@@ -82,9 +86,9 @@ async fn replace(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<Uuid>,
-    Json(new): Json<VoucherReplacement>,
+    body: Unread<Json<VoucherReplacement>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::VoucherWrite)?;
+    let Json(new) = body.read(&app, &caller, Permission::VoucherWrite).await?;
     if app.print_shop.check_printable(&new.lines()).is_err() {
         let stored = store::fetch(&app, caller.group(), id).await?;
         app.print_shop.check_printable(&new.lines().besides(&stored.lines()))?;
@@ -104,9 +108,9 @@ async fn amend(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<Uuid>,
-    Json(patch): Json<VoucherPatch>,
+    body: Unread<Json<VoucherPatch>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::VoucherWrite)?;
+    let Json(patch) = body.read(&app, &caller, Permission::VoucherWrite).await?;
     store::amend(&app.db, caller.group(), id, patch, app.clock.now()).await?;
     Ok(Message::json("voucher updated"))
 }

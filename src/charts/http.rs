@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
     resource::{FieldType, Name, Resource, Whole, handlers::Done, store},
     transaction,
 };
@@ -125,9 +125,9 @@ async fn create(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<ChartDraft>,
+    body: Unread<Json<ChartDraft>>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::ReportWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
     let now = app.clock.now();
     let draft = Draft {
         name: body.name.map_or_else(|| body.kind.name().map(str::to_owned), |name| Ok(name.0))?,
@@ -181,9 +181,9 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<ChartPatch>,
+    body: Unread<Json<ChartPatch>>,
 ) -> Result<Json<Done>> {
-    caller.may(Permission::ReportWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
     if body.id.is_some_and(|given| given != id) {
         return Err(Error::invalid("/id", "is another id than the path's"));
     }

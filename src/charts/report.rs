@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Json, Path, caller::Permission},
+    http::{Caller, Json, Path, Unread, caller::Permission},
     identity::directory::UserGroup,
     resource::{Name, Preset, Ref, Resource, handlers::Done, resource, store},
     transaction,
@@ -55,14 +55,14 @@ async fn duplicate(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<UserReportCopy>,
+    body: Unread<Json<UserReportCopy>>,
 ) -> Result<(StatusCode, Json<Done>)> {
     const REPORT: &str = "
         INSERT INTO user_report (user_group, name, created_at, updated_at) VALUES ($1, $2, $3, $3) RETURNING id";
     const CHARTS: &str = "
         INSERT INTO chart (report, name, type, view, criteria, position, created_at, updated_at)
         SELECT $2, name, type, view, criteria, position, $3, $3 FROM chart WHERE report = $1 ORDER BY id";
-    caller.may(Permission::ReportWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
     let spec = UserReport::spec();
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;

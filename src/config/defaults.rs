@@ -9,6 +9,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: None,
             trusted_proxies: TrustedProxies::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             database_url: SecretString::from("postgres://localhost/scrip"),
@@ -50,6 +51,14 @@ impl Default for Config {
             image_parallel_max: 1,
             requests_max: 4_096,
             polls_max: 20_000,
+            bodies_max: 2_048,
+            connections_max: 32_768,
+            address_share_percent: 50,
+            head_max_s: 10,
+            body_max_s: 60,
+            idle_max_s: 120,
+            client_bytes_per_s_min: 500,
+            client_window_s: 10,
             stop_delay_s: 0,
             drain_s: 10,
             font_dir: None,

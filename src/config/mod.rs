@@ -4,14 +4,15 @@
 
 mod defaults;
 mod masking;
+mod reading;
 
-use crate::{campaigns::style::Locale, http::peer::TrustedProxies, wording::within};
+use crate::{campaigns::style::Locale, http::peer::TrustedProxies};
 use figment::{
-    Figment, Source,
-    error::Kind,
-    providers::{Env, Format, Serialized, Toml},
+    Figment,
+    providers::{Env, Format, Toml},
 };
 use masking::{masked, masked_url};
+use reading::{Defaults, complaint};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf};
@@ -49,6 +50,8 @@ const CLIENT_NAMES: &[&str] = &[
 pub struct Config {
     /// Where to serve HTTP.
     pub listen: SocketAddr,
+    /// Where to serve metrics and the documentation instead of there, so that they can be kept private.
+    pub admin_listen: Option<SocketAddr>,
     /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas.
     pub trusted_proxies: TrustedProxies,
     /// The URL that clients reach this server at, for links.
@@ -144,6 +147,22 @@ pub struct Config {
     pub requests_max: usize,
     /// Gateways that wait for commands at once; more are answered 503.
     pub polls_max: usize,
+    /// Requests whose bodies are waited for at once; more are answered 503.
+    pub bodies_max: usize,
+    /// Connections at once, if the limit on open files allows that; more are closed.
+    pub connections_max: usize,
+    /// What one address can have of each of these four, in percent. Trusted proxies can have all.
+    pub address_share_percent: u8,
+    /// How long the head of a request may take to arrive, in seconds.
+    pub head_max_s: u64,
+    /// How long a body may take to arrive, in seconds.
+    pub body_max_s: u64,
+    /// How long a connection may be idle between requests, in seconds: longer than balancers keep theirs.
+    pub idle_max_s: u64,
+    /// What a client that is waited for has to send of a body, or to take of an answer, in bytes a second.
+    pub client_bytes_per_s_min: usize,
+    /// How long that is averaged over, and so how long a client may be silent in between, in seconds.
+    pub client_window_s: u64,
     /// How long a stop goes on taking connections while ready says no, in seconds: as long as a balancer may
     /// take to hear of it.
     pub stop_delay_s: u64,
@@ -308,59 +327,9 @@ fn fit(name: &str, secret: &SecretString) -> Result<(), String> {
 /// What the demo's signing secret begins with, so that nobody else can use one.
 pub const DEMO_SECRET_PREFIX: &str = "scrip-demo-";
 
-/// What is wrong with which setting; its value is not shown, since it may be a secret.
-fn complaint(error: &figment::Error) -> String {
-    let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
-    let file = source.and_then(Source::file_path).map(|path| path.display().to_string());
-    let named = |name: &str| match &file {
-        Some(file) => format!("{} in {file}", name.to_lowercase()),
-        None if matches!(name, "database_url" | "redis_url") => name.to_uppercase(),
-        None => format!("SCRIP_{}", name.to_uppercase()),
-    };
-    let name = match (error.path.last(), &file) {
-        (Some(name), _) => named(name),
-        (None, Some(file)) => file.clone(),
-        (None, None) => "settings".to_owned(),
-    };
-    match &error.kind {
-        Kind::UnknownField(name, _) => {
-            format!("there is no setting {}; `scrip config` prints all that there are", named(name))
-        }
-        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("{name}: must be {}", within(expected))
-        }
-        other => format!("{name}: {other}"),
-    }
-}
-
-/// [`Config::default`] as a figment provider, with the secrets in clear (they are defaults).
-#[derive(Default)]
-struct Defaults(Config);
-
-impl figment::Provider for Defaults {
-    fn metadata(&self) -> figment::Metadata {
-        figment::Metadata::named("defaults")
-    }
-
-    fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
-        let mut data = Serialized::defaults(&self.0).data()?;
-        for dict in data.values_mut() {
-            for secret in
-                ["signing_secret", "signing_secret_previous", "secret_key", "secret_key_previous", "smtp_url"]
-            {
-                dict.remove(secret);
-            }
-            dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());
-            dict.insert("redis_url".to_owned(), self.0.redis_url.expose_secret().into());
-        }
-        Ok(data)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn with_secret(secret: &str) -> Config {
         Config { signing_secret: Some(SecretString::from(secret)), ..Config::default() }
@@ -387,20 +356,5 @@ mod tests {
         let shown = serde_json::to_string(&config).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("c0ffee"), "{shown}");
         assert!(shown.contains("@db/scrip"));
-    }
-
-    #[test]
-    fn a_bad_setting_is_named_and_its_value_is_not_shown() {
-        let told = |environment: &[(&str, &str)]| {
-            let given: BTreeMap<_, _> = environment.iter().copied().collect();
-            let read = Figment::from(Defaults::default()).merge(Serialized::defaults(given));
-            complaint(&read.extract::<Config>().unwrap_err())
-        };
-        let unknown = told(&[("lock_max", "5")]);
-        assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
-        assert_eq!(
-            told(&[("lock_max_s", "hunter2")]),
-            "SCRIP_LOCK_MAX_S: must be a whole number from 0 to 4294967295"
-        );
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         upload::{Fields, Sent, Upload},
         workshop::File,
     },
-    http::{Caller, Json, Message, Path, caller::Permission, extract},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract},
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -101,11 +101,12 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    upload: Upload<LogoDraft, 1>,
+    upload: Unread<Upload<LogoDraft, 1>>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::CampaignWrite)?;
-    // To draw takes long enough to know first that it is for something.
+    // To receive and to draw takes long enough to know first that it is for something.
     let owner = store::owner(&app.db, caller.group(), id).await?;
+    let upload = upload.read(&app, &caller, Permission::CampaignWrite).await?;
     let (logo, done) = match upload.read {
         Wanted::Nothing => (NewLogo::Nothing, "logo removed"),
         Wanted::Stored(image) => (NewLogo::Stored { image, owner }, "logo updated"),

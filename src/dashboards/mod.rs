@@ -9,7 +9,7 @@ pub mod dashboard;
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
     resource::{Name, Spec, handlers::Done},
     transaction,
 };
@@ -121,9 +121,9 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Dashboa
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<DashboardDraft>,
+    body: Unread<Json<DashboardDraft>>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::DashboardWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let now = app.clock.now();
     let id = dashboard::insert(&app.db, Owner::from(&caller), &body.name.0, EACH_MAX, now).await?;
     let id = id.ok_or_else(|| Error::Conflict(format!("you have {EACH_MAX} dashboards already").into()))?;
@@ -159,9 +159,9 @@ async fn create_widget(
     State(app): State<App>,
     caller: Caller,
     Path(dashboard): Path<i64>,
-    Json(body): Json<WidgetDraft>,
+    body: Unread<Json<WidgetDraft>>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::DashboardWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let name = body.name.map(|name| name.0);
     let mut tx = transaction::begin(&app.db).await?;
     one_more(dashboard::lock(&mut tx, Owner::from(&caller), dashboard).await?)?;
@@ -178,9 +178,9 @@ async fn update_settings(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<WidgetSettings>,
+    body: Unread<Json<WidgetSettings>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::DashboardWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let mut tx = transaction::begin(&app.db).await?;
     let owner = Owner::from(&caller);
     let known = dashboard::lock_widget(&mut tx, owner, id).await?;
@@ -205,9 +205,9 @@ async fn update_widget(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<WidgetPatch>,
+    body: Unread<Json<WidgetPatch>>,
 ) -> Result<Json<Widget>> {
-    caller.may(Permission::DashboardWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let owner = Owner::from(&caller);
     let mut tx = transaction::begin(&app.db).await?;
     let known = dashboard::lock_widget(&mut tx, owner, id).await?;

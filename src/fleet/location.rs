@@ -4,7 +4,7 @@ use super::place;
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Json, Path, caller::Permission, extract::JsonBytes},
+    http::{Caller, Json, Path, Unread, extract::JsonBytes},
     identity::directory::UserGroup,
     resource::{
         Columns, Name, Preset, Ref, Resource, Text,
@@ -105,11 +105,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::FleetWrite)?;
     let spec = Location::spec();
-    let columns = with_zone((spec.take)(&body)?).await;
+    let columns = with_zone(spec.receive(&app, &caller, body).await?).await;
     handlers::created(&app, spec, &caller, None, columns).await
 }
 
@@ -124,11 +123,10 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
-    caller.may(Permission::FleetWrite)?;
     let spec = Location::spec();
-    let columns = with_zone((spec.take)(&body)?).await;
+    let columns = with_zone(spec.receive(&app, &caller, body).await?).await;
     handlers::updated(&app, spec, &caller, None, id, columns).await
 }
 

@@ -10,7 +10,7 @@ use crate::{
     assortment,
     error::{Error, Result},
     http::{
-        Caller, Json, Path, Query,
+        Caller, Json, Path, Query, Unread,
         caller::Permission,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
@@ -60,11 +60,10 @@ async fn create(
     State(app): State<App>,
     caller: Caller,
     Query(Source { source }): Query<Source>,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::FleetWrite)?;
     let spec = Machine::spec();
-    let mut columns = (spec.take)(&body)?;
+    let mut columns = spec.receive(&app, &caller, body).await?;
     if let Some(source) = source {
         for (column, value) in copied(&app.db, &caller, source).await? {
             columns.entry(column).or_insert(value);

@@ -2,17 +2,16 @@
 //!
 //! One middleware rather than seven: each layer costs the hot path a boxed future and a clone.
 
-use super::{metrics, trace};
+use super::{arrival::Rooms, metrics, peer::ClientAddress, room::Place, trace};
 use crate::{
     app::App,
-    config::Config,
     error::{Error, Problem, Store},
     gateway::commands,
     notice,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,10 +19,7 @@ use futures_util::FutureExt;
 use std::{
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -36,46 +32,18 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
     pub(super) app: App,
-    rooms: Arc<Rooms>,
+    pub(super) rooms: Arc<Rooms>,
+    /// Whether browsers are to come back by TLS alone.
+    is_secure: bool,
 }
 
-/// Room for requests. Gateways that wait for commands have one of their own: they hold nothing
-/// meanwhile, and however many there are, they must not keep vouchers out.
-#[derive(Debug, Default)]
-struct Rooms {
-    requests: Room,
-    polls: Room,
-}
+/// What browsers are told of a server whose public address begins with https.
+const BY_TLS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-impl Rooms {
-    /// The room for requests of a route, and how many it is for.
-    fn of(&self, route: Option<&str>, config: &Config) -> (&Room, usize) {
-        if route.is_some_and(|route| route.ends_with(commands::POLL)) {
-            (&self.polls, config.polls_max)
-        } else {
-            (&self.requests, config.requests_max)
-        }
-    }
-}
-
-/// Requests under way, counted against the limit.
-#[derive(Debug, Default)]
-struct Room(AtomicUsize);
-
-/// One request's place; given back however the request ends.
-struct Place<'a>(&'a Room);
-
-impl Room {
-    fn enter(&self, limit: usize) -> Option<Place<'_>> {
-        let place = Place(self);
-        (self.0.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Whether a route is one that supervisors and monitoring ask: they have to be answered when nobody else is.
+fn watches(route: &str) -> bool {
+    let route = route.strip_prefix("/v1").unwrap_or(route);
+    route.starts_with("/health/") || route == "/metrics"
 }
 
 /// The edge as a layer of the router. An answer that something was changed waits until this server knows.
@@ -104,7 +72,9 @@ pub(super) async fn uncached(mut response: Response) -> Response {
 
 impl Edge {
     pub(super) fn new(app: App) -> Self {
-        Self { app, rooms: Arc::default() }
+        let rooms = Arc::new(Rooms::new(&app.config));
+        let is_secure = app.config.public_url.starts_with("https:");
+        Self { app, rooms, is_secure }
     }
 
     /// Lets a request in to what answers it, and the answer out. `route` is the pattern of its path.
@@ -124,14 +94,13 @@ impl Edge {
             route = route.unwrap_or("none"),
         );
 
-        let (room, limit) = self.rooms.of(route, &self.app.config);
-        let mut response = match room.enter(limit) {
-            Some(_place) => {
-                let in_flight = self.rooms.requests.0.load(Ordering::Relaxed);
-                metrics::in_flight(in_flight);
+        let place = self.place(route, &request);
+        let mut response = match place {
+            Err(refusal) => refusal.into_response(),
+            Ok(_place) => {
+                metrics::in_flight(self.rooms.requests.taken());
                 answer(self.in_time(route, &method, handler(request))).instrument(span.clone()).await
             }
-            None => turned_away(),
         };
 
         let took = started.elapsed();
@@ -152,10 +121,32 @@ impl Edge {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         // Answers hold tokens and codes; what may be kept says so itself.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if self.app.stores.is_leaving() {
+        if self.is_secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, BY_TLS_ALONE);
+        }
+        // A client that is too slow with a body would go on sending it.
+        if self.app.stores.is_leaving() || status == StatusCode::REQUEST_TIMEOUT {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// A place for a request, in the room for those of its route.
+    fn place(&self, route: Option<&str>, request: &Request) -> Result<Option<Place<'_>>, Error> {
+        let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
+        if address.is_some() && request.version() == Version::HTTP_11 && !names_one_host(request.headers()) {
+            return Err(Error::malformed("", "an HTTP/1.1 request has one Host header"));
+        }
+        let counter = self.rooms.addresses.counter(address);
+        let room = match route {
+            Some(route) if watches(route) => return Ok(None),
+            Some(route) if route.ends_with(commands::POLL) => &self.rooms.polls,
+            _ => &self.rooms.requests,
+        };
+        room.enter(counter).map(Some).ok_or_else(|| {
+            ::metrics::counter!("http_requests_turned_away_total").increment(1);
+            Error::Busy
+        })
     }
 
     /// Answers, or says in time that there is no answer. A machine waits for as long as a redemption may take,
@@ -209,19 +200,17 @@ async fn answer(handler: impl Future<Output = Response>) -> Response {
     }
 }
 
-fn turned_away() -> Response {
-    ::metrics::counter!("http_requests_turned_away_total").increment(1);
-    problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way, try again", Some("1"))
-}
-
-fn method_not_allowed() -> Response {
-    problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this endpoint has no such method", None)
+fn names_one_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    hosts.next().is_some() && hosts.next().is_none()
 }
 
 /// A refusal that only the edge gives.
-fn problem(status: StatusCode, kind: &str, detail: &str, retry_after: Option<&'static str>) -> Response {
+fn method_not_allowed() -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = "this endpoint has no such method";
     let problem = Problem {
-        kind: format!("/docs/problems/{kind}"),
+        kind: "/docs/problems/method-not-allowed".to_owned(),
         title: status.canonical_reason().unwrap_or_default().to_owned(),
         status: status.as_u16(),
         detail: detail.to_owned(),
@@ -231,7 +220,6 @@ fn problem(status: StatusCode, kind: &str, detail: &str, retry_after: Option<&'s
     let mut response = (status, axum::Json(problem)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
     response
 }
 
@@ -274,11 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_as_many_as_the_limit() {
-        let room = Room::default();
-        let first = room.enter(1);
-        assert!(first.is_some() && room.enter(1).is_none());
-        drop(first);
-        assert!(room.enter(1).is_some());
+    fn those_who_watch_need_no_room() {
+        for (route, is) in [
+            ("/health/live", true),
+            ("/v1/health/ready", true),
+            ("/metrics", true),
+            ("/healthy", false),
+            ("/voucher/{code}/redeem", false),
+        ] {
+            assert_eq!(watches(route), is, "{route}");
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Extractors whose rejections are problems: body, path and query, read strictly.
 
-use super::strict::Strict;
+use super::{arrival::Stopped, strict::Strict, unread::FromBody};
 use crate::{
     app::App,
     error::{Error, Issue, Result},
     wording::{expected, plain},
 };
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    body::{Body, Bytes, HttpBody},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -31,46 +31,77 @@ pub struct RawJson<T> {
 #[derive(Debug)]
 pub struct JsonBytes(pub Bytes);
 
-impl FromRequest<App> for JsonBytes {
-    type Rejection = Error;
+/// The largest body of a request that needs no token, in bytes.
+const OPEN_BODY_MAX_BYTES: usize = 16 << 10;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
-        json_bytes(request, app.config.body_max_bytes).await.map(Self)
-    }
-}
-
+/// Bodies of requests that anybody may send: small ones, read on the spot. All others are [`Unread`] at first.
+///
+/// [`Unread`]: super::unread::Unread
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
-        RawJson::from_request(request, app).await.map(|raw| Self(raw.value))
+        let bytes = json_bytes(request, app.config.body_max_bytes.min(OPEN_BODY_MAX_BYTES)).await?;
+        parse(&bytes).map(Self)
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for RawJson<T> {
-    type Rejection = Error;
+impl FromBody for JsonBytes {
+    async fn from_body(request: Request, app: &App, _: i64) -> Result<Self> {
+        json_bytes(request, app.config.body_max_bytes).await.map(Self)
+    }
+}
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
-        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
-        let value = parse(&bytes)?;
+impl<T: DeserializeOwned + Send + 'static> FromBody for Json<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        RawJson::from_body(request, app, group).await.map(|raw| Self(raw.value))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromBody for RawJson<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        let bytes = json_bytes(request, app.config.body_max_bytes).await?;
+        let text = bytes.clone();
+        let value = app.offload.run(group, bytes.len(), move || parse(&text)).await?;
         Ok(Self { bytes, value })
     }
 }
 
-/// A JSON body as it came; `limit_bytes` is the limit that is in force for this request.
+/// A JSON body as it came.
 pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
     if !is_json(request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes)) {
         return Err(Error::UnsupportedMedia { takes: "application/json" });
     }
-    Bytes::from_request(request, &()).await.map_err(|rejection| broken(rejection.status(), limit_bytes))
+    whole(request, limit_bytes).await
+}
+
+/// A body as it came, refused (413) if it is larger than `limit_bytes`.
+pub async fn whole(mut request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
+    limit(&mut request, limit_bytes)?;
+    Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| broken(rejection.status(), &rejection, limit_bytes))
+}
+
+/// Limits a body. One that says that it is larger is refused before its client is asked to send it.
+pub fn limit(request: &mut Request<Body>, limit_bytes: usize) -> Result<()> {
+    if request.body().size_hint().lower() > limit_bytes as u64 {
+        return Err(Error::TooLarge { what: "body", limit_bytes });
+    }
+    DefaultBodyLimit::max(limit_bytes).apply(request);
+    Ok(())
 }
 
 /// Why a body could not be read to its end.
-pub fn broken(status: StatusCode, limit_bytes: usize) -> Error {
+pub fn broken(status: StatusCode, error: &(dyn std::error::Error + 'static), limit_bytes: usize) -> Error {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        Error::TooLarge { what: "body", limit_bytes }
-    } else {
-        Error::malformed("", "the body broke off")
+        return Error::TooLarge { what: "body", limit_bytes };
+    }
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.find_map(|cause| cause.downcast_ref::<Stopped>()) {
+        Some(Stopped::TooSlow) => Error::TooSlow,
+        Some(Stopped::NoRoom) => Error::Busy,
+        None => Error::malformed("", "the body broke off"),
     }
 }
 

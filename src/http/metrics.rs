@@ -46,6 +46,14 @@ fn describe() {
         "http_requests_turned_away_total",
         "Requests refused because too many were under way."
     );
+    metrics::describe_counter!(
+        "http_connections_turned_away_total",
+        "Connections closed because too many were open, or too many of one address."
+    );
+    metrics::describe_counter!(
+        "http_connections_given_up_total",
+        "Connections closed because their clients were waited for in vain, by what for."
+    );
     metrics::describe_gauge!("scrip_gateways_waiting", "Gateways that wait for commands.");
 }
 

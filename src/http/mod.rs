@@ -1,6 +1,9 @@
 //! What every endpoint shares, and the whole surface on one screen.
 
+pub mod accept;
+mod arrival;
 pub mod caller;
+mod connection;
 mod edge;
 mod export;
 pub mod extract;
@@ -9,30 +12,38 @@ pub mod link;
 pub mod list;
 pub mod metrics;
 mod openapi;
+mod pace;
 pub mod peer;
 mod problems;
 pub mod ranges;
+mod room;
 pub mod sheet;
 mod strict;
 pub mod trace;
+pub mod unread;
 
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
+pub use unread::Unread;
 
 use crate::{
     alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
     integrations, redemption, reports, resource::Spec, telemetry, users,
 };
+use arrival::Arriving;
 use axum::{
     Router,
+    body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, Request},
-    middleware,
+    http, middleware,
     response::Response,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
+use peer::ClientAddress;
 use redemption::http::Express;
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower::Service;
@@ -40,8 +51,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every endpoint, once, with its documentation.
 fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base()).merge(public_endpoints()).merge(admin_endpoints())
+}
+
+/// What operators look at, and need not show to others.
+fn admin_endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(metrics::routes()).merge(openapi::routes())
+}
+
+fn public_endpoints() -> OpenApiRouter<App> {
     let uncached = middleware::map_response(edge::uncached);
-    OpenApiRouter::with_openapi(openapi::base())
+    OpenApiRouter::new()
         .merge(identity::routes())
         .merge(users::routes())
         .merge(campaigns::routes())
@@ -58,8 +78,6 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(integrations::routes())
         .merge(export::routes())
         .merge(health::routes())
-        .merge(metrics::routes())
-        .merge(openapi::routes())
         .merge(problems::routes())
 }
 
@@ -86,19 +104,61 @@ pub struct Surface {
     router: Router,
 }
 
-/// Serves every endpoint under `/` and again under `/v1`.
+/// Serves every endpoint under `/` and again under `/v1`: without those of operators, where they have an
+/// address of their own.
 pub fn surface(app: App) -> Surface {
     metrics::start(&app);
-    let edge = edge::Edge::new(app.clone());
-    let endpoints = Router::from(endpoints()).merge(openapi::pages()).merge(identity::password_page::pages());
-    let router = Router::new()
-        .nest("/v1", endpoints.clone())
-        .merge(endpoints)
-        .fallback(edge::nothing_here)
-        .layer(DefaultBodyLimit::max(app.config.body_max_bytes))
-        .layer(middleware::from_fn_with_state(edge.clone(), edge::pass))
-        .with_state(app);
-    Surface { edge, router }
+    let public = Router::from(public_endpoints()).merge(identity::password_page::pages());
+    let endpoints = if app.config.admin_listen.is_some() { public } else { public.merge(admin_pages()) };
+    Surface::of(app, endpoints)
+}
+
+/// Serves what operators look at, and this server's health.
+pub fn admin_surface(app: App) -> Surface {
+    Surface::of(
+        app,
+        admin_pages().merge(Router::from(health::routes())).merge(Router::from(problems::routes())),
+    )
+}
+
+fn admin_pages() -> Router<App> {
+    Router::from(admin_endpoints()).merge(openapi::pages())
+}
+
+impl Surface {
+    fn of(app: App, endpoints: Router<App>) -> Self {
+        let edge = edge::Edge::new(app.clone());
+        let router = Router::new()
+            .nest("/v1", endpoints.clone())
+            .merge(endpoints)
+            .fallback(edge::nothing_here)
+            .layer(DefaultBodyLimit::max(app.config.body_max_bytes))
+            .layer(middleware::from_fn_with_state(edge.clone(), edge::pass))
+            .with_state(app);
+        Self { edge, router }
+    }
+
+    /// Answers a request.
+    pub fn answer<B>(&self, mut request: http::Request<B>) -> BoxFuture<'static, Response>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        peer::note(&mut request, &self.edge.app.config.trusted_proxies);
+        let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
+        let rooms = Arc::clone(&self.edge.rooms);
+        let request: Request = request.map(|body| Body::new(Arriving::new(body, rooms, address)));
+        if let Some(express) = Express::of(&request) {
+            let edge = self.edge.clone();
+            return Box::pin(async move {
+                let app = edge.app.clone();
+                edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await
+            });
+        }
+        // A router is ready for whatever comes.
+        let answering = self.router.clone().call(edge::patch_as_put(request));
+        Box::pin(answering.map(|answer| answer.unwrap_or_else(|never| match never {})))
+    }
 }
 
 impl Service<Request> for Surface {
@@ -110,16 +170,8 @@ impl Service<Request> for Surface {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        peer::note(&mut request, &self.edge.app.config.trusted_proxies);
-        if let Some(express) = Express::of(&request) {
-            let edge = self.edge.clone();
-            return Box::pin(async move {
-                let app = edge.app.clone();
-                Ok(edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await)
-            });
-        }
-        Box::pin(self.router.call(edge::patch_as_put(request)))
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.answer(request).map(Ok))
     }
 }
 

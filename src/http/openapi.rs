@@ -4,7 +4,8 @@ use crate::{app::App, error::Problem};
 use axum::{
     Router,
     body::Bytes,
-    http::header,
+    http::{HeaderValue, header},
+    middleware,
     response::{IntoResponse, Redirect},
 };
 use std::sync::OnceLock;
@@ -139,6 +140,12 @@ const COMMON: &[Common] = &[
         when: |endpoint| endpoint.path.contains('{'),
     },
     Common {
+        status: "408",
+        name: "TooSlow",
+        description: "The body did not come in time.",
+        when: |endpoint| endpoint.has_body,
+    },
+    Common {
         status: "409",
         name: "Conflict",
         description: "It contradicts what is there.",
@@ -236,9 +243,21 @@ async fn show() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], json.clone())
 }
 
+/// What the page may do: load its own files, and ask this server. It sets styles as it runs.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'none'";
+
+async fn as_page(mut response: axum::response::Response) -> axum::response::Response {
+    let policy = HeaderValue::from_static(PAGE_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
 /// Swagger UI, from files in this binary: a page that needs no other server.
 pub(super) fn pages() -> Router<App> {
     let config = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(false);
     Router::from(utoipa_swagger_ui::SwaggerUi::new("/docs").config(config))
         .route("/", axum::routing::get(|| async { Redirect::temporary("/docs/") }))
+        .layer(middleware::map_response(as_page))
 }

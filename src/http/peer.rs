@@ -1,8 +1,8 @@
 //! The address that a request comes from: the connection's, or the one that a trusted proxy names.
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request},
-    http::{HeaderMap, request::Parts},
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, Request, request::Parts},
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    fn contain(&self, address: IpAddr) -> bool {
+    pub(super) fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
@@ -75,7 +75,7 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 }
 
 /// Notes on a request which address it comes from.
-pub(super) fn note(request: &mut Request, trusted: &TrustedProxies) {
+pub(super) fn note<B>(request: &mut Request<B>, trusted: &TrustedProxies) {
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return };
     let client = client(peer.ip().to_canonical(), request.headers(), trusted);
     request.extensions_mut().insert(ClientAddress(Some(client)));

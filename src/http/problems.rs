@@ -55,6 +55,14 @@ const EXPLANATIONS: &[Explanation] = &[
         cure: "Use one of the methods in the Allow header.",
     },
     Explanation {
+        kind: "too-slow",
+        status: 408,
+        meaning: "The body did not come in time.",
+        cause: "The connection is too slow or broken: less than client_bytes_per_s_min came for client_window_s, \
+                or not all of it within body_max_s.",
+        cure: "Send it again; send less at once where the network is slow.",
+    },
+    Explanation {
         kind: "conflict",
         status: 409,
         meaning: "The request contradicts what is there.",
@@ -123,7 +131,8 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "busy",
         status: 503,
         meaning: "Too many requests are under way.",
-        cause: "More arrive than this server works off; the limit is requests_max.",
+        cause: "More arrive than this server works off; the limits are requests_max, bodies_max and polls_max, and \
+                address_share_percent of them for one address.",
         cure: "Send the same request again after Retry-After; add servers if it stays so.",
     },
 ];

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Query, caller::Permission, peer::ClientAddress},
+    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission, peer::ClientAddress},
 };
 use axum::{extract::State, http::StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -145,9 +145,9 @@ async fn me(State(app): State<App>, caller: Caller) -> Result<Json<User>> {
 async fn create_key(
     State(app): State<App>,
     caller: Caller,
-    Json(draft): Json<KeyDraft>,
+    body: Unread<Json<KeyDraft>>,
 ) -> Result<(StatusCode, Json<CreatedKey>)> {
-    caller.may(Permission::ApiKeyWrite)?;
+    let Json(draft) = body.read(&app, &caller, Permission::ApiKeyWrite).await?;
     Ok((StatusCode::CREATED, Json(keys::create(&app, &caller, draft).await?)))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     error::{Error, Issue, Result},
     http::{
-        Caller, Json, Path,
+        Caller, Json, Path, Unread,
         caller::Permission,
         list::{Below, Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
     },
@@ -210,9 +210,9 @@ async fn replay(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(body): Json<Replay>,
+    body: Unread<Json<Replay>>,
 ) -> Result<(StatusCode, Json<Replayed>)> {
-    caller.may(Permission::IntegrationWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::IntegrationWrite).await?;
     let what = what(body)?;
     let mut tx = transaction::begin(&app.db).await?;
     let owner = store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;

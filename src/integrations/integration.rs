@@ -8,7 +8,7 @@ use crate::{
     app::App,
     config::Config,
     error::{Error, Result},
-    http::{Caller, Json, Path, caller::Permission, extract::JsonBytes, list::Kind},
+    http::{Caller, Json, Path, Unread, caller::Permission, extract::JsonBytes, list::Kind},
     identity::directory::UserGroup,
     resource::{
         Columns, FieldType, Name, Note, Preset, Ref, Resource, Whole,
@@ -219,11 +219,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Entrusted>)> {
-    caller.may(Permission::IntegrationWrite)?;
     let spec = Integration::spec();
-    let columns = (spec.take)(&body)?;
+    let columns = spec.receive(&app, &caller, body).await?;
     check_url(&columns, &app.config)?;
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
@@ -247,11 +246,10 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
-    caller.may(Permission::IntegrationWrite)?;
     let spec = Integration::spec();
-    let columns = (spec.take)(&body)?;
+    let columns = spec.receive(&app, &caller, body).await?;
     check_url(&columns, &app.config)?;
     let restarts = columns.get("active").and_then(serde_json::Value::as_bool) == Some(true);
     let redirects = restarts || ["url", "events"].iter().any(|column| columns.contains_key(*column));

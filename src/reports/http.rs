@@ -9,7 +9,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        Caller, Json, Query,
+        Caller, Json, Query, Unread,
         caller::Permission,
         sheet::{self, Form, WORKBOOK},
     },
@@ -122,9 +122,9 @@ async fn run(
     caller: Caller,
     wanted: Wanted,
     headers: HeaderMap,
-    request: Request,
+    body: Unread<Json<Request>>,
 ) -> Result<Response> {
-    caller.may(Permission::ReportRead)?;
+    let Json(request) = body.read(&app, &caller, Permission::ReportRead).await?;
     let form = wanted.form(&headers)?;
     let filename = sheet::filename(wanted.filename, report.title)?;
     let question = question(&app, &caller, request).await?;
@@ -175,7 +175,7 @@ fn route(report: &'static Report) -> UtoipaMethodRouter<App> {
               caller: Caller,
               Query(wanted): Query<Wanted>,
               headers: HeaderMap,
-              Json(request): Json<Request>| { run(app, report, caller, wanted, headers, request) };
+              body: Unread<Json<Request>>| { run(app, report, caller, wanted, headers, body) };
     let schema = format!("Report{}{}", report.name[..1].to_ascii_uppercase(), &report.name[1..]);
     let json = ContentBuilder::new().schema(Some(Ref::from_schema_name(&schema))).build();
     let sheet = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();

@@ -9,7 +9,7 @@ use crate::{
         location::{Location, LocationGroup},
         machine::{Machine, MachineGroup},
     },
-    http::{Caller, Json, caller::Permission, extract::JsonBytes},
+    http::{Caller, Json, Unread, extract::JsonBytes},
     identity::directory::{User, UserGroup},
     resource::{
         Name, Preset, Ref, Resource,
@@ -76,11 +76,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::ReportWrite)?;
     let spec = Report::spec();
-    let mut columns = (spec.take)(&body)?;
+    let mut columns = spec.receive(&app, &caller, body).await?;
     if let Some(account) = caller.account() {
         columns.insert("account".to_owned(), account.into());
     }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        Caller, Json, Path,
+        Caller, Json, Path, Unread,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
     },
@@ -101,9 +101,10 @@ fn collection(spec: &'static Spec) -> MethodRouter<App> {
         });
     }
     if spec.does.create {
-        router = router.post(move |app: State<App>, caller: Caller, place: Place, body: JsonBytes| {
-            create(app, spec, caller, place, body)
-        });
+        router =
+            router.post(move |app: State<App>, caller: Caller, place: Place, body: Unread<JsonBytes>| {
+                create(app, spec, caller, place, body)
+            });
     }
     router
 }
@@ -115,7 +116,7 @@ fn member(spec: &'static Spec) -> MethodRouter<App> {
             router.get(move |app: State<App>, caller: Caller, place: Place| read(app, spec, caller, place));
     }
     if spec.does.update {
-        router = router.put(move |app: State<App>, caller: Caller, place: Place, body: JsonBytes| {
+        router = router.put(move |app: State<App>, caller: Caller, place: Place, body: Unread<JsonBytes>| {
             update(app, spec, caller, place, body)
         });
     }
@@ -175,11 +176,10 @@ async fn create(
     spec: &'static Spec,
     caller: Caller,
     place: Place,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(spec.write)?;
     let parent = parent(&place, spec)?;
-    let columns = (spec.take)(&body)?;
+    let columns = spec.receive(&app, &caller, body).await?;
     created(&app, spec, &caller, parent, columns).await
 }
 
@@ -203,11 +203,10 @@ async fn update(
     spec: &'static Spec,
     caller: Caller,
     place: Place,
-    JsonBytes(body): JsonBytes,
+    body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
-    caller.may(spec.write)?;
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
-    let columns = (spec.take)(&body)?;
+    let columns = spec.receive(&app, &caller, body).await?;
     updated(&app, spec, &caller, parent, id, columns).await
 }
 

@@ -29,9 +29,12 @@ pub use handlers::routes;
 pub use reach::Reach;
 
 use crate::{
+    app::App,
     error::Result,
     http::{
+        Caller, Unread,
         caller::Permission,
+        extract::JsonBytes,
         list::{Column, Ids, Kind, ListParams, Listing},
     },
 };
@@ -94,6 +97,19 @@ pub struct Spec {
     pub show: fn(&PgRow) -> sqlx::Result<Box<RawValue>>,
     /// What is worked out once from the above.
     pub derived: LazyLock<Derived>,
+}
+
+impl Spec {
+    /// Receives a body as columns, from a caller who may change the resource.
+    pub async fn receive(
+        &'static self,
+        app: &App,
+        caller: &Caller,
+        body: Unread<JsonBytes>,
+    ) -> Result<Columns> {
+        let JsonBytes(body) = body.read(app, caller, self.write).await?;
+        app.offload.run(caller.group(), body.len(), move || (self.take)(&body)).await
+    }
 }
 
 /// What a resource is a part of.

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     fleet::location::Location,
-    http::{Caller, Json, caller::Permission},
+    http::{Caller, Json, Unread, caller::Permission},
     resource::{Resource, reach, resource, store},
     transaction,
 };
@@ -68,9 +68,9 @@ struct Press {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(Press { location }): Json<Press>,
+    body: Unread<Json<Press>>,
 ) -> Result<(StatusCode, Json<Box<RawValue>>)> {
-    caller.may(Permission::ShiftWrite)?;
+    let Json(Press { location }) = body.read(&app, &caller, Permission::ShiftWrite).await?;
     let seen = open_at(&app.db, location).await?.map(|open| open.id);
     let mut tx = transaction::begin(&app.db).await?;
     lock_place(&mut tx, &caller, location).await?;

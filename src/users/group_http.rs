@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::Result,
     http::{
-        Caller, Created, Json, Message, Path,
+        Caller, Created, Json, Message, Path, Unread,
         caller::Permission,
         list::{ListParams, Page},
     },
@@ -36,9 +36,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(draft): Json<UserGroupDraft>,
+    body: Unread<Json<UserGroupDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
-    caller.may(Permission::UserGroupWrite)?;
+    let Json(draft) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
     let id = store::create(&app, &caller, draft).await?;
     Ok((StatusCode::CREATED, Json(Created { id })))
 }
@@ -54,9 +54,9 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(patch): Json<UserGroupPatch>,
+    body: Unread<Json<UserGroupPatch>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::UserGroupWrite)?;
+    let Json(patch) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
     store::update(&app, &caller, id, patch).await?;
     Ok(Message::json("user group updated"))
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, caller::Permission},
+    http::{Caller, Created, Json, Message, Path, Unread, caller::Permission},
 };
 use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,9 +24,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(draft): Json<UserDraft>,
+    body: Unread<Json<UserDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
-    caller.may(Permission::UserWrite)?;
+    let Json(draft) = body.read(&app, &caller, Permission::UserWrite).await?;
     let id = store::create(&app, &caller, draft).await?;
     Ok((StatusCode::CREATED, Json(Created { id })))
 }
@@ -42,9 +42,9 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(patch): Json<UserPatch>,
+    body: Unread<Json<UserPatch>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::UserWrite)?;
+    let Json(patch) = body.read(&app, &caller, Permission::UserWrite).await?;
     store::update(&app, &caller, id, patch).await?;
     Ok(Message::json("user updated"))
 }

@@ -92,7 +92,7 @@ async fn users_log_in_and_devices_have_keys() {
 #[tokio::test]
 async fn too_many_at_once_are_sent_away_with_a_hint() {
     let test = TestApp::builder().config(|config| config.requests_max = 0).build().await;
-    let reply = test.anyone().get("/health/live").await;
+    let reply = test.anyone().get("/docs/problems/busy").await;
     assert_eq!(reply.expect(503)["type"], "/docs/problems/busy");
     assert_eq!(reply.headers[header::RETRY_AFTER], "1");
 }

@@ -12,6 +12,7 @@ mod charts;
 mod client;
 mod coupons;
 mod database;
+mod edge;
 mod exports;
 mod faults;
 mod field;

@@ -24,6 +24,8 @@ pub struct Server {
     client: reqwest::Client,
     /// What it says, of all its lives; shown if the test fails.
     log: NamedTempFile,
+    /// How many files it can have open, and how many it can ask for; as the tests if it is not said.
+    files: Option<(u32, u32)>,
 }
 
 impl Server {
@@ -58,7 +60,19 @@ impl Server {
             environment: environment.to_vec(),
             client: reqwest::Client::new(),
             log: NamedTempFile::new().unwrap(),
+            files: None,
         }
+    }
+
+    /// With these limits on open files.
+    pub fn with_files(mut self, soft: u32, hard: u32) -> Self {
+        self.files = Some((soft, hard));
+        self
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
@@ -82,7 +96,13 @@ impl Server {
 
     fn spawn(&self, without: &[&str]) -> Child {
         let environment = self.environment.iter().filter(|(name, _)| !without.contains(&name.as_str()));
-        Command::new(env!("CARGO_BIN_EXE_scrip"))
+        let binary = env!("CARGO_BIN_EXE_scrip");
+        let mut command = Command::new(if self.files.is_some() { "/bin/sh" } else { binary });
+        if let Some((soft, hard)) = self.files {
+            let script = format!("ulimit -Sn {soft}; ulimit -Hn {hard}; exec {binary} \"$@\"");
+            command.args(["-c", &script, "sh"]);
+        }
+        command
             .arg("serve")
             // What configures the tests is none of the server's business.
             .env_clear()
@@ -203,6 +223,6 @@ impl Drop for Server {
 }
 
 /// An address that was free a moment ago.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

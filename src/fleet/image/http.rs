@@ -9,7 +9,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        Caller, Json, Path, Query,
+        Caller, Json, Path, Query, Unread,
         caller::Permission,
         ranges::{is_known, kept_as, known, tag},
     },
@@ -40,9 +40,9 @@ pub(in crate::fleet) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    upload: Upload<ImageDraft, 2>,
+    upload: Unread<Upload<ImageDraft, 2>>,
 ) -> Result<(StatusCode, Json<Done>)> {
-    caller.may(Permission::FleetWrite)?;
+    let upload = upload.read(&app, &caller, Permission::FleetWrite).await?;
     let [original, thumbnail] = upload.read;
     let original = match original {
         Sent::File(original) => original,
@@ -116,10 +116,11 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    upload: Upload<ImagePatch, 2>,
+    upload: Unread<Upload<ImagePatch, 2>>,
 ) -> Result<Json<Done>> {
     caller.may(Permission::FleetWrite)?;
     store::expect(&app.db, caller.group(), id).await?;
+    let upload = upload.read(&app, &caller, Permission::FleetWrite).await?;
     let [original, small] = upload.read;
     let mut renditions = Vec::new();
     let mut thumbnail = match original {

@@ -4,11 +4,14 @@ use super::workshop::File;
 use crate::{
     app::App,
     error::{Error, Result},
-    http::extract::{self, broken, escaped, present},
+    http::{
+        extract::{self, broken, escaped, present},
+        unread::FromBody,
+    },
 };
 use axum::{
-    body::{Body, Bytes},
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
+    body::Body,
+    extract::{FromRequest, Multipart, Request},
     http::header,
 };
 use base64::{
@@ -17,12 +20,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::Deserialize;
-use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
-
-/// How long a body may take to arrive: nobody else has its place meanwhile.
-const ARRIVAL_MAX: Duration = Duration::from_mins(1);
 
 /// What a body can say that it is if it is an image. What it is, its bytes tell.
 const IMAGES: &[&str] = &["image/gif", "image/jpeg", "image/png", "image/svg+xml", "image/webp"];
@@ -105,7 +104,7 @@ pub trait Fields<const FILES: usize>: 'static {
     /// Whether a body that is an image is the file of the first field.
     const BARE: bool;
     /// What a request comes down to.
-    type Read: Send;
+    type Read: Send + 'static;
 
     /// Reads JSON, with files of at most `file_max` bytes.
     fn of_json(json: &[u8], file_max: usize) -> Result<Self::Read>;
@@ -122,28 +121,22 @@ pub struct Upload<F: Fields<FILES>, const FILES: usize> {
     _seat: OwnedSemaphorePermit,
 }
 
-impl<F: Fields<FILES>, const FILES: usize> FromRequest<App> for Upload<F, FILES> {
-    type Rejection = Error;
-
-    async fn from_request(mut request: Request<Body>, app: &App) -> Result<Self> {
+impl<F: Fields<FILES>, const FILES: usize> FromBody for Upload<F, FILES> {
+    async fn from_body(request: Request<Body>, app: &App, group: i64) -> Result<Self> {
         let seat = app.images.seat().await?;
         let file_max = app.config.image_max_bytes;
         // The original in base64, a small thumbnail, and what stands around them.
         let body_max = file_max.saturating_mul(2);
-        DefaultBodyLimit::max(body_max).apply(&mut request);
-        let arrival = async {
-            let kind = media_type(&request);
-            if kind == "multipart/form-data" {
-                F::of_files(form::<F, FILES>(request, body_max, file_max).await?)
-            } else if F::BARE && kind.starts_with("image/") {
-                F::of_files(bare::<F, FILES>(request, &kind, body_max, file_max).await?)
-            } else {
-                let json = extract::json_bytes(request, body_max).await;
-                F::of_json(&json.map_err(|error| taking(F::BARE, error))?, file_max)
-            }
+        let kind = media_type(&request);
+        let read = if kind == "multipart/form-data" {
+            F::of_files(form::<F, FILES>(request, body_max, file_max).await?)?
+        } else if F::BARE && kind.starts_with("image/") {
+            F::of_files(bare::<F, FILES>(request, &kind, body_max, file_max).await?)?
+        } else {
+            let json = extract::json_bytes(request, body_max).await;
+            let json = json.map_err(|error| taking(F::BARE, error))?;
+            app.offload.run(group, json.len(), move || F::of_json(&json, file_max)).await?
         };
-        let arrived = tokio::time::timeout(ARRIVAL_MAX, arrival).await;
-        let read = arrived.unwrap_or_else(|_| Err(Error::malformed("", "the body took too long")))?;
         Ok(Self { read, _seat: seat })
     }
 }
@@ -241,8 +234,7 @@ async fn bare<F: Fields<FILES>, const FILES: usize>(
     if !IMAGES.contains(&kind) {
         return Err(Error::UnsupportedMedia { takes: TAKES });
     }
-    let body = Bytes::from_request(request, &()).await;
-    let body = body.map_err(|rejection| broken(rejection.status(), body_max))?;
+    let body = extract::whole(request, body_max).await?;
     let mut files = [const { Sent::Absent }; FILES];
     if let (Some(pointer), Some(file)) = (F::POINTERS.first(), files.first_mut()) {
         *file = Sent::bytes(pointer, body.into(), file_max)?;
@@ -251,15 +243,18 @@ async fn bare<F: Fields<FILES>, const FILES: usize>(
 }
 
 async fn form<F: Fields<FILES>, const FILES: usize>(
-    request: Request<Body>,
+    mut request: Request<Body>,
     body_max: usize,
     file_max: usize,
 ) -> Result<[Sent; FILES]> {
+    extract::limit(&mut request, body_max)?;
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|_| Error::malformed("", "the Content-Type names no boundary"))?;
     let mut files = [const { Sent::Absent }; FILES];
-    while let Some(field) = form.next_field().await.map_err(|error| broken(error.status(), body_max))? {
+    while let Some(field) =
+        form.next_field().await.map_err(|error| broken(error.status(), &error, body_max))?
+    {
         let name = field.name().unwrap_or_default();
         let mut known = F::POINTERS.into_iter().zip(&mut files);
         let Some((pointer, place)) = known.find(|(pointer, _)| pointer[1..] == *name) else {
@@ -269,7 +264,7 @@ async fn form<F: Fields<FILES>, const FILES: usize>(
         if !matches!(place, Sent::Absent) {
             return Err(Error::invalid(pointer, "is given twice"));
         }
-        let bytes = field.bytes().await.map_err(|error| broken(error.status(), body_max))?;
+        let bytes = field.bytes().await.map_err(|error| broken(error.status(), &error, body_max))?;
         *place = Sent::bytes(pointer, bytes.into(), file_max)?;
     }
     Ok(files)

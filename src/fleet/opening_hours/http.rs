@@ -4,7 +4,7 @@ use super::{Level, Span, check, store};
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, caller::Permission},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission},
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -61,9 +61,9 @@ async fn replace(
     State(app): State<App>,
     caller: Caller,
     Path(Whose { resource, id }): Path<Whose>,
-    Json(spans): Json<Vec<Span>>,
+    body: Unread<Json<Vec<Span>>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::FleetWrite)?;
+    let Json(spans) = body.read(&app, &caller, Permission::FleetWrite).await?;
     let level = Level::named(&resource).ok_or(NO_LEVEL)?;
     check(&spans)?;
     store::replace(&app.db, caller.group(), level, id, &spans).await?;

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     gateway::station,
-    http::{Caller, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission},
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -90,9 +90,9 @@ async fn acknowledge(
     State(app): State<App>,
     caller: Caller,
     Path((hostname, id)): Path<(String, Uuid)>,
-    Json(said): Json<Acknowledgement>,
+    body: Unread<Json<Acknowledgement>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::GatewayUse)?;
+    let Json(said) = body.read(&app, &caller, Permission::GatewayUse).await?;
     said.check()?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let now = app.clock.now();

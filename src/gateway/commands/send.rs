@@ -10,7 +10,7 @@ use crate::{
     fleet::filter::Filter,
     gateway::station,
     http::{
-        Caller, Json, Path, Query,
+        Caller, Json, Path, Query, Unread,
         caller::Permission,
         list::{ListParams, Page, belongs_to},
     },
@@ -112,9 +112,9 @@ async fn send(
     caller: Caller,
     Path((hostname, name)): Path<(String, String)>,
     Query(patience): Query<Patience>,
-    Json(draft): Json<Draft>,
+    body: Unread<Json<Draft>>,
 ) -> Result<(StatusCode, Json<CommandSent>)> {
-    caller.may(Permission::CommandSend)?;
+    let Json(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
     let order = order(&app, &caller, &name, command::scalars(draft.params)?, &patience)?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let given = store::give(&app.db, order, &[machine]).await?;
@@ -134,9 +134,9 @@ async fn send_to_many(
     caller: Caller,
     Path(name): Path<String>,
     Query(patience): Query<Patience>,
-    Json(draft): Json<ToManyDraft>,
+    body: Unread<Json<ToManyDraft>>,
 ) -> Result<(StatusCode, Json<CommandsSent>)> {
-    caller.may(Permission::CommandSend)?;
+    let Json(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
     station::unbound(&caller)?;
     let batch = Uuid::now_v7();
     let order = order(&app, &caller, &name, command::objects(draft.params)?, &patience)?;

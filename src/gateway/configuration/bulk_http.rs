@@ -12,7 +12,7 @@ use crate::{
     fleet::filter::Filter,
     gateway::station,
     http::{
-        Caller, Json, Path,
+        Caller, Json, Path, Unread,
         caller::Permission,
         list::{Column, Ids, Kind, ListParams, Listing, Page},
     },
@@ -56,9 +56,9 @@ struct MachinesConfigAccepted {
 async fn update(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<MachinesConfigUpdate>,
+    body: Unread<Json<MachinesConfigUpdate>>,
 ) -> Result<(StatusCode, Json<MachinesConfigAccepted>)> {
-    caller.may(Permission::ConfigWrite)?;
+    let Json(body) = body.read(&app, &caller, Permission::ConfigWrite).await?;
     station::unbound(&caller)?;
     let mut change = Change::from(body.configuration);
     let mut checks = Checks::default();

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     fleet::machine::ConfigState,
     gateway::station,
-    http::{Caller, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission},
     resource::Hostname,
     seal::Keyring,
 };
@@ -205,9 +205,9 @@ async fn report(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Json(body): Json<MachineConfigReport>,
+    body: Unread<Json<MachineConfigReport>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::GatewayUse)?;
+    let Json(body) = body.read(&app, &caller, Permission::GatewayUse).await?;
     let mut checks = Checks::default();
     checks.number("/version", body.version, 1, i64::MAX);
     checks.lines("/details", body.details.as_deref(), DETAILS_MAX);
@@ -266,9 +266,9 @@ with_settings! {
 async fn update(
     State(app): State<App>,
     caller: Caller,
-    Json(mut body): Json<MachineConfigUpdate>,
+    body: Unread<Json<MachineConfigUpdate>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::ConfigWrite)?;
+    let Json(mut body) = body.read(&app, &caller, Permission::ConfigWrite).await?;
     let mut checks = Checks::default();
     let mut change = body.change();
     change.check(&mut checks, FLAT);
@@ -300,12 +300,11 @@ async fn store(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Json(body): Json<OwnConfig>,
+    body: Unread<Json<OwnConfig>>,
 ) -> Result<Json<Message>> {
     let gateway = station::is_gateway(&caller);
-    if !gateway {
-        caller.may(Permission::ConfigWrite)?;
-    }
+    let permission = if gateway { Permission::GatewayUse } else { Permission::ConfigWrite };
+    let Json(body) = body.read(&app, &caller, permission).await?;
     let mut checks = Checks::default();
     settings::config(&mut checks, "/config", Some(&body.config));
     checks.done()?;

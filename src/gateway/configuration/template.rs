@@ -9,7 +9,7 @@ use crate::{
     campaigns::terms::Checks,
     error::{Error, Result},
     http::{
-        Caller, Created, Json, Message, Path,
+        Caller, Created, Json, Message, Path, Unread,
         caller::Permission,
         extract::present,
         list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
@@ -213,11 +213,11 @@ async fn list(
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(mut draft): Json<MachineConfigTemplateDraft>,
+    body: Unread<Json<MachineConfigTemplateDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
     // The key is sealed for its row, so the row's id comes first.
     const ID: &str = "SELECT draw_ids('machine_config_template', 1)";
-    caller.may(Permission::ConfigWrite)?;
+    let Json(mut draft) = body.read(&app, &caller, Permission::ConfigWrite).await?;
     let mut change = draft.change();
     check(Some(&draft.name), &mut change)?;
     let now = app.clock.now();
@@ -257,9 +257,9 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Json(mut patch): Json<MachineConfigTemplatePatch>,
+    body: Unread<Json<MachineConfigTemplatePatch>>,
 ) -> Result<Json<Message>> {
-    caller.may(Permission::ConfigWrite)?;
+    let Json(mut patch) = body.read(&app, &caller, Permission::ConfigWrite).await?;
     let mut change = patch.change();
     check(patch.name.as_deref(), &mut change)?;
     let mut transaction = transaction::begin(&app.db).await?;

@@ -6,14 +6,13 @@ use super::{redeem, release, rollback, validate};
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Path, RawJson},
+    http::{Caller, Path, Unread, unread::FromBody},
 };
 use axum::{
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request, State},
     http::Method,
     response::{IntoResponse, Response},
 };
-use serde::de::DeserializeOwned;
 
 /// A request for one of the verbs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,17 +75,15 @@ impl Express {
 }
 
 /// Calls a handler with what it extracts, in its order.
-async fn call<T: DeserializeOwned, F: Future<Output = Result<Response>>>(
-    handler: impl FnOnce(State<App>, Caller, Path<String>, RawJson<T>) -> F,
+async fn call<T: FromBody, F: Future<Output = Result<Response>>>(
+    handler: impl FnOnce(State<App>, Caller, Path<String>, Unread<T>) -> F,
     app: App,
     code: String,
-    mut request: Request,
+    request: Request,
 ) -> Result<Response> {
-    DefaultBodyLimit::max(app.config.body_max_bytes).apply(&mut request);
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
-    let body = RawJson::from_request(Request::from_parts(parts, body), &app).await?;
-    handler(State(app), caller, Path(code), body).await
+    handler(State(app), caller, Path(code), Unread::of(Request::from_parts(parts, body))).await
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Path, RawJson, caller::Permission},
+    http::{Caller, Path, RawJson, Unread, caller::Permission},
 };
 use axum::{
     extract::State,
@@ -65,7 +65,6 @@ impl<'a> Asked<'a> {
         code: &str,
         request: &'a [u8],
     ) -> Result<Self> {
-        caller.may(Permission::VoucherRedeem)?;
         let unknown =
             || Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours");
         let well_formed =
@@ -150,8 +149,9 @@ async fn validate(
     State(app): State<App>,
     caller: Caller,
     Path(code): Path<String>,
-    RawJson { bytes, value: body }: RawJson<ValidateRequest>,
+    body: Unread<RawJson<ValidateRequest>>,
 ) -> Result<Response> {
+    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
     let lock = lock_duration(&app, body.lock_duration)?;
     let demand = body.demand.map(|demand| amount("/demand/amount", demand.amount, 0)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
@@ -186,8 +186,9 @@ async fn redeem(
     State(app): State<App>,
     caller: Caller,
     Path(code): Path<String>,
-    RawJson { bytes, value: body }: RawJson<RedeemRequest>,
+    body: Unread<RawJson<RedeemRequest>>,
 ) -> Result<Response> {
+    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
@@ -245,8 +246,9 @@ async fn release(
     State(app): State<App>,
     caller: Caller,
     Path(code): Path<String>,
-    RawJson { bytes, value: body }: RawJson<ReleaseRequest>,
+    body: Unread<RawJson<ReleaseRequest>>,
 ) -> Result<Response> {
+    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, None).await?;
     let code = asked.code().await?;
@@ -275,8 +277,9 @@ async fn rollback(
     State(app): State<App>,
     caller: Caller,
     Path(code): Path<String>,
-    RawJson { bytes, value: body }: RawJson<RollbackRequest>,
+    body: Unread<RawJson<RollbackRequest>>,
 ) -> Result<Response> {
+    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
     let order_id = text("/order/id", &body.order.id)?;
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;

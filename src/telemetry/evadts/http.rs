@@ -10,16 +10,16 @@ use crate::{
     error::{Error, Issue, Result},
     gateway::station,
     http::{
-        Caller, Json, Path,
+        Caller, Json, Path, Unread,
         caller::Permission,
-        extract::broken,
+        extract,
         list::{ListParams, Page, belongs_to},
+        unread::FromBody,
     },
-    telemetry::ingest::body::{is_zipped, unzip},
+    telemetry::ingest::body::{self, is_zipped},
 };
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
@@ -43,10 +43,8 @@ pub(in crate::telemetry) fn routes() -> OpenApiRouter<App> {
 /// A file as the body of a request, unzipped.
 struct File(Vec<u8>);
 
-impl FromRequest<App> for File {
-    type Rejection = Error;
-
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+impl FromBody for File {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
         let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let kind = kind.map(|kind| kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
         let is_file = kind.is_none_or(|kind| {
@@ -56,11 +54,9 @@ impl FromRequest<App> for File {
             return Err(Error::UnsupportedMedia { takes: "text/plain or application/octet-stream" });
         }
         let zipped = is_zipped(request.headers())?;
-        let bytes = Bytes::from_request(request, &()).await;
-        let limit_bytes = app.config.body_max_bytes;
-        let bytes = bytes.map_err(|rejection| broken(rejection.status(), limit_bytes))?;
+        let bytes = extract::whole(request, app.config.body_max_bytes).await?;
         if zipped {
-            return unzip(&bytes, FILE_MAX_BYTES).map(Self);
+            return body::read_zipped(app, group, bytes, FILE_MAX_BYTES, |file| Ok(Self(file))).await;
         }
         if bytes.len() > FILE_MAX_BYTES {
             return Err(Error::TooLarge { what: "body", limit_bytes: FILE_MAX_BYTES });
@@ -148,11 +144,12 @@ async fn send(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    File(file): File,
+    body: Unread<File>,
 ) -> Result<(StatusCode, Json<Receipt>)> {
     caller.may(Permission::GatewayUse)?;
     let machine = station::named(&app, &caller, &hostname).await?;
-    let Imported { id, is_new, checksum, summary } = import::import(&app, machine, file).await?;
+    let File(file) = body.read(&app, &caller, Permission::GatewayUse).await?;
+    let Imported { id, is_new, checksum, summary } = import::import(&app, &caller, machine, file).await?;
     let (code, status) =
         if is_new { (StatusCode::CREATED, "imported") } else { (StatusCode::OK, "duplicate") };
     Ok((code, Json(Receipt { id, status, checksum, summary })))

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Issue, Result},
+    http::Caller,
     telemetry::{
         clock,
         record::{self, Event, Of, Payment, Sale},
@@ -113,12 +114,13 @@ fn read(file: &[u8]) -> Result<Contents, Vec<Fault>> {
 
 /// Imports a file that a machine's gateway has sent. A refused one is kept too, and is read again each time
 /// it comes: some day it may be understood.
-pub(super) async fn import(app: &App, machine: i64, file: Vec<u8>) -> Result<Imported> {
+pub(super) async fn import(app: &App, caller: &Caller, machine: i64, file: Vec<u8>) -> Result<Imported> {
+    let bytes = file.len();
     let reading = move || {
         let sha256 = Sha256::digest(&file);
-        (read(&file), sha256, file)
+        Ok((read(&file), sha256, file))
     };
-    let (read, sha256, file) = tokio::task::spawn_blocking(reading).await.map_err(Error::fault)?;
+    let (read, sha256, file) = app.offload.run(caller.group(), bytes, reading).await?;
     let mut tx = transaction::begin(&app.db).await?;
     let sender = Sender::lock(&mut tx, machine, app.clock.now()).await?;
     let known = store::known(&mut tx, machine, &sha256).await?;

@@ -1,10 +1,12 @@
 //! The items of a batch as they are read, and what becomes of each.
 
-use super::item::Item;
+use super::{body, item::Item};
 use crate::{
-    error::{Error, Issue},
-    http::extract::parse,
+    app::App,
+    error::{Error, Issue, Result},
+    http::{extract::parse, unread::FromBody},
 };
+use axum::extract::Request;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -51,6 +53,13 @@ pub(super) struct Batch<T> {
     pub(super) items: Vec<(usize, T)>,
     /// What becomes of each, in their order; as long as nothing else is known, it is created.
     pub(super) receipts: Vec<Receipt>,
+}
+
+impl<T: Item + Send + 'static> FromBody for Batch<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        let now = app.clock.now();
+        body::read(app, group, request, move |body| Ok(Self::read(&body::split(body)?, now))).await
+    }
 }
 
 impl<T: Item> Batch<T> {

@@ -2,7 +2,6 @@
 
 use super::{
     batch::{Batch, Receipt},
-    body::Items,
     events,
     item::{EventItem, PaymentItem, SaleItem},
     payments, sales,
@@ -12,7 +11,7 @@ use crate::{
     crash,
     error::Result,
     gateway::station,
-    http::{Caller, Json, Message, Path, caller::Permission},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission},
     resource::{Text, Whole},
     telemetry::sender::Sender,
     transaction,
@@ -55,13 +54,14 @@ struct Heartbeat {
     uptime: Option<Whole<0, { i64::MAX }>>,
 }
 
-/// Who sends, and the transaction that holds its presence.
-async fn begin(
-    app: &App,
-    caller: &Caller,
-    hostname: &str,
-) -> Result<(Transaction<'static, Postgres>, Sender)> {
-    let machine = station::named(app, caller, hostname).await?;
+/// The machine whose gateway sends: known before anything that it sends is read.
+async fn sender(app: &App, caller: &Caller, hostname: &str) -> Result<i64> {
+    caller.may(Permission::GatewayUse)?;
+    station::named(app, caller, hostname).await
+}
+
+/// Begins the transaction that holds a machine's presence.
+async fn begin(app: &App, machine: i64) -> Result<(Transaction<'static, Postgres>, Sender)> {
     let mut tx = transaction::begin(&app.db).await?;
     let sender = Sender::lock(&mut tx, machine, app.clock.now()).await?;
     Ok((tx, sender))
@@ -90,11 +90,12 @@ async fn send_sales(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Items(items): Items,
+    body: Unread<Batch<SaleItem>>,
 ) -> Result<Json<Vec<Receipt>>> {
-    caller.may(Permission::GatewayUse)?;
-    let (mut tx, sender) = begin(&app, &caller, &hostname).await?;
-    let receipts = sales::take_in(&mut tx, &sender, Batch::<SaleItem>::read(&items, sender.now)).await?;
+    let machine = sender(&app, &caller, &hostname).await?;
+    let batch = body.read(&app, &caller, Permission::GatewayUse).await?;
+    let (mut tx, sender) = begin(&app, machine).await?;
+    let receipts = sales::take_in(&mut tx, &sender, batch).await?;
     commit(tx).await?;
     Ok(Json(receipts))
 }
@@ -110,11 +111,11 @@ async fn send_payments(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Items(items): Items,
+    body: Unread<Batch<PaymentItem>>,
 ) -> Result<Json<Vec<Receipt>>> {
-    caller.may(Permission::GatewayUse)?;
-    let (mut tx, sender) = begin(&app, &caller, &hostname).await?;
-    let batch = Batch::<PaymentItem>::read(&items, sender.now);
+    let machine = sender(&app, &caller, &hostname).await?;
+    let batch = body.read(&app, &caller, Permission::GatewayUse).await?;
+    let (mut tx, sender) = begin(&app, machine).await?;
     let receipts = payments::take_in(&mut tx, &sender, batch).await?;
     commit(tx).await?;
     Ok(Json(receipts))
@@ -130,11 +131,11 @@ async fn send_events(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Items(items): Items,
+    body: Unread<Batch<EventItem>>,
 ) -> Result<Json<Vec<Receipt>>> {
-    caller.may(Permission::GatewayUse)?;
-    let (mut tx, sender) = begin(&app, &caller, &hostname).await?;
-    let batch = Batch::<EventItem>::read(&items, sender.now);
+    let machine = sender(&app, &caller, &hostname).await?;
+    let batch = body.read(&app, &caller, Permission::GatewayUse).await?;
+    let (mut tx, sender) = begin(&app, machine).await?;
     let receipts = events::take_in(&mut tx, &sender, batch).await?;
     commit(tx).await?;
     Ok(Json(receipts))
@@ -150,14 +151,15 @@ async fn send_heartbeat(
     State(app): State<App>,
     caller: Caller,
     Path(hostname): Path<String>,
-    Json(body): Json<Heartbeat>,
+    body: Unread<Json<Heartbeat>>,
 ) -> Result<Json<Message>> {
     // What is not said stays as it was said before.
     const SQL: &str = "
         UPDATE machine_presence SET gateway_version = COALESCE($2, gateway_version),
             gateway_uptime = COALESCE($3, gateway_uptime) WHERE machine = $1";
-    caller.may(Permission::GatewayUse)?;
-    let (mut tx, sender) = begin(&app, &caller, &hostname).await?;
+    let machine = sender(&app, &caller, &hostname).await?;
+    let Json(body) = body.read(&app, &caller, Permission::GatewayUse).await?;
+    let (mut tx, sender) = begin(&app, machine).await?;
     let beat = sqlx::query(SQL).bind(sender.machine).bind(body.version.map(|version| version.0));
     beat.bind(body.uptime.map(|uptime| uptime.0)).execute(&mut *tx).await?;
     tx.commit().await?;
