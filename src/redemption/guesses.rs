@@ -6,6 +6,9 @@
 //!
 //! A key has a budget for each device that it spoke for within the last hour. By default that is as much
 //! as the device has itself, so that no device is turned away for the guesses of another.
+//!
+//! Device ids that name no machine have a budget of their own for each key. Once it is used up, more of them are
+//! turned away; machines that there are never are.
 
 use super::rules::Device;
 use crate::{
@@ -43,6 +46,7 @@ const NOTED_MAX: usize = 100_000;
 pub struct Guesses {
     devices: Budget<i64>,
     keys: KeyBudget,
+    unknown_devices: Budget<Who>,
 }
 
 impl Guesses {
@@ -51,6 +55,10 @@ impl Guesses {
         Self {
             devices: Budget::new("failed look-ups of this device", config.guesses_per_device_per_minute),
             keys: KeyBudget::new("failed look-ups with this key", config.guesses_per_key_per_minute),
+            unknown_devices: Budget::new(
+                "device ids with this key that name no machine",
+                config.guesses_per_key_per_minute,
+            ),
         }
     }
 
@@ -68,6 +76,12 @@ impl Guesses {
         let now = Instant::now();
         self.devices.spend(device.machine, now)?;
         self.keys.spend(who, now)
+    }
+
+    /// Counts a device id that names no machine of the caller's; 429 if that was one too many.
+    pub fn unknown_device(&self, who: Who) -> Result<()> {
+        metrics::counter!("scrip_failed_lookups_total").increment(1);
+        self.unknown_devices.spend(who, Instant::now())
     }
 }
 
@@ -237,6 +251,17 @@ mod tests {
         assert!(matches!(guesses.failed(WHO, &device()), Err(Error::TooMany { retry_after_s: 1..=21, .. })));
         assert!(guesses.admit(WHO, &device()).is_err());
         assert!(guesses.admit(WHO, &at(8)).is_ok());
+    }
+
+    #[test]
+    fn unknown_devices_cost_a_key_its_own_budget_alone() {
+        let guesses = Guesses::new(&Config { guesses_per_key_per_minute: 3, ..Config::default() });
+        for _ in 0..3 {
+            assert!(guesses.unknown_device(WHO).is_ok());
+        }
+        assert!(matches!(guesses.unknown_device(WHO), Err(Error::TooMany { retry_after_s: 1..=21, .. })));
+        assert!(guesses.unknown_device(Who::Account(2)).is_ok());
+        assert!(guesses.admit(WHO, &device()).is_ok() && guesses.failed(WHO, &device()).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
+    fleet::device_id::{self, DeviceId, Scope},
     http::{Caller, Path, RawJson, caller::Permission},
 };
 use axum::{
@@ -28,7 +29,7 @@ use body::{
     Discount, RedeemAnswer, RedeemRequest, ReleaseAnswer, ReleaseRequest, RollbackAnswer, RollbackRequest,
     ValidateAnswer, ValidateRequest,
 };
-use bounds::{TEXT_MAX, amount, lock_duration, order, text};
+use bounds::{amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
 use std::{sync::Arc, time::Instant};
@@ -66,20 +67,11 @@ impl<'a> Asked<'a> {
         request: &'a [u8],
     ) -> Result<Self> {
         caller.may(Permission::VoucherRedeem)?;
-        let unknown =
-            || Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours");
-        let well_formed =
-            (1..=TEXT_MAX).contains(&device_id.len()) && !device_id.chars().any(char::is_control);
-        if !well_formed {
-            return Err(unknown());
-        }
-        let device = app.near.device(&app.db, device_id).await?.ok_or_else(unknown)?;
-        if !device.belongs_below(caller.group()) {
-            return Err(unknown());
-        }
-        if caller.machine().is_some_and(|machine| machine != device.machine) {
-            return Err(Error::Forbidden("this key speaks for another machine".into()));
-        }
+        let id = DeviceId::parse(device_id).ok_or_else(unknown_device)?;
+        let device = app.near.device(&app.db, Scope::of(caller), id).await?;
+        let Some(device) = device.filter(|device| device.belongs_below(caller.group())) else {
+            return Err(not_found(app, caller, id));
+        };
         let shut = app.guesses.admit(caller.0.who, &device).err();
         Ok(Self { app, caller, device, device_id, code: Code::parse(code), request, shut })
     }
@@ -114,6 +106,12 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Returns the device id in the machine's own spelling.
+    fn requester(&self) -> &str {
+        let hostname = &self.device.hostname;
+        if self.device_id.eq_ignore_ascii_case(hostname) { hostname } else { self.device_id }
+    }
+
     fn log(&self, action: Action, success: bool, voucher: Uuid, currency: &str, response: &str) {
         self.app.audit.log(Logged {
             voucher,
@@ -121,7 +119,7 @@ impl<'a> Asked<'a> {
             success,
             machine: self.device.machine,
             group: self.device.groups.first().copied().unwrap_or_default(),
-            requester: self.device_id.to_owned(),
+            requester: self.requester().to_owned(),
             location: self.device.location,
             request: String::from_utf8_lossy(self.request).into_owned(),
             response: response.to_owned(),
@@ -130,6 +128,18 @@ impl<'a> Asked<'a> {
             since: Instant::now(),
         });
     }
+}
+
+fn unknown_device() -> Error {
+    Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours")
+}
+
+/// Returns the refusal of a device id that names no machine for the caller.
+fn not_found(app: &App, caller: &Caller, id: DeviceId<'_>) -> Error {
+    if caller.machine().is_some() {
+        return if id.is_mere_digits() { unknown_device() } else { device_id::other_machine() };
+    }
+    app.guesses.unknown_device(caller.0.who).err().unwrap_or_else(unknown_device)
 }
 
 /// Validate at the machine, locking the voucher for the device.
@@ -183,7 +193,7 @@ async fn redeem(
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
-    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order)
+    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.requester(), asked.code()?, &order)
         .await?
     {
         Redeemed::Unknown => return Err(asked.unknown()),
@@ -271,7 +281,7 @@ async fn rollback(
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(false, Some(order_id)).await?;
-    let undone = rollback::rollback(&app, &asked.device, asked.device_id, asked.code()?, order_id, reason);
+    let undone = rollback::rollback(&app, &asked.device, asked.requester(), asked.code()?, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.
         return Err(match asked.unknown() {
