@@ -104,7 +104,9 @@ mod tests {
         for (text, number) in [("0", 0), ("7", 7), ("769604", 769_604), ("9223372036854775807", i64::MAX)] {
             assert_eq!(DeviceId::parse(text).unwrap().gateway(), Some(number), "{text}");
         }
-        for none in ["+769604", "-1", " 769604", "769604 ", "7 9", "\u{0667}", "٧", "", " ", "a\0b", ".1", "_1"] {
+        for none in
+            ["+769604", "-1", " 769604", "769604 ", "7 9", "\u{0667}", "٧", "", " ", "a\0b", ".1", "_1"]
+        {
             assert_eq!(DeviceId::parse(none), None, "{none:?}");
         }
         // Machines from before may be called so.

@@ -89,7 +89,9 @@ impl Device {
     /// could write whatever a rule wants to see.
     fn is_reference_of(&self, group: i64) -> bool {
         let place = |of: i64| self.groups.iter().position(|known| *known == of);
-        place(self.location_external_ref_group).zip(place(group)).is_some_and(|(writer, group)| writer >= group)
+        place(self.location_external_ref_group)
+            .zip(place(group))
+            .is_some_and(|(writer, group)| writer >= group)
     }
 
     /// Whether `rule` of a campaign of `group` holds here; products are the client's to check.

@@ -61,7 +61,7 @@ resource! {
         machines: Machine = "report_machine" ("report", "machine") mentioned,
         /// Only what the machines of these makers did.
         #[alias("manufacturers")]
-        manufactures: Manufacturer = "report_manufacturer" ("report", "manufacturer"),
+        manufactures: Manufacturer = "report_manufacturer" ("report", "manufacturer") mentioned,
     }
 }
 

@@ -86,13 +86,7 @@ pub fn above(target: &'static Spec) -> String {
 }
 
 /// Refuses (422) members of a set of `row` that may not be in it.
-pub async fn check_set(
-    db: &mut PgConnection,
-    set: &Set,
-    row: i64,
-    ids: &[i64],
-    who: Pointing,
-) -> Result<()> {
+pub async fn check_set(db: &mut PgConnection, set: &Set, row: i64, ids: &[i64], who: Pointing) -> Result<()> {
     let target = (set.target)();
     let known = known(db, target, ids, who).await?;
     let joinable = joinable(db, set, row, ids, who).await?;

@@ -356,7 +356,10 @@ mod tests {
         for (detail, columns) in [
             ("Key (lower(hostname), tenant)=(vm-1, 2) already exists.", vec!["hostname"]),
             ("Key (gateway, tenant)=(7, 2) already exists.", vec!["gateway"]),
-            ("Key (user_group, machine_type, error)=(1, 2, jam)=() already exists.", vec!["machine_type", "error"]),
+            (
+                "Key (user_group, machine_type, error)=(1, 2, jam)=() already exists.",
+                vec!["machine_type", "error"],
+            ),
         ] {
             assert_eq!(columns_in(detail).collect::<Vec<_>>(), columns);
         }

@@ -193,21 +193,22 @@ async fn redeem(
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
-    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.requester(), asked.code()?, &order)
-        .await?
-    {
-        Redeemed::Unknown => return Err(asked.unknown()),
-        Redeemed::Done(receipt) => {
-            return Ok(json(serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?));
-        }
-        Redeemed::RolledBack(receipt) => {
-            let currency = receipt.currency.clone();
-            (receipt_answer(receipt, Some(Refusal::RolledBack)), currency)
-        }
-        Redeemed::Refused { refusal, voucher, at } => {
-            (refused_answer(&voucher, refusal, at), voucher.campaign.currency.clone())
-        }
-    };
+    let (answer, currency) =
+        match redeem::redeem(&app, &asked.device, asked.requester(), asked.code()?, &order).await? {
+            Redeemed::Unknown => return Err(asked.unknown()),
+            Redeemed::Done(receipt) => {
+                return Ok(json(
+                    serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?,
+                ));
+            }
+            Redeemed::RolledBack(receipt) => {
+                let currency = receipt.currency.clone();
+                (receipt_answer(receipt, Some(Refusal::RolledBack)), currency)
+            }
+            Redeemed::Refused { refusal, voucher, at } => {
+                (refused_answer(&voucher, refusal, at), voucher.campaign.currency.clone())
+            }
+        };
     let text = serde_json::to_string(&answer).map_err(Error::fault)?;
     asked.log(Action::Redeem, false, answer.voucher_id, &currency, &text);
     Ok(json(text))
