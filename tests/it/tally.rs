@@ -31,8 +31,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Starts a server beside `like`, on the same stores, with one connection to Postgres for what it is asked.
-    pub async fn server(like: &App) -> (App, Self) {
+    /// Starts a server beside `like`, on the same stores, with one connection to Postgres for what it is asked and so
+    /// many guesses a minute.
+    pub async fn server(like: &App, guesses: u32) -> (App, Self) {
         let postgres = Arc::new(AtomicU64::new(0));
         let redis = Arc::new(AtomicU64::new(0));
         let socket = socket_of(like.config.database_url.expose_secret());
@@ -50,6 +51,8 @@ impl Tally {
             database_url: SecretString::from(database_url),
             redis_url: SecretString::from(format!("redis://127.0.0.1:{port}")),
             database_connections: 1,
+            guesses_per_device_per_minute: guesses,
+            guesses_per_key_per_minute: guesses,
             ..like.config.clone()
         };
         let app = App::start(config, like.clock.clone()).unwrap();

@@ -46,7 +46,8 @@ async fn a_machines_key_speaks_for_that_machine_alone() {
     for verb in VERBS {
         machine.post(&path(&made.code, verb), body(verb, "vm-a-1")).await.expect(200);
         // It learns of no other, whether it is there or not.
-        let ask = |device: &str| machine.post(&path(&made.code, verb), body(verb, device));
+        let (machine, code) = (&machine, &made.code);
+        let ask = async |device: &str| machine.post(&path(code, verb), body(verb, device)).await;
         let refused = ask("vm-a-2").await;
         assert_eq!(refused.expect(403)["type"], "/docs/problems/forbidden");
         for other in ["vm-b-1", "nowhere", "9022", "123456"] {

@@ -37,47 +37,53 @@ async fn codes_of_others_take_the_steps_of_codes_of_nobody() {
     let campaign = shop.campaign(world::B, json!({})).await;
     // Own codes for first times, and one that is in Redis, with its campaign in memory at one of the servers.
     let mut fresh = Vec::new();
-    for number in 0..ASKED.len() * TIMES {
+    for number in 0..2 * ASKED.len() * TIMES {
         fresh.push(shop.voucher(campaign, json!({"code": format!("FRESH-{number}")})).await.code);
     }
     let known = shop.voucher(campaign, json!({"code": "KNOWN"})).await.code;
     shop.redeem("vm-b-1", &known, "1").await;
 
-    let (app, tally) = Tally::server(shop.app()).await;
-    while !app.journal.is_ready() || !app.hot.is_up() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    let key = world::key(&app.db, world::A, None, &["voucher.redeem"]).await;
-    let client = Client::new(http::surface(app.clone()), Some(key));
-    // Statements are prepared once.
-    for (verb, body) in ASKED {
-        client.post(&path("NOBODYS", verb), body(HERE)).await.expect(404);
-        client.post(&path(&known, verb), body(HERE)).await.expect(404);
-    }
     let mut fresh = fresh.iter();
-    for (verb, body) in ASKED {
-        let body = body(HERE);
-        let mut least = [Asked { postgres: u64::MAX, redis: u64::MAX }; 4];
-        for time in 0..TIMES {
-            let first = fresh.next().unwrap();
-            let codes = [&format!("NOBODY-{time}"), first, first, &known];
-            for (least, code) in least.iter_mut().zip(codes) {
-                let cost = cost(&tally, &client, &path(code, verb), &body, 404).await;
-                least.postgres = least.postgres.min(cost.postgres);
-                least.redis = least.redis.min(cost.redis);
+    // Within the budget of guesses, and once it is used up: only a proof helps then.
+    for (guesses, status) in [(1_000_000, 404), (1, 429)] {
+        let (app, tally) = Tally::server(shop.app(), guesses).await;
+        while !app.journal.is_ready() || !app.hot.is_up() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let key = world::key(&app.db, world::A, None, &["voucher.redeem"]).await;
+        let client = Client::new(http::surface(app.clone()), Some(key));
+        // Statements are prepared once.
+        for (verb, body) in ASKED {
+            for code in ["NOBODYS", &known] {
+                client.post(&path(code, verb), body(HERE)).await;
             }
         }
-        assert!(least[0].postgres > 0, "{verb}: {least:?}");
-        assert!(least.iter().all(|cost| *cost == least[0]), "{verb} {body}: {least:?}");
+        for (verb, body) in ASKED {
+            let body = body(HERE);
+            let mut least = [Asked { postgres: u64::MAX, redis: u64::MAX }; 4];
+            // A transaction that comes to nothing is ended when its connection is used next.
+            cost(&tally, &client, &path("NOBODYS", verb), &body, status).await;
+            for time in 0..TIMES {
+                let first = fresh.next().unwrap();
+                let codes = [&format!("NOBODY-{time}"), first, first, &known];
+                for (least, code) in least.iter_mut().zip(codes) {
+                    let cost = cost(&tally, &client, &path(code, verb), &body, status).await;
+                    least.postgres = least.postgres.min(cost.postgres);
+                    least.redis = least.redis.min(cost.redis);
+                }
+            }
+            assert!(least[0].postgres > 0 || verb == "validate" && status == 429, "{verb}: {least:?}");
+            assert!(least.iter().all(|cost| *cost == least[0]), "{verb} {body}: {least:?}");
+        }
+        app.stop.cancel();
     }
-    app.stop.cancel();
 }
 
 #[tokio::test]
 async fn devices_of_others_take_the_steps_of_devices_of_nobody() {
     let shop = Shop::new().await.with_redis().await;
     let made = shop.made(json!({})).await;
-    let (app, tally) = Tally::server(shop.app()).await;
+    let (app, tally) = Tally::server(shop.app(), 1_000_000).await;
     let b = world::machines(&app.db, world::B, 1).await.remove(0);
     for (scopes, bound, status) in [(["voucher.redeem"], None, 422), (["voucher.redeem"], Some(HERE), 403)] {
         let key = world::key(&app.db, world::A, bound, &scopes).await;
@@ -91,12 +97,12 @@ async fn devices_of_others_take_the_steps_of_devices_of_nobody() {
                 {
                     let before = tally.asked();
                     let refused = client.post(&path, body(device)).await;
-                    assert!([status, 429].contains(&refused.status.as_u16()), "{}", refused.text());
+                    refused.expect(status);
                     let after = tally.asked();
                     *least = (*least).min(after.postgres - before.postgres + after.redis - before.redis);
                 }
             }
-            assert_eq!(least, [1; 5], "{verb} {bound:?}");
+            assert!(least[0] > 0 && least == [least[0]; 5], "{verb} {bound:?}: {least:?}");
         }
     }
     app.stop.cancel();
