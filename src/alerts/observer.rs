@@ -81,7 +81,7 @@ resource! {
     }
     sets {
         /// The only machines that it is about; all of its group and the groups below without any.
-        machines: Machine = "alert_observer_machine" ("alert_observer", "machine"),
+        machines: Machine = "alert_observer_machine" ("alert_observer", "machine") mentioned,
     }
 }
 

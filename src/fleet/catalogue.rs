@@ -61,7 +61,7 @@ resource! {
     }
     sets {
         /// Types of machine that it makes.
-        machine_types: MachineType = "manufacturer_machine_type" ("manufacturer", "machine_type"),
+        machine_types: MachineType = "manufacturer_machine_type" ("manufacturer", "machine_type") mentioned,
     }
 }
 

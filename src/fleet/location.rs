@@ -48,7 +48,8 @@ resource! {
         longitude: Option<Degrees<180>>,
         /// Its id in a directory of places.
         place_id: Option<Text<500>>,
-        /// What other systems call it.
+        /// What other systems call it. Rules of vouchers go by it where the group of their campaign, or one above
+        /// that, wrote it: by another's word, operators could let vouchers in wherever they like.
         #[eg("\"AMS-01\"")]
         external_ref: Option<Text<200>>,
         /// Its time zone: by its coordinates without it, or else Europe/Amsterdam.
@@ -108,7 +109,7 @@ async fn create(
     body: Unread<JsonBytes>,
 ) -> Result<(StatusCode, Json<Done>)> {
     let spec = Location::spec();
-    let columns = with_zone(spec.receive(&app, &caller, body).await?).await;
+    let columns = with_writer(with_zone(spec.receive(&app, &caller, body).await?).await, &caller);
     handlers::created(&app, spec, &caller, None, columns).await
 }
 
@@ -126,8 +127,16 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Location::spec();
-    let columns = with_zone(spec.receive(&app, &caller, body).await?).await;
+    let columns = with_writer(with_zone(spec.receive(&app, &caller, body).await?).await, &caller);
     handlers::updated(&app, spec, &caller, None, id, columns).await
+}
+
+/// Adds to the columns the group that writes the reference, if one does.
+fn with_writer(mut columns: Columns, caller: &Caller) -> Columns {
+    if columns.contains_key("external_ref") {
+        columns.insert("external_ref_group".to_owned(), caller.group().into());
+    }
+    columns
 }
 
 /// The columns, with the zone that their coordinates lie in where none is given.

@@ -60,7 +60,7 @@ resource! {
         virtual_prices: Preset<Flag>,
         /// Whether it is in use.
         active: Preset<Flag>,
-        /// The number that its gateway goes by.
+        /// The number that its gateway goes by; no other machine of the tenant has it.
         gateway: Option<Whole<0, { i64::MAX }>>,
         /// How its payments are named and grouped in reports.
         transaction_profile: Option<Ref<TransactionProfile>>,
@@ -72,7 +72,9 @@ resource! {
         rule_set: Option<Note>,
     }
     once {
-        /// What it is called in the network: what it signs in with.
+        /// What it is called in the network: what it signs in with, in any case. No other machine of the tenant
+        /// (the group below the root that it belongs to, with all below) is called so. Digits alone are refused:
+        /// they stand for a gateway's number.
         #[eg("\"vm-0001\"")]
         hostname: Hostname,
         /// Its user group: the caller's without it.

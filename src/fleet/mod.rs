@@ -4,6 +4,7 @@
 //! profile can do besides stands beside its declaration.
 
 pub mod catalogue;
+pub mod device_id;
 pub mod errors;
 pub mod filter;
 pub mod image;

@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     error::{Error, Result},
+    fleet::device_id::{self, DeviceId, Scope},
     http::{Caller, caller::Permission},
     telemetry::sender::Sender,
     transaction,
@@ -13,19 +14,18 @@ use sqlx::PgPool;
 /// A gateway that calls more often than this is written down as seen once.
 const SEEN_EVERY: Duration = Duration::seconds(5);
 
-/// The machine of this hostname, if the caller may know of it and is not bound to another one.
-pub(crate) async fn named(app: &App, caller: &Caller, hostname: &str) -> Result<i64> {
-    const SQL: &str = "
-        SELECT id FROM machine
-        WHERE hostname = $1 AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)";
-    // Postgres has no NUL in text, so no machine has one in its name.
-    if hostname.contains('\0') {
-        return Err(Error::NotFound("machine"));
+/// Finds the machine of this host name or gateway's number, if the caller may know of it. Look-ups that fail
+/// are budgeted.
+pub(crate) async fn named(app: &App, caller: &Caller, device_id: &str) -> Result<i64> {
+    let id = DeviceId::parse(device_id).ok_or(Error::NotFound("machine"))?;
+    if let Some(machine) = device_id::machine(&app.db, Scope::of(caller), id).await? {
+        return Ok(machine);
     }
-    let machine = sqlx::query_scalar(SQL).bind(hostname).bind(caller.group()).fetch_optional(&app.db).await?;
-    let machine = machine.ok_or(Error::NotFound("machine"))?;
-    bound(caller, machine)?;
-    Ok(machine)
+    if caller.machine().is_some() {
+        return Err(device_id::other_machine());
+    }
+    app.guesses.unknown_device(caller.0.who, &app.hot, app.clock.now()).await?;
+    Err(Error::NotFound("machine"))
 }
 
 /// Whether there is a machine of this id that the caller may change.
@@ -43,7 +43,7 @@ pub(super) async fn is_in_reach(app: &App, caller: &Caller, machine: i64) -> Res
 /// A key that is bound to one machine speaks for that machine alone.
 pub(super) fn bound(caller: &Caller, machine: i64) -> Result<()> {
     if caller.machine().is_some_and(|own| own != machine) {
-        return Err(Error::Forbidden("this key speaks for another machine".into()));
+        return Err(device_id::other_machine());
     }
     Ok(())
 }

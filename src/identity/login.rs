@@ -99,7 +99,9 @@ async fn note_address(app: &App, account: i64, address: IpAddr) -> Result<()> {
     Ok(())
 }
 
-/// Someone whose user name is another's e-mail address goes by the user name.
+/// Finds the account that a user name or an address means. User names are not given twice within a tree of groups
+/// alone, and addresses can be claimed: the oldest account with a password that has the name goes first, then the one
+/// that has confirmed the address. A name that is an address counts once that is confirmed.
 async fn find(app: &App, username: &str) -> Result<Option<Account>> {
     // Postgres has no NUL in text, so nobody has it in their name.
     if username.contains('\0') {
@@ -109,7 +111,10 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
         "SELECT id, user_group, password_hash, password_expires, disabled_at IS NULL AS enabled,
                 session_generation
          FROM account WHERE lower(username) = lower($1) OR lower(email) = lower($1)
-         ORDER BY lower(username) = lower($1) DESC LIMIT 1",
+         ORDER BY disabled_at IS NULL DESC, password_hash IS NOT NULL DESC,
+                  lower(username) = lower($1) AND (email_confirmed OR strpos(username, '@') = 0) DESC,
+                  email_confirmed DESC, lower(username) = lower($1) DESC, id
+         LIMIT 1",
     )
     .bind(username)
     .fetch_optional(&app.db)

@@ -7,7 +7,7 @@ use super::{groups, password_rules, secrets, sessions, sessions::Session};
 use crate::{
     app::App,
     config::Config,
-    error::{Error, Result},
+    error::{Error, Result, violates},
     mail::outbox,
     transaction,
 };
@@ -127,7 +127,7 @@ pub async fn set_password(
         "UPDATE account SET password_hash = $2, password_expires = NULL, email_confirmed = true, updated_at = $3
          WHERE id = $1 AND disabled_at IS NULL",
     );
-    let set = set.bind(holder.id).bind(password_hash).bind(now).execute(&mut *tx).await?;
+    let set = set.bind(holder.id).bind(password_hash).bind(now).execute(&mut *tx).await.map_err(taken)?;
     if set.rows_affected() == 0 || groups::allowed(&mut *tx, holder.user_group).await?.is_none() {
         return Err(refused());
     }
@@ -142,6 +142,15 @@ pub async fn set_password(
 /// One answer for every token that is not good, whatever is wrong with it or with its account.
 fn refused() -> Error {
     Error::invalid("/token", "is not good, or no longer: have another mail sent")
+}
+
+/// Tells someone who has shown that the address is theirs that another account of theirs has it.
+fn taken(error: sqlx::Error) -> Error {
+    if violates(&error, "account_email_confirmed") {
+        Error::Conflict("you have an account with this e-mail address already: log in with that one".into())
+    } else {
+        error.into()
+    }
 }
 
 async fn find_holder(app: &App, purpose: Purpose, hash: [u8; 32]) -> Result<Option<Holder>> {

@@ -20,6 +20,8 @@ pub enum Letter {
     Reset,
     /// To a user's old address: it is no longer used.
     AddressChanged,
+    /// To the address of a user, in the place of another's activation: it is taken.
+    AccountExists,
     /// To who is told of alerts: what began.
     Alert,
     /// To the same: what ended.
@@ -128,6 +130,7 @@ impl Letter {
             Self::Confirmation => in_language!("confirmation.txt"),
             Self::Reset => in_language!("reset.txt"),
             Self::AddressChanged => in_language!("address_changed.txt"),
+            Self::AccountExists => in_language!("account_exists.txt"),
             Self::Alert => in_language!("alert.txt"),
             Self::Recovery => in_language!("recovery.txt"),
         }
@@ -159,8 +162,13 @@ pub(super) fn fill(letter: Letter, language: Language, facts: Value) -> Result<W
 mod tests {
     use super::*;
 
-    const LETTERS: [Letter; 4] =
-        [Letter::Activation, Letter::Confirmation, Letter::Reset, Letter::AddressChanged];
+    const LETTERS: [Letter; 5] = [
+        Letter::Activation,
+        Letter::Confirmation,
+        Letter::Reset,
+        Letter::AddressChanged,
+        Letter::AccountExists,
+    ];
     const LANGUAGES: [Language; 4] = [Language::English, Language::Dutch, Language::German, Language::French];
 
     fn facts(name: &str) -> Facts<'_> {
@@ -181,7 +189,7 @@ mod tests {
                 let facts = facts("Ann");
                 let written = letter.write(language, &facts).unwrap();
                 let needed = match letter {
-                    Letter::AddressChanged => facts.address,
+                    Letter::AddressChanged | Letter::AccountExists => facts.address,
                     _ => facts.link,
                 };
                 assert!(written.text.lines().any(|line| line.contains(needed)), "{letter:?} {language:?}");
@@ -192,7 +200,7 @@ mod tests {
                 subjects.insert(written.subject);
             }
         }
-        assert_eq!(subjects.len(), 16, "{subjects:?}");
+        assert_eq!(subjects.len(), 20, "{subjects:?}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Mail {
     pub enabled: bool,
     /// Whether it has a password.
     pub activated: bool,
+    /// The name of another account, which has confirmed this address.
+    pub holder: Option<String>,
     /// What it says, if it is about no account.
     pub content: Option<Json<Bulletin>>,
 }
@@ -58,7 +60,8 @@ pub async fn put_reset(connection: &mut PgConnection, address: &str, now: DateTi
     const SQL: &str = "
         INSERT INTO mail (letter, recipient, created_at)
         SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM user_group)
-        RETURNING id, COALESCE((SELECT user_group FROM account WHERE lower(email) = lower($2)),
+        RETURNING id, COALESCE((SELECT user_group FROM account WHERE lower(email) = lower($2)
+                                ORDER BY disabled_at IS NULL DESC, email_confirmed DESC, id LIMIT 1),
                                (SELECT min(id) FROM user_group))";
     let put = sqlx::query_as(SQL).bind(Letter::Reset).bind(address).bind(now);
     if let Some((mail, group)) = put.fetch_optional(&mut *connection).await? {
@@ -88,12 +91,16 @@ pub async fn put_bulletin(
 pub async fn find(connection: &mut PgConnection, id: i64) -> Result<Option<Mail>> {
     const SQL: &str = "
         SELECT m.id, m.letter, m.recipient, m.created_at, a.id AS account, a.username, a.email, l.language,
-               a.id IS NOT NULL AND a.disabled_at IS NULL AS enabled, a.password_hash IS NOT NULL AS activated, m.content
+               a.id IS NOT NULL AND a.disabled_at IS NULL AS enabled, a.password_hash IS NOT NULL AS activated, m.content,
+               (SELECT h.username FROM account h
+                WHERE lower(h.email) = lower(m.recipient) AND h.email_confirmed AND h.disabled_at IS NULL
+                  AND h.id <> a.id) AS holder
         FROM mail m
         LEFT JOIN account a ON a.id = m.account
             OR (m.account IS NULL AND m.content IS NULL AND lower(a.email) = lower(m.recipient))
         LEFT JOIN language l ON l.id = a.language
-        WHERE m.id = $1";
+        WHERE m.id = $1
+        ORDER BY a.disabled_at IS NULL DESC, a.email_confirmed DESC, a.id LIMIT 1";
     Ok(sqlx::query_as(SQL).bind(id).fetch_optional(connection).await?)
 }
 

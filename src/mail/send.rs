@@ -145,6 +145,12 @@ fn order(mail: &Mail, config: &Config, now: DateTime<Utc>) -> Option<Order> {
         Letter::Reset => (Letter::Activation, Purpose::Activation),
         letter => (letter, Purpose::Activation),
     };
+    if purpose == Purpose::Activation
+        && let Some(holder) = &mail.holder
+    {
+        let exists = order(Letter::AccountExists, None, address.clone());
+        return Some(Order { name: holder.clone(), ..exists });
+    }
     let waited = now - mail.created_at;
     if purpose == Purpose::Reset && waited >= Duration::seconds(purpose.life_s(config) as i64) {
         return None;
@@ -168,6 +174,7 @@ mod tests {
             language: Some("nl".to_owned()),
             enabled: true,
             activated: true,
+            holder: None,
             content: None,
         }
     }
@@ -190,6 +197,15 @@ mod tests {
         assert_eq!(sent(&mail(Letter::Activation), 0), Some(activation.clone()));
         let never = Mail { activated: false, ..mail(Letter::Reset) };
         assert_eq!(sent(&never, 0), Some(activation), "who was never activated is activated");
+    }
+
+    #[test]
+    fn an_address_that_another_account_has_confirmed_is_told_so_without_a_link() {
+        let to = "ann@example.com".to_owned();
+        for letter in [Letter::Activation, Letter::Confirmation] {
+            let claimed = Mail { holder: Some("anna".to_owned()), activated: false, ..mail(letter) };
+            assert_eq!(sent(&claimed, 0), Some((Letter::AccountExists, None, to.clone())));
+        }
     }
 
     #[test]

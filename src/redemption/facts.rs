@@ -6,8 +6,11 @@ use super::{
     rules::Device,
     voucher::{Campaign, Facts},
 };
-use crate::error::Result;
-use quick_cache::sync::Cache;
+use crate::{
+    error::Result,
+    fleet::device_id::{DeviceId, Scope},
+};
+use quick_cache::{Equivalent, sync::Cache};
 use sqlx::PgPool;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -23,10 +26,30 @@ const CAMPAIGNS_MAX: usize = 100_000;
 /// The facts of all vouchers of one code.
 pub type Shared = Arc<[Arc<Facts>]>;
 
+/// A device id in the one spelling that it is kept under, and where it was looked for.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct DeviceKey {
+    scope: Scope,
+    id: Box<str>,
+}
+
+/// The same, to look it up.
+#[derive(Hash)]
+struct DeviceName<'a> {
+    scope: Scope,
+    id: &'a str,
+}
+
+impl Equivalent<DeviceKey> for DeviceName<'_> {
+    fn equivalent(&self, key: &DeviceKey) -> bool {
+        self.scope == key.scope && *self.id == *key.id
+    }
+}
+
 /// The near-cache.
 #[derive(Debug)]
 pub struct Near {
-    devices: Cache<Box<str>, Arc<Device>>,
+    devices: Cache<DeviceKey, Arc<Device>>,
     campaigns: Cache<i64, Arc<Campaign>>,
     vouchers: Cache<Box<str>, Shared>,
     /// Counts notices about codes, and about anything else: what was read before one is not kept after it.
@@ -79,16 +102,23 @@ impl Near {
         self.mark().others == mark.others
     }
 
-    /// The machine that a device id names.
-    pub async fn device(&self, db: &PgPool, device_id: &str) -> Result<Option<Arc<Device>>> {
-        if let Some(device) = self.devices.get(device_id) {
+    /// Finds the machine that a device id names for a caller. Ids that name none are not kept.
+    pub async fn device(
+        &self,
+        db: &PgPool,
+        scope: Scope,
+        device_id: DeviceId<'_>,
+    ) -> Result<Option<Arc<Device>>> {
+        let id = device_id.key();
+        if let Some(device) = self.devices.get(&DeviceName { scope, id: &id }) {
             return Ok(Some(device));
         }
         let mark = self.mark();
-        let Some(device) = truth::device(db, device_id).await?.map(Arc::new) else { return Ok(None) };
+        let Some(named) = truth::device(db, scope, device_id).await? else { return Ok(None) };
+        let device = Arc::new(named.device);
         let _changing = self.change();
-        if self.is_current_but_for_codes(mark) {
-            self.devices.insert(device_id.into(), Arc::clone(&device));
+        if named.is_unique && self.is_current_but_for_codes(mark) {
+            self.devices.insert(DeviceKey { scope, id: id.into() }, Arc::clone(&device));
         }
         Ok(Some(device))
     }
@@ -152,10 +182,10 @@ impl Near {
         match noun {
             "code" => self.forget_code(id),
             "campaign" => self.forget_campaign(number),
-            // The new name of one may be the gateway of another, which it is then found before.
-            "machine" => {
-                self.devices.retain(|id, device| device.machine != number && **id == *device.hostname);
-            }
+            // A gateway's number may have become that of a machine which is found before.
+            "machine" => self.devices.retain(|key, device| {
+                device.machine != number && key.id.eq_ignore_ascii_case(&device.hostname)
+            }),
             "location" => self.devices.retain(|_, device| device.location != number),
             _ => self.devices.clear(),
         }

@@ -2,6 +2,7 @@
 
 use super::{
     code::Code,
+    facts::Mark,
     hot::{Away, Claim, Copy, Found, Loaded},
     journal::truth::{self, Row},
     rules::Device,
@@ -64,35 +65,63 @@ pub(super) async fn meant(
     now: DateTime<Utc>,
 ) -> Result<Option<Meant>> {
     let mark = app.near.mark();
-    match app.hot.read(code.key()).await {
-        Ok(Found { copies, evictions }) if !copies.is_empty() => {
-            let copies = if stale(app, &copies, now) || !copies.iter().all(Copy::is_readable) {
-                // Reservations that nobody confirms: Postgres knows. With Postgres away, they count.
-                let loaded = load_key(app, code.key(), true, Some(evictions)).await;
-                loaded.map(|loaded| loaded.1).unwrap_or(copies)
-            } else {
-                copies
-            };
-            let vouchers = assemble(app, code, &copies, mark).await?;
-            if let Some(meant) = Meant::among(&vouchers, device, ask, now) {
-                return Ok(Some(meant.in_redis(true)));
+    let known = app.hot.read(code.key()).await;
+    let outdated = |copies: &[Copy]| stale(app, copies, now) || !copies.iter().all(Copy::is_readable);
+    if let Ok(Found { copies, .. }) = &known
+        && !copies.is_empty()
+        && !outdated(copies)
+        && let Some(meant) = in_copies(app, device, code, ask, now, copies, mark)
+    {
+        return Ok(Some(meant));
+    }
+    // From here on, a code of others takes the same steps as one of nobody: Postgres is asked once.
+    let is_ours = |row: &Row| is_for(device, code, row);
+    let (mut rows, copies) = match known {
+        Ok(Found { copies, evictions }) if copies.is_empty() || outdated(&copies) => {
+            // Reservations that nobody confirms: Postgres knows. With Postgres away, they count.
+            match load_key(app, code.key(), !copies.is_empty(), Some(evictions), is_ours).await {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    let meant = in_copies(app, device, code, ask, now, &copies, mark);
+                    return meant.map_or(Err(error), |meant| Ok(Some(meant)));
+                }
             }
-            // Nobody's business, or nobody's: both take the same way and the same time.
-            let rows = named(truth::vouchers(&app.db, code.key()).await?, code);
-            let vouchers: Vec<Voucher> = rows.into_iter().map(|row| row.voucher).collect();
-            Ok(Meant::among(&vouchers, device, ask, now))
         }
         known => {
-            let (rows, copies) = match known {
-                Ok(found) => load_key(app, code.key(), false, Some(found.evictions)).await?,
-                Err(Away) => (truth::vouchers(&app.db, code.key()).await?, Vec::new()),
-            };
-            let in_redis = !copies.is_empty();
-            let vouchers: Vec<Voucher> =
-                named(rows, code).into_iter().map(|row| with_state(row, &copies)).collect();
-            Ok(Meant::among(&vouchers, device, ask, now).map(|meant| meant.in_redis(in_redis)))
+            let rows = truth::vouchers(&app.db, code.key()).await?;
+            if rows.iter().any(is_ours) {
+                keep(app, code.key(), &rows, mark);
+            }
+            (rows, known.unwrap_or_default().copies)
         }
-    }
+    };
+    rows.retain(is_ours);
+    let vouchers: Vec<Voucher> = rows.into_iter().map(|row| with_state(row, &copies)).collect();
+    Ok(Meant::among(&vouchers, device, ask, now).map(|meant| {
+        let in_redis = copies.iter().any(|copy| copy.id == meant.voucher.facts.id);
+        meant.in_redis(in_redis)
+    }))
+}
+
+/// The voucher that a code means for a device, of what Redis holds of it. `None` if none is the device's, or if
+/// Postgres has to be asked.
+fn in_copies(
+    app: &App,
+    device: &Device,
+    code: &Code,
+    ask: Ask<'_>,
+    now: DateTime<Utc>,
+    copies: &[Copy],
+    mark: Mark,
+) -> Option<Meant> {
+    let vouchers = assemble(app, code, copies, mark)?;
+    Some(Meant::among(&vouchers, device, ask, now)?.in_redis(true))
+}
+
+/// Whether a row is what the code names, and for this device.
+pub(super) fn is_for(device: &Device, code: &Code, row: &Row) -> bool {
+    let voucher = &row.voucher;
+    code.names(&voucher.facts.code, voucher.facts.generated) && device.belongs_below(voucher.campaign.group)
 }
 
 /// Rows whose code it really is, not only one that looks alike.
@@ -110,7 +139,7 @@ pub(super) fn stale(app: &App, copies: &[Copy], now: DateTime<Utc>) -> bool {
 /// Reads a code's vouchers from Postgres and puts them into Redis; what Redis then holds is empty if
 /// it is away, or if the code is unknown.
 pub(super) async fn load(app: &App, code: &Code, force: bool) -> Result<(Vec<Row>, Vec<Copy>)> {
-    load_key(app, code.key(), force, None).await
+    load_key(app, code.key(), force, None, |_| true).await
 }
 
 /// Puts into Redis what has just become true in Postgres: at once, or as soon as it can be.
@@ -121,12 +150,14 @@ pub(super) async fn reload(app: &App, code: &Code) {
     }
 }
 
-/// Loads a code by its key; `evictions` as Redis has said just now, if it was asked.
+/// Loads a code by its key, unless no row is wanted: nothing is given then, and Redis is not told of it.
+/// `evictions` as Redis has said just now, if it was asked.
 pub(super) async fn load_key(
     app: &App,
     key: &str,
     mut force: bool,
     mut evictions: Option<i64>,
+    is_wanted: impl Fn(&Row) -> bool,
 ) -> Result<(Vec<Row>, Vec<Copy>)> {
     let mut loads = 0;
     loop {
@@ -137,8 +168,8 @@ pub(super) async fn load_key(
         };
         let mark = app.near.mark();
         let rows = truth::vouchers(&app.db, key).await?;
-        if rows.is_empty() {
-            return Ok((rows, Vec::new()));
+        if !rows.iter().any(&is_wanted) {
+            return Ok((Vec::new(), Vec::new()));
         }
         let loaded = match evictions {
             Ok(evictions) => put(app, key, &rows, force, evictions).await,
@@ -149,13 +180,18 @@ pub(super) async fn load_key(
             force &= !loaded.replaced;
             continue;
         }
-        for row in &rows {
-            app.near.keep_campaign(&row.voucher.campaign, mark);
-        }
-        let facts = rows.iter().map(|row| Arc::clone(&row.voucher.facts)).collect();
-        app.near.keep_vouchers(key, facts, mark);
+        keep(app, key, &rows, mark);
         return Ok((rows, loaded.copies));
     }
+}
+
+/// Keeps in memory what was read of a code after `mark`.
+fn keep(app: &App, key: &str, rows: &[Row], mark: Mark) {
+    for row in rows {
+        app.near.keep_campaign(&row.voucher.campaign, mark);
+    }
+    let facts = rows.iter().map(|row| Arc::clone(&row.voucher.facts)).collect();
+    app.near.keep_vouchers(key, facts, mark);
 }
 
 /// Puts what was read of a code into Redis; nothing is known to be there then if it is away.
@@ -174,8 +210,8 @@ fn with_state(row: Row, copies: &[Copy]) -> Voucher {
     }
 }
 
-/// Vouchers from what Redis holds of a code.
-async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::Mark) -> Result<Vec<Voucher>> {
+/// Vouchers from what Redis holds of a code. `None` if it takes Postgres to put them together.
+fn assemble(app: &App, code: &Code, copies: &[Copy], mark: Mark) -> Option<Vec<Voucher>> {
     let at_hand = app.near.vouchers(code.key());
     let mut all_at_hand = at_hand.is_some();
     let mut facts_of_code = Vec::with_capacity(copies.len());
@@ -190,21 +226,19 @@ async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::M
             // Packed by another version of this server: Postgres knows.
             let Some(facts) = copy.facts() else {
                 drop(app.reconcile.watch(code.key()));
-                return Ok(Vec::new());
+                return None;
             };
             facts
         };
         facts_of_code.push(Arc::clone(&facts));
-        if code.names(&facts.code, facts.generated)
-            && let Some(campaign) = app.near.campaign(&app.db, facts.campaign).await?
-        {
-            vouchers.push(Voucher::new(campaign, facts, copy.state));
+        if code.names(&facts.code, facts.generated) {
+            vouchers.push(Voucher::new(app.near.campaign_at_hand(facts.campaign)?, facts, copy.state));
         }
     }
     if !all_at_hand {
         app.near.keep_vouchers(code.key(), facts_of_code.into(), mark);
     }
-    Ok(vouchers)
+    Some(vouchers)
 }
 
 /// What a voucher is claimed with in Redis; `need` is the balance that there must be.

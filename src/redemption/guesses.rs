@@ -6,6 +6,9 @@
 //!
 //! A key has a budget for each device that it spoke for within the last hour. By default that is as much
 //! as the device has itself, so that no device is turned away for the guesses of another.
+//!
+//! Device ids that name no machine have a budget of their own for each key. Once it is used up, more of them are
+//! turned away; machines that there are never are.
 
 use super::{hot::Hot, rules::Device};
 use crate::{
@@ -39,6 +42,7 @@ const NOTED_MAX: usize = 100_000;
 pub struct Guesses {
     devices: Budgets<i64>,
     keys: Budgets<Who>,
+    unknown_devices: Budgets<Who>,
     /// The last time that a pair was noted in `spoken_for`, so that the usual case costs no lock.
     noted: Cache<(Who, i64), Instant>,
     /// When each key last spoke for which devices.
@@ -60,6 +64,11 @@ impl Guesses {
         Self {
             devices: Budgets::new("device", "failed look-ups of this device", device),
             keys: Budgets::new("key", "failed look-ups with this key", key),
+            unknown_devices: Budgets::new(
+                "unknown-device",
+                "device ids with this key that name no machine",
+                key,
+            ),
             noted: Cache::new(NOTED_MAX),
             spoken_for: Mutex::default(),
         }
@@ -75,6 +84,12 @@ impl Guesses {
             device: self.devices.take(device.machine).await?,
             key: if of_one_device { None } else { Some(self.keys.take(who).await?) },
         })
+    }
+
+    /// Counts a device id that names no machine of the caller's. Fails with 429 if that was one too many.
+    pub async fn unknown_device(&self, who: Who, hot: &Hot, now: DateTime<Utc>) -> Result<()> {
+        metrics::counter!("scrip_failed_lookups_total").increment(1);
+        self.unknown_devices.take_now(who)?.failed(hot, now).await
     }
 
     /// Notes that a key speaks for a device, and gives it a budget for all that it spoke for within the last hour.
@@ -153,6 +168,18 @@ mod tests {
         let refused = guesses.take(WHO, &at(7)).await;
         assert!(matches!(refused, Err(Error::TooMany { retry_after_s: 1..=21, .. })));
         assert!(guesses.take(WHO, &at(8)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn unknown_devices_cost_a_key_its_own_budget_alone() {
+        let guesses = Guesses::new(&Config { guesses_per_key_per_minute: 3, ..Config::default() });
+        for _ in 0..3 {
+            guesses.unknown_device(WHO, &away(), Utc::now()).await.unwrap();
+        }
+        let refused = guesses.unknown_device(WHO, &away(), Utc::now()).await;
+        assert!(matches!(refused, Err(Error::TooMany { retry_after_s: 1..=21, .. })));
+        guesses.unknown_device(Who::Account(2), &away(), Utc::now()).await.unwrap();
+        fail(&guesses, WHO, 7).await.unwrap();
     }
 
     #[tokio::test]

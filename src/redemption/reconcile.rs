@@ -180,7 +180,7 @@ impl Backlog {
             self.overflowed.store(true, Ordering::Relaxed);
             return false;
         }
-        match find::load_key(app, code, true, None).await {
+        match find::load_key(app, code, true, None, |_| true).await {
             Ok((rows, copies)) => rows.is_empty() || !copies.is_empty(),
             Err(_) => false,
         }

@@ -366,7 +366,8 @@ impl Attempt<'_> {
     async fn add_locks(&self, rows: &mut [truth::Row], at: DateTime<Utc>) {
         let copies = match self.app.hot.read(self.code.key()).await {
             Ok(Found { copies, evictions }) if copies.is_empty() => {
-                let loaded = find::load_key(self.app, self.code.key(), false, Some(evictions)).await;
+                let loaded =
+                    find::load_key(self.app, self.code.key(), false, Some(evictions), |_| true).await;
                 loaded.map(|loaded| loaded.1).unwrap_or_default()
             }
             found => found.unwrap_or_default().copies,

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 pub enum RuleField {
     /// A product's PLU; checked by the machine, and again at redeem.
     Product,
-    /// The machine's location, by id.
+    /// The machine's location, by id, as its operator says it.
     Location,
-    /// The machine's location, by the operator's own reference.
+    /// The machine's location, by its reference; counts where the campaign's group or one above it wrote that.
     LocationExternalRef,
     /// A group that the machine's location is in.
     LocationGroup,
@@ -23,7 +23,7 @@ pub enum RuleField {
     Machine,
     /// A group that the machine is in.
     MachineGroup,
-    /// The machine's type.
+    /// The machine's type, as its operator says it.
     MachineType,
 }
 
@@ -65,8 +65,10 @@ pub struct Device {
     pub groups: Vec<i64>,
     /// Where it stands.
     pub location: i64,
-    /// The operator's own name for that place.
+    /// What that place is called in other systems.
     pub location_external_ref: Option<String>,
+    /// The group that wrote this reference.
+    pub location_external_ref_group: i64,
     /// What its location belongs to.
     pub location_groups: Vec<i64>,
     /// What it belongs to.
@@ -83,13 +85,24 @@ impl Device {
         self.groups.contains(&group)
     }
 
-    /// Whether `rule` holds here; products are the client's to check.
-    fn meets(&self, rule: &Rule) -> bool {
+    /// Returns `true` if the group that wrote the location's reference is `group` or one above it: a group below
+    /// could write whatever a rule wants to see.
+    fn is_reference_of(&self, group: i64) -> bool {
+        let place = |of: i64| self.groups.iter().position(|known| *known == of);
+        place(self.location_external_ref_group)
+            .zip(place(group))
+            .is_some_and(|(writer, group)| writer >= group)
+    }
+
+    /// Whether `rule` of a campaign of `group` holds here; products are the client's to check.
+    fn meets(&self, rule: &Rule, group: i64) -> bool {
         let is = |id: i64| rule.value.parse() == Ok(id);
         match rule.field {
             RuleField::Product => true,
             RuleField::Location => is(self.location),
-            RuleField::LocationExternalRef => self.location_external_ref.as_ref() == Some(&rule.value),
+            RuleField::LocationExternalRef => {
+                self.location_external_ref.as_ref() == Some(&rule.value) && self.is_reference_of(group)
+            }
             RuleField::LocationGroup => self.location_groups.iter().copied().any(is),
             RuleField::Machine => is(self.machine),
             RuleField::MachineGroup => self.machine_groups.iter().copied().any(is),
@@ -98,12 +111,13 @@ impl Device {
     }
 }
 
-/// Whether a set of rules holds for a device: rules on one field are alternatives, fields must all hold.
-pub fn hold(rules: &[Rule], device: &Device) -> bool {
+/// Whether a set of rules of a campaign of `group` holds for a device: rules on one field are alternatives, fields
+/// must all hold.
+pub fn hold(rules: &[Rule], device: &Device, group: i64) -> bool {
     let fields: BTreeSet<RuleField> = rules.iter().map(|rule| rule.field).collect();
     fields
         .into_iter()
-        .all(|field| rules.iter().filter(|rule| rule.field == field).any(|rule| device.meets(rule)))
+        .all(|field| rules.iter().filter(|rule| rule.field == field).any(|rule| device.meets(rule, group)))
 }
 
 /// The products that rules leave.
@@ -173,7 +187,8 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Machine 7 of type 4 in groups 70 and 71, at location 10 (`kiosk`, in group 100), of group 3 below 1.
+    /// Machine 7 of type 4 in groups 70 and 71, at location 10 (`kiosk`, in group 100), of group 3 below 1. Group 3
+    /// wrote the reference.
     pub(crate) fn device() -> Device {
         Device {
             machine: 7,
@@ -181,6 +196,7 @@ pub(crate) mod tests {
             groups: vec![3, 1],
             location: 10,
             location_external_ref: Some("kiosk".to_owned()),
+            location_external_ref_group: 3,
             location_groups: vec![100],
             machine_groups: vec![70, 71],
             machine_type: 4,
@@ -212,10 +228,21 @@ pub(crate) mod tests {
             &[(Location, "ten")],
         ];
         for of in met {
-            assert!(hold(&rules(of), &device()), "{of:?}");
+            assert!(hold(&rules(of), &device(), 3), "{of:?}");
         }
         for of in unmet {
-            assert!(!hold(&rules(of), &device()), "{of:?}");
+            assert!(!hold(&rules(of), &device(), 3), "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_counts_for_those_at_or_below_its_writer() {
+        let rules = rules(&[(RuleField::LocationExternalRef, "kiosk")]);
+        for (writer, group, holds) in
+            [(3, 3, true), (3, 1, false), (1, 3, true), (1, 1, true), (8, 3, false), (8, 1, false)]
+        {
+            let device = Device { location_external_ref_group: writer, ..device() };
+            assert_eq!(hold(&rules, &device, group), holds, "{writer} for {group}");
         }
     }
 

@@ -289,7 +289,8 @@ impl Voucher {
 
     /// The part that comes after the lock.
     pub fn admits(&self, device: &Device, ask: Ask<'_>) -> Result<(), Refusal> {
-        if !rules::hold(&self.campaign.rules, device) || !rules::hold(&self.facts.rules, device) {
+        let holds = |rules| rules::hold(rules, device, self.campaign.group);
+        if !holds(&self.campaign.rules) || !holds(&self.facts.rules) {
             return Err(Refusal::RuleNotMet);
         }
         if self.campaign.currency != device.currency {

@@ -48,20 +48,20 @@ resource! {
     }
     sets {
         /// Only what happened at the locations of these groups.
-        location_group: LocationGroup = "report_location_group" ("report", "location_group"),
+        location_group: LocationGroup = "report_location_group" ("report", "location_group") mentioned,
         /// Only what happened at these locations.
-        locations: Location = "report_location" ("report", "location"),
+        locations: Location = "report_location" ("report", "location") mentioned,
         /// Only what the machines of these groups did.
-        machine_groups: MachineGroup = "report_machine_group" ("report", "machine_group"),
+        machine_groups: MachineGroup = "report_machine_group" ("report", "machine_group") mentioned,
         /// Only what machines of these models did.
-        machine_models: MachineModel = "report_machine_model" ("report", "machine_model"),
+        machine_models: MachineModel = "report_machine_model" ("report", "machine_model") mentioned,
         /// Only what machines of these types did.
-        machine_types: MachineType = "report_machine_type" ("report", "machine_type"),
+        machine_types: MachineType = "report_machine_type" ("report", "machine_type") mentioned,
         /// Only what these machines did.
-        machines: Machine = "report_machine" ("report", "machine"),
+        machines: Machine = "report_machine" ("report", "machine") mentioned,
         /// Only what the machines of these makers did.
         #[alias("manufacturers")]
-        manufactures: Manufacturer = "report_manufacturer" ("report", "manufacturer"),
+        manufactures: Manufacturer = "report_manufacturer" ("report", "manufacturer") mentioned,
     }
 }
 

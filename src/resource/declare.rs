@@ -32,7 +32,8 @@
 /// then belongs to. `from` joins tables that expressions speak of. `ever` names the view that has what
 /// was archived too: lists read it on demand, and whoever asks for one by its id always does.
 /// `#[alias("…")]` gives a set another name as an association; `views` are sets that are only looked at,
-/// and `backward` names what points at it. The table has `id`, `created_at` and `updated_at`.
+/// and `backward` names what points at it. Whoever puts something into a set has to be allowed to change it, unless
+/// the set says that its members are `mentioned`: that they are in it then means nothing for them. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])*
@@ -49,7 +50,7 @@ macro_rules! resource {
         $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
         $(lists { $($(#[doc = $ldoc:literal])* $(#[named($lname:literal)])? $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
         $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
-        $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal)),* $(,)? })?
+        $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal) $($mentioned:ident)?),* $(,)? })?
         $(views { $($(#[doc = $view_doc:literal])* $view:ident : $View:ty = $view_via:literal ($view_own:literal, $view_other:literal)),* $(,)? })?
         $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
     ) => {
@@ -153,9 +154,9 @@ macro_rules! resource {
                             Mode::Shows, $shows, $Shows, ($($sname)?), concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
                     ],
                     sets: &[$($($crate::resource::declare::set!(
-                        $set, concat!($($set_doc),*), ($($alias)?), $via, $own, $other, $Set),)*)?],
+                        $set, concat!($($set_doc),*), ($($alias)?), $via, $own, $other, $Set, ($($mentioned)?)),)*)?],
                     views: &[$($($crate::resource::declare::set!(
-                        $view, concat!($($view_doc),*), (), $view_via, $view_own, $view_other, $View),)*)?],
+                        $view, concat!($($view_doc),*), (), $view_via, $view_own, $view_other, $View, ()),)*)?],
                     backward: &[$($($crate::resource::Backward {
                         name: stringify!($back),
                         target: <$Back as $crate::resource::Resource>::spec,
@@ -202,7 +203,8 @@ macro_rules! field {
 
 /// One set of a declaration.
 macro_rules! set {
-    ($name:ident, $doc:expr, ($($alias:literal)?), $table:literal, $own:literal, $other:literal, $Target:ty) => {
+    ($name:ident, $doc:expr, ($($alias:literal)?), $table:literal, $own:literal, $other:literal, $Target:ty,
+     ($($mentioned:ident)?)) => {
         $crate::resource::Set {
             name: stringify!($name),
             alias: $crate::resource::declare::option!($($alias)?),
@@ -211,7 +213,18 @@ macro_rules! set {
             own: $own,
             other: $other,
             target: <$Target as $crate::resource::Resource>::spec,
+            are_mentioned: $crate::resource::declare::are_mentioned!($($mentioned)?),
         }
+    };
+}
+
+/// Whether a set is declared as one whose members are only mentioned.
+macro_rules! are_mentioned {
+    () => {
+        false
+    };
+    (mentioned) => {
+        true
     };
 }
 
@@ -232,4 +245,4 @@ macro_rules! first {
     };
 }
 
-pub(crate) use {field, first, option, resource, set};
+pub(crate) use {are_mentioned, field, first, option, resource, set};

@@ -230,17 +230,28 @@ impl FieldType for Note {
     }
 }
 
-/// What a machine is called in the network (RFC 1123, and underscores).
+/// What a machine is called in the network (RFC 1123, and underscores): not by digits alone, which are the number
+/// of a gateway, and without the dot that DNS leaves out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostname(pub String);
+
+/// Returns `true` if a machine can be called so.
+pub fn is_hostname(name: &str) -> bool {
+    (1..=253).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
 
 impl<'de> Deserialize<'de> for Hostname {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let fits = (1..=253).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        if fits { Ok(Self(name)) } else { Err(D::Error::custom("must be a host name: a-z, 0-9, - . _")) }
+        if !is_hostname(&name) || name.ends_with('.') {
+            Err(D::Error::custom("must be a host name: a-z, 0-9, - . _"))
+        } else if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            Err(D::Error::custom("must not be digits alone: those are the number of a gateway"))
+        } else {
+            Ok(Self(name))
+        }
     }
 }
 
@@ -249,7 +260,7 @@ impl FieldType for Hostname {
     const KIND: Option<Kind> = Some(Kind::Text);
 
     fn takes() -> Schema {
-        text().max_length(Some(253)).pattern(Some("^[A-Za-z0-9][A-Za-z0-9._-]*$")).into()
+        text().max_length(Some(253)).pattern(Some("^([A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$")).into()
     }
 
     fn shows() -> Schema {

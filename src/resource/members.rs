@@ -18,7 +18,7 @@ use axum::{
     http::StatusCode,
     routing::{self, MethodRouter},
 };
-use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 
 /// Adding a member to a set that the path names, and taking one out.
 pub fn routes(spec: &'static Spec) -> MethodRouter<App> {
@@ -46,6 +46,9 @@ async fn add(
     if !reference::known(&mut tx, target, &[id], who).await?.contains(&id) {
         return Err(Error::NotFound(target.noun));
     }
+    if !reference::joinable(&mut tx, set, parent, &[id], who).await?.contains(&id) {
+        return Err(Error::Forbidden(reference::above(target).into()));
+    }
     let counted = format!("SELECT count(*) FROM {} WHERE {} = $1", set.table, set.own);
     let members: i64 = sqlx::query_scalar(AssertSqlSafe(counted)).bind(parent).fetch_one(&mut *tx).await?;
     if members >= store::MEMBERS_MAX as i64 {
@@ -60,6 +63,21 @@ async fn add(
     })?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Done::json(id, target.noun, "added")))
+}
+
+/// Returns why a member was not taken out: it is none, or none that the caller may take out.
+async fn absent(db: &mut PgConnection, set: &Set, parent: i64, id: i64, group: i64) -> Result<Error> {
+    let target = (set.target)();
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT EXISTS (SELECT FROM ");
+    sql.push(set.table).push(" pair JOIN ").push(target.table).push(" this ON this.id = pair.");
+    sql.push(set.other).push(" WHERE pair.").push(set.own).push(" = ").push_bind(parent);
+    sql.push(" AND this.id = ").push_bind(id).push(" AND ");
+    reach::readable(&mut sql, target, group);
+    Ok(if sql.push(")").build_query_scalar().fetch_one(db).await? {
+        Error::Forbidden(reference::above(target).into())
+    } else {
+        Error::NotFound(target.noun)
+    })
 }
 
 async fn remove(
@@ -77,9 +95,13 @@ async fn remove(
     sql.push(set.table).push(" WHERE ").push(set.own).push(" = ").push_bind(parent);
     sql.push(" AND ").push(set.other).push(" IN (SELECT this.id FROM ");
     sql.push(target.table).push(" this WHERE this.id = ").push_bind(id).push(" AND ");
-    reach::readable(&mut sql, target, caller.group());
+    if set.are_mentioned {
+        reach::readable(&mut sql, target, caller.group());
+    } else {
+        reach::writable(&mut sql, target, caller.group());
+    }
     if sql.push(")").build().execute(&mut *tx).await?.rows_affected() == 0 {
-        return Err(Error::NotFound(target.noun));
+        return Err(absent(&mut tx, set, parent, id, caller.group()).await?);
     }
     tx.commit().await?;
     Ok(Done::json(id, target.noun, "removed"))

@@ -1,7 +1,7 @@
 //! What a field may point at: something that the caller sees, and that the row's own group has to
 //! do with.
 
-use super::{Columns, Reach, Spec, camel, reach};
+use super::{Columns, Reach, Set, Spec, camel, reach};
 use crate::error::{Error, Issue, Result};
 use serde_json::Value;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
@@ -58,18 +58,47 @@ pub async fn check(
     if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
 }
 
-/// Refuses (422) members of a set that may not be in it.
-pub async fn check_set(
+/// Returns those of `ids` that the caller may put into a set of `row`, or that are in it already. That they are
+/// seen is for [`known`] to say.
+pub async fn joinable(
     db: &mut PgConnection,
-    name: &'static str,
-    target: &'static Spec,
+    set: &Set,
+    row: i64,
     ids: &[i64],
     who: Pointing,
-) -> Result<()> {
+) -> Result<HashSet<i64>> {
+    if set.are_mentioned {
+        return Ok(ids.iter().copied().collect());
+    }
+    let target = (set.target)();
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT this.id FROM ");
+    sql.push(target.table).push(" this WHERE this.id = ANY(").push_bind(ids).push(") AND ");
+    reach::writable(&mut sql, target, who.caller);
+    sql.push(" UNION SELECT ").push(set.other).push(" FROM ").push(set.table).push(" WHERE ");
+    sql.push(set.own).push(" = ").push_bind(row).push(" AND ").push(set.other).push(" = ANY(");
+    sql.push_bind(ids).push(")");
+    Ok(sql.build_query_scalar().fetch_all(db).await?.into_iter().collect())
+}
+
+/// Returns why the caller may not make or part a pair with something that it only sees.
+pub fn above(target: &'static Spec) -> String {
+    format!("this {} belongs to a group above yours", target.noun)
+}
+
+/// Refuses (422) members of a set of `row` that may not be in it.
+pub async fn check_set(db: &mut PgConnection, set: &Set, row: i64, ids: &[i64], who: Pointing) -> Result<()> {
+    let target = (set.target)();
     let known = known(db, target, ids, who).await?;
-    let unknown = ids.iter().enumerate().filter(|(_, id)| !known.contains(id));
-    let issues: Vec<Issue> =
-        unknown.map(|(index, _)| nothing(format!("/{}/{index}", camel(name)), target)).collect();
+    let joinable = joinable(db, set, row, ids, who).await?;
+    let mut issues = Vec::new();
+    for (index, id) in ids.iter().enumerate() {
+        let pointer = format!("/{}/{index}", camel(set.name));
+        if !known.contains(id) {
+            issues.push(nothing(pointer, target));
+        } else if !joinable.contains(id) {
+            issues.push(Issue::at(pointer, above(target)));
+        }
+    }
     if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
 }
 

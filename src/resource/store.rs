@@ -239,15 +239,19 @@ pub async fn replace_sets(
     Ok(())
 }
 
-/// Makes a set of the row `id` consist of `ids`, as far as the caller sees what is in it.
+/// Makes a set of the row `id` consist of `ids`, as far as the caller may change what is in it.
 async fn replace(db: &mut PgConnection, set: &Set, id: i64, ids: &[i64], who: Pointing) -> Result<()> {
     let target = (set.target)();
-    reference::check_set(db, set.name, target, ids, who).await?;
+    reference::check_set(db, set, id, ids, who).await?;
     let mut sql = QueryBuilder::<Postgres>::new("DELETE FROM ");
     sql.push(set.table).push(" WHERE ").push(set.own).push(" = ").push_bind(id);
     sql.push(" AND ").push(set.other).push(" <> ALL(").push_bind(ids).push(") AND ").push(set.other);
     sql.push(" IN (SELECT this.id FROM ").push(target.table).push(" this WHERE ");
-    reach::readable(&mut sql, target, who.caller);
+    if set.are_mentioned {
+        reach::readable(&mut sql, target, who.caller);
+    } else {
+        reach::writable(&mut sql, target, who.caller);
+    }
     sql.push(")").build().execute(&mut *db).await?;
     let sql = enlistment(set);
     let enlisted = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(ids).execute(db).await;
@@ -296,14 +300,11 @@ fn refused(spec: &'static Spec, error: sqlx::Error) -> Error {
     let constraint = found.constraint().unwrap_or_default();
     match found.code().as_deref() {
         Some("23505") => {
-            // The detail names the columns: Key (hostname)=(vm-1) already exists.
             let detail = found
                 .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
                 .and_then(sqlx::postgres::PgDatabaseError::detail)
                 .unwrap_or_default();
-            let columns = detail.split(['(', ')']).nth(1).unwrap_or_default();
-            let names = columns.split(", ").filter(|column| *column != "user_group").map(camel);
-            let names = names.collect::<Vec<_>>().join(" and ");
+            let names = columns_in(detail).map(camel).collect::<Vec<_>>().join(" and ");
             Error::Conflict(format!("another {} has this {names}", spec.noun).into())
         }
         Some("23503") => {
@@ -316,6 +317,16 @@ fn refused(spec: &'static Spec, error: sqlx::Error) -> Error {
         }
         _ => error.into(),
     }
+}
+
+/// Returns the columns that the detail of a violation names, but for those that say whose a row is:
+/// `Key (lower(hostname), tenant)=(vm-1, 2) already exists.`
+fn columns_in(detail: &str) -> impl Iterator<Item = &str> {
+    let key = detail.split_once(")=(").map_or("", |(key, _)| key);
+    let columns = key.strip_prefix("Key (").unwrap_or_default().split(", ");
+    columns
+        .map(|column| column.strip_prefix("lower(").map_or(column, |column| column.trim_end_matches(')')))
+        .filter(|column| !["user_group", "tenant"].contains(column))
 }
 
 /// What stopped the row `id` from being deleted: what points at it, if that is what it was.
@@ -334,4 +345,23 @@ async fn pointed_at(db: &PgPool, error: sqlx::Error, id: i64) -> Result<Error> {
     let more = if ids.len() > POINTING_SHOWN { " and more" } else { "" };
     let noun = table.replace('_', " ");
     Ok(Error::Conflict(format!("it is still used by {noun} {}{more}", shown.join(", ")).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_is_told_by_its_columns() {
+        for (detail, columns) in [
+            ("Key (lower(hostname), tenant)=(vm-1, 2) already exists.", vec!["hostname"]),
+            ("Key (gateway, tenant)=(7, 2) already exists.", vec!["gateway"]),
+            (
+                "Key (user_group, machine_type, error)=(1, 2, jam)=() already exists.",
+                vec!["machine_type", "error"],
+            ),
+        ] {
+            assert_eq!(columns_in(detail).collect::<Vec<_>>(), columns);
+        }
+    }
 }

@@ -80,7 +80,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserGroup
         .bind(app.clock.now())
         .execute(&mut *tx)
         .await
-        .map_err(below_itself)?;
+        .map_err(refused_move)?;
     share(&mut tx, caller, id, patch.locations.as_deref(), patch.location_groups.as_deref()).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
@@ -144,9 +144,11 @@ async fn parent_allows(tx: &mut PgConnection, caller: &Caller, parent: i64) -> R
         .ok_or(Error::invalid("/parent", "is not your group or one below it"))
 }
 
-fn below_itself(error: sqlx::Error) -> Error {
+fn refused_move(error: sqlx::Error) -> Error {
     if violates(&error, "user_group_acyclic") {
         Error::invalid("/parent", "is the group itself, or below it")
+    } else if violates(&error, "machine_hostname_tenant") || violates(&error, "machine_gateway_tenant") {
+        Error::invalid("/parent", "has machines with host names or gateways of machines of the group")
     } else {
         error.into()
     }

@@ -13,10 +13,12 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UserDraft {
-    /// What it logs in with; nobody else's, and not for a while after: names are never given twice.
+    /// What it logs in with; nobody else's whom the caller reaches, and not for a while after: names are never
+    /// given twice. Where somebody elsewhere had it before, the user logs in with its e-mail address.
     #[schema(min_length = 1, max_length = 200, examples("ann"))]
     pub username: String,
-    /// Where it gets its mail, the one for its first password to begin with.
+    /// Where it gets its mail, the one for its first password to begin with. An address that belongs to an
+    /// account elsewhere is claimed in vain: who reads its mail is told so, and nobody else.
     #[schema(max_length = 254, examples("ann@example.com"))]
     pub email: String,
     /// The group that it is to belong to: the caller's, or one below.
@@ -61,6 +63,9 @@ pub struct Stored {
     /// Whether it has a password.
     #[sqlx(default)]
     pub activated: bool,
+    /// Whether somebody has shown that the address is theirs.
+    #[sqlx(default)]
+    pub confirmed: bool,
 }
 
 impl UserDraft {
@@ -72,6 +77,7 @@ impl UserDraft {
             user_group: self.user_group,
             language: self.language,
             activated: false,
+            confirmed: false,
         };
         check_name(&stored)?;
         check_address(&stored.email)?;
@@ -84,18 +90,23 @@ impl UserPatch {
     pub fn apply(self, before: &Stored) -> Result<Stored> {
         let (named, addressed) = (self.username.is_some(), self.email.is_some());
         let trimmed = |text: Option<String>, old: &str| text.as_deref().map_or(old, str::trim).to_owned();
+        let email = trimmed(self.email, &before.email);
+        // A name that is an address which was never confirmed is no more than a claim, and goes with it.
+        let is_claim = !before.confirmed && before.username.eq_ignore_ascii_case(&before.email);
+        let username = if is_claim && !named { &email } else { &before.username };
         let after = Stored {
-            username: trimmed(self.username, &before.username),
-            email: trimmed(self.email, &before.email),
+            username: trimmed(self.username, username),
+            email,
             user_group: self.user_group.unwrap_or(before.user_group),
             language: self.language.unwrap_or(before.language),
             activated: before.activated,
+            confirmed: before.confirmed,
         };
         if addressed && after.email != before.email {
             check_address(&after.email)?;
         }
         // A name that is the old address stays as it is.
-        if named && after.username != before.username {
+        if after.username != before.username || named && is_claim {
             check_name(&after)?;
         }
         Ok(after)
@@ -142,6 +153,7 @@ mod tests {
             user_group: 2,
             language: 1,
             activated: true,
+            confirmed: true,
         }
     }
 
@@ -176,6 +188,17 @@ mod tests {
         let same = patch(r#"{"email":"ANN@example.com"}"#).unwrap();
         assert!(!same.moved_from(&before) && same != before);
         assert!(patch(r#"{"username":"bob@example.com"}"#).is_err());
+        // What was never confirmed is given up with the address.
+        let claim = Stored {
+            username: "Old@example.com".to_owned(),
+            email: "old@example.com".to_owned(),
+            confirmed: false,
+            ..stored()
+        };
+        let patch = |body: &str| parse::<UserPatch>(body.as_bytes()).unwrap().apply(&claim);
+        assert_eq!(patch(r#"{"email":"new@example.com"}"#).unwrap().username, "new@example.com");
+        assert!(patch(r#"{"email":"new@example.com","username":"Old@example.com"}"#).is_err());
+        assert_eq!(patch(r#"{"username":"ann"}"#).unwrap().username, "ann");
         assert!(parse::<UserPatch>(br#"{"username":null}"#).is_err());
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
     let mut tx = transaction::begin(&app.db).await?;
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
+    check_free(&mut tx, caller, 0, Some(&new.username), Some(&new.email)).await?;
     let id = sqlx::query_scalar(SQL)
         .bind(&new.username)
         .bind(&new.email)
@@ -59,6 +60,10 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
     if after.language != before.language {
         check_language(&mut tx, caller, after.language).await?;
     }
+    let is_renamed = after.username.to_lowercase() != before.username.to_lowercase();
+    let name = is_renamed.then_some(after.username.as_str());
+    let address = after.moved_from(&before).then_some(after.email.as_str());
+    check_free(&mut tx, caller, id, name, address).await?;
     sqlx::query(SQL)
         .bind(id)
         .bind(&after.username)
@@ -98,7 +103,8 @@ pub(super) async fn delete(app: &App, caller: &Caller, id: i64) -> Result<()> {
 /// A user that the caller reaches, locked for its transaction.
 async fn lock(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<Stored> {
     const SQL: &str = "
-        SELECT username, email, user_group, language, password_hash IS NOT NULL AS activated
+        SELECT username, email, user_group, language, password_hash IS NOT NULL AS activated,
+               email_confirmed AS confirmed
         FROM account WHERE id = $2 AND disabled_at IS NULL
           AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)
         FOR NO KEY UPDATE";
@@ -146,15 +152,35 @@ fn unknown_language() -> Error {
     Error::invalid("/language", "is not a language that you see")
 }
 
-/// Says which field a statement failed for, and no more: others' users are none of the caller's business.
-fn explained(error: sqlx::Error) -> Error {
-    if violates(&error, "account_username") {
-        Error::invalid("/username", "is taken")
-    } else if violates(&error, "account_email") {
-        Error::invalid("/email", "is taken")
-    } else if violates(&error, "account_language_fkey") {
-        unknown_language()
-    } else {
-        error.into()
+/// Refuses (422) a new name or address that another user than `id` has whom the caller reaches. Who has an account elsewhere is
+/// none of the caller's business: there, a name or an address is taken as if it were free.
+async fn check_free(
+    connection: &mut PgConnection,
+    caller: &Caller,
+    id: i64,
+    name: Option<&str>,
+    address: Option<&str>,
+) -> Result<()> {
+    // Of two who ask for the same at a time, one waits here. In order, so that they do not wait for each other.
+    const ONE_AT_A_TIME: &str = "
+        SELECT pg_advisory_xact_lock(key)
+        FROM (SELECT DISTINCT hashtextextended(lower(text), 0) AS key FROM unnest($1::text[]) text
+              WHERE text IS NOT NULL ORDER BY key) keys";
+    const TAKEN: &str = "
+        SELECT COALESCE(bool_or(lower(username) = lower($3)), false), COALESCE(bool_or(lower(email) = lower($4)), false)
+        FROM account
+        WHERE (lower(username) = lower($3) OR lower(email) = lower($4)) AND id <> $2
+          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)";
+    sqlx::query(ONE_AT_A_TIME).bind([name, address]).execute(&mut *connection).await?;
+    let taken = sqlx::query_as(TAKEN).bind(caller.group()).bind(id).bind(name).bind(address);
+    match taken.fetch_one(connection).await? {
+        (true, _) => Err(Error::invalid("/username", "is taken")),
+        (_, true) => Err(Error::invalid("/email", "is taken")),
+        (false, false) => Ok(()),
     }
+}
+
+/// Says which field a statement failed for.
+fn explained(error: sqlx::Error) -> Error {
+    if violates(&error, "account_language_fkey") { unknown_language() } else { error.into() }
 }

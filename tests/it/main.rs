@@ -45,6 +45,7 @@ mod server;
 mod stores;
 mod surface;
 mod sweep;
+mod tally;
 mod telemetry;
 mod users;
 mod vouchers;

@@ -207,3 +207,24 @@ async fn of_several_at_a_time_one_is_left_whole() {
         assert!((1..=8).any(|start| left == hours(start)), "{left}");
     }
 }
+
+#[tokio::test]
+async fn groups_of_those_below_set_no_hours_for_machines_above_them() {
+    let test = TestApp::new().await;
+    let b = test.user("b").await;
+    // As pairs were made when seeing the root's location and machine was enough.
+    sqlx::raw_sql(
+        "INSERT INTO location_group_location (location_group, location) VALUES (4, 1);
+         INSERT INTO machine_group_machine (machine_group, machine) VALUES (4, 11);
+         UPDATE machine SET location = 1 WHERE id = 42",
+    )
+    .execute(&test.app.db)
+    .await
+    .unwrap();
+    set(&b, "locationgroup", 4, hours(1)).await;
+    set(&b, "machinegroup", 4, hours(2)).await;
+    assert_eq!((holds(&test, 11).await, holds(&test, 12).await), (json!([]), json!([])));
+    assert_eq!((holds(&test, 42).await, holds(&test, 41).await), (hours(1), hours(2)));
+    set(&test.user("root").await, "locationgroup", 1, hours(3)).await;
+    assert_eq!((holds(&test, 11).await, holds(&test, 42).await), (hours(3), hours(3)));
+}

@@ -78,21 +78,25 @@ pub(super) async fn replace(db: &PgPool, group: i64, level: Level, id: i64, span
     Ok(())
 }
 
-/// What holds for a machine: its own, or else the newest of what is set above it.
+/// What holds for a machine: its own, or else the newest of what is set above it. What is set for groups counts
+/// where they belong to the machine's user group or one above it: nobody below sets hours for it.
 pub async fn effective(db: &mut PgConnection, machine: i64) -> Result<OpeningHours> {
     const ZONE: &str =
         "SELECT l.time_zone FROM machine m JOIN location l ON l.id = m.location WHERE m.id = $1";
     const SPANS: &str = "
-        WITH place AS (SELECT location FROM machine WHERE id = $1),
+        WITH place AS (SELECT location, user_group FROM machine WHERE id = $1),
+        above AS (SELECT t.ancestor AS user_group FROM user_group_tree t JOIN place ON t.descendant = place.user_group),
         heard AS (
             SELECT * FROM opening_hours WHERE machine = $1
             UNION ALL
-            SELECT h.* FROM opening_hours h JOIN machine_group_machine g USING (machine_group) WHERE g.machine = $1
+            SELECT h.* FROM opening_hours h JOIN machine_group_machine g USING (machine_group)
+            JOIN machine_group own ON own.id = g.machine_group JOIN above USING (user_group) WHERE g.machine = $1
             UNION ALL
             SELECT h.* FROM opening_hours h JOIN place USING (location)
             UNION ALL
             SELECT h.* FROM opening_hours h JOIN location_group_location g USING (location_group)
             JOIN place ON place.location = g.location
+            JOIN location_group own ON own.id = g.location_group JOIN above ON above.user_group = own.user_group
         ),
         heeded AS (SELECT * FROM heard ORDER BY machine IS NULL, id DESC LIMIT 1)
         SELECT h.day, h.start_time, h.end_time FROM heard h JOIN heeded w

@@ -43,7 +43,7 @@ struct PollParams {
 /// Answers as soon as there is something to do, and with nothing when the wait is over. In the order in
 /// which it was given, and again each time until it is acknowledged: the id tells what was done already.
 #[utoipa::path(get, path = "/machine/{hostname}/commands", tag = "command", operation_id = "poll_commands",
-    params(("hostname" = String, Path, description = "The machine"), PollParams),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"), PollParams),
     responses((status = 200, description = "What is to be done", body = Vec<Due>)))]
 async fn poll(
     State(app): State<App>,
@@ -82,7 +82,7 @@ async fn poll(
 /// Says what became of it, which ends its delivery. Saying the same again changes nothing.
 #[utoipa::path(post, path = "/machine/{hostname}/commands/{id}", tag = "command",
     operation_id = "acknowledge_command",
-    params(("hostname" = String, Path, description = "The machine"),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
         ("id" = Uuid, Path, description = "The command")),
     request_body = Acknowledgement,
     responses((status = 200, description = "It was taken down", body = Message)))]

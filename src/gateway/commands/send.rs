@@ -103,7 +103,7 @@ fn order<'a>(
 ///
 /// It waits until the machine's gateway fetches it, or until its time is over.
 #[utoipa::path(post, path = "/command/{hostname}/{command}", tag = "command", operation_id = "send_command",
-    params(("hostname" = String, Path, description = "The machine"),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
         ("command" = String, Path, description = "What it is to do: `[a-z][a-z0-9_-]{0,63}`"), Patience),
     request_body = Draft,
     responses((status = 201, description = "The command was stored", body = CommandSent)))]

@@ -10,10 +10,9 @@ use crate::{
     app::App,
     campaigns::terms::Checks,
     error::{Error, Result},
-    fleet::machine::ConfigState,
+    fleet::{device_id::DeviceId, machine::ConfigState},
     gateway::station,
     http::{Caller, Json, Message, Path, Query, Unread, caller::Permission},
-    resource::Hostname,
     seal::Keyring,
 };
 use axum::{
@@ -22,10 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use serde::{
-    Deserialize, Serialize,
-    de::{IntoDeserializer, value},
-};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -135,7 +131,7 @@ impl StoredMachineConfig {
 /// What its gateway is to go by. Fetched by the gateway, it counts as sent; a person only looks. With
 /// `If-None-Match`, the answer is 304 as long as nothing has changed.
 #[utoipa::path(get, path = "/machineconfig/{hostname}", tag = "machineconfig", operation_id = "fetch_machineconfig",
-    params(("hostname" = String, Path, description = "The machine")),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")),
     responses(
         (status = 200, description = "The configuration in force", body = MachineConfig,
             headers(("ETag" = String, description = "Its version"))),
@@ -199,7 +195,7 @@ struct MachineConfigReport {
 /// By its gateway. A report on a version that is no longer in force changes nothing of the one that is.
 #[utoipa::path(post, path = "/machineconfig/{hostname}/report", tag = "machineconfig",
     operation_id = "report_machineconfig",
-    params(("hostname" = String, Path, description = "The machine")), request_body = MachineConfigReport,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = MachineConfigReport,
     responses((status = 200, description = "It was taken down", body = Message)))]
 async fn report(
     State(app): State<App>,
@@ -225,7 +221,7 @@ async fn report(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct OfMachine {
-    /// The machine's hostname.
+    /// The machine's hostname, or its gateway's number.
     hostname: String,
 }
 
@@ -241,9 +237,10 @@ async fn read(
     Query(of): Query<OfMachine>,
 ) -> Result<Json<StoredMachineConfig>> {
     caller.may(Permission::ConfigRead)?;
-    let hostname: Result<_, value::Error> = Hostname::deserialize(of.hostname.into_deserializer());
-    let Hostname(hostname) = hostname.map_err(|error| Error::malformed("/hostname", error.to_string()))?;
-    let machine = station::named(&app, &caller, &hostname).await?;
+    if DeviceId::parse(&of.hostname).is_none() {
+        return Err(Error::malformed("/hostname", "must be a host name, or a gateway's number"));
+    }
+    let machine = station::named(&app, &caller, &of.hostname).await?;
     let stored = store::read(&app.db, machine).await?;
     let clear = caller.0.allows(Permission::ConfigSecret).then_some(&app.keyring);
     Ok(Json(StoredMachineConfig::of(stored, clear)?))
@@ -294,7 +291,7 @@ struct OwnConfig {
 /// From the gateway it is what it goes by: in force, and applied, unless something else is on its way
 /// to it. From a person it is what the gateway is to go by from now on.
 #[utoipa::path(put, path = "/machine/{hostname}/config", tag = "machine", operation_id = "store_machine_config",
-    params(("hostname" = String, Path, description = "The machine")), request_body = OwnConfig,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = OwnConfig,
     responses((status = 200, description = "The configuration was stored", body = Message)))]
 async fn store(
     State(app): State<App>,

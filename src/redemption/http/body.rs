@@ -11,7 +11,7 @@ use uuid::Uuid;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValidateRequest {
-    /// The machine's hostname, or its gateway's id.
+    /// The machine's hostname (in any case), or its gateway's id: digits without a sign, leading zeros or blanks.
     #[schema(examples("vm-0001"))]
     pub device_id: String,
     /// Holds the voucher for this device, for so many seconds; longer than the server allows is shortened.
@@ -34,7 +34,7 @@ pub struct Demand {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RedeemRequest {
-    /// The machine's hostname, or its gateway's id.
+    /// The machine's hostname (in any case), or its gateway's id: digits without a sign, leading zeros or blanks.
     #[schema(examples("vm-0001"))]
     pub(super) device_id: String,
     /// What is bought.
@@ -75,7 +75,7 @@ pub(super) struct Item {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ReleaseRequest {
-    /// The machine's hostname, or its gateway's id.
+    /// The machine's hostname (in any case), or its gateway's id: digits without a sign, leading zeros or blanks.
     #[schema(examples("vm-0001"))]
     pub(super) device_id: String,
 }
@@ -84,7 +84,7 @@ pub(super) struct ReleaseRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RollbackRequest {
-    /// The machine's hostname, or its gateway's id.
+    /// The machine's hostname (in any case), or its gateway's id: digits without a sign, leading zeros or blanks.
     #[schema(examples("vm-0001"))]
     pub(super) device_id: String,
     /// The order that was redeemed.

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
+    fleet::device_id::{self, DeviceId, Scope},
     http::{Caller, Path, RawJson, Unread, caller::Permission},
 };
 use axum::{
@@ -29,7 +30,7 @@ use body::{
     Discount, RedeemAnswer, RedeemRequest, ReleaseAnswer, ReleaseRequest, RollbackAnswer, RollbackRequest,
     ValidateAnswer, ValidateRequest,
 };
-use bounds::{TEXT_MAX, amount, lock_duration, order, text};
+use bounds::{amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
 use std::{sync::Arc, time::Instant};
@@ -65,20 +66,11 @@ impl<'a> Asked<'a> {
         code: &str,
         request: &'a [u8],
     ) -> Result<Self> {
-        let unknown =
-            || Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours");
-        let well_formed =
-            (1..=TEXT_MAX).contains(&device_id.len()) && !device_id.chars().any(char::is_control);
-        if !well_formed {
-            return Err(unknown());
-        }
-        let device = app.near.device(&app.db, device_id).await?.ok_or_else(unknown)?;
-        if !device.belongs_below(caller.group()) {
-            return Err(unknown());
-        }
-        if caller.machine().is_some_and(|machine| machine != device.machine) {
-            return Err(Error::Forbidden("this key speaks for another machine".into()));
-        }
+        let id = DeviceId::parse(device_id).ok_or_else(unknown_device)?;
+        let device = app.near.device(&app.db, Scope::of(caller), id).await?;
+        let Some(device) = device.filter(|device| device.belongs_below(caller.group())) else {
+            return Err(not_found(app, caller, id).await);
+        };
         let lookup = app.guesses.take(caller.0.who, &device).await.map(Some);
         Ok(Self { app, device, device_id, code: Code::parse(code), request, lookup })
     }
@@ -120,6 +112,12 @@ impl<'a> Asked<'a> {
         counted.err().unwrap_or(Error::NotFound("voucher"))
     }
 
+    /// Returns the device id in the machine's own spelling.
+    fn requester(&self) -> &str {
+        let hostname = &self.device.hostname;
+        if self.device_id.eq_ignore_ascii_case(hostname) { hostname } else { self.device_id }
+    }
+
     fn log(&self, action: Action, success: bool, voucher: Uuid, currency: &str, response: &str) {
         self.app.audit.log(Logged {
             voucher,
@@ -127,7 +125,7 @@ impl<'a> Asked<'a> {
             success,
             machine: self.device.machine,
             group: self.device.groups.first().copied().unwrap_or_default(),
-            requester: self.device_id.to_owned(),
+            requester: self.requester().to_owned(),
             location: self.device.location,
             request: String::from_utf8_lossy(self.request).into_owned(),
             response: response.to_owned(),
@@ -136,6 +134,19 @@ impl<'a> Asked<'a> {
             since: Instant::now(),
         });
     }
+}
+
+fn unknown_device() -> Error {
+    Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours")
+}
+
+/// Returns the refusal of a device id that names no machine for the caller.
+async fn not_found(app: &App, caller: &Caller, id: DeviceId<'_>) -> Error {
+    if caller.machine().is_some() {
+        return if id.is_mere_digits() { unknown_device() } else { device_id::other_machine() };
+    }
+    let counted = app.guesses.unknown_device(caller.0.who, &app.hot, app.clock.now()).await;
+    counted.err().unwrap_or_else(unknown_device)
 }
 
 /// Validate at the machine, locking the voucher for the device.
@@ -193,7 +204,7 @@ async fn redeem(
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
     let code = asked.code().await?;
-    let redeemed = redeem::redeem(&app, &asked.device, asked.device_id, &code, &order).await?;
+    let redeemed = redeem::redeem(&app, &asked.device, asked.requester(), &code, &order).await?;
     let (answer, currency) = match redeemed {
         Redeemed::Unknown => return Err(asked.unknown().await),
         Redeemed::Done(receipt) => {
@@ -285,7 +296,7 @@ async fn rollback(
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(false, Some(order_id)).await?;
     let code = asked.code().await?;
-    let undone = rollback::rollback(&app, &asked.device, asked.device_id, &code, order_id, reason);
+    let undone = rollback::rollback(&app, &asked.device, asked.requester(), &code, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.
         return Err(match asked.unknown().await {

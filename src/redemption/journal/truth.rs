@@ -2,6 +2,7 @@
 
 use crate::{
     error::Result,
+    fleet::device_id::{DeviceId, Scope},
     redemption::{
         period::{Former, History},
         rules::{Device, Rule},
@@ -238,45 +239,62 @@ pub async fn redemption(db: impl sqlx::PgExecutor<'_>, keys: [Uuid; 2]) -> Resul
     .await?)
 }
 
-/// The machine that a device id names: by host name, or by its gateway's id.
-pub async fn device(db: &PgPool, device_id: &str) -> Result<Option<Device>> {
+/// A machine that a device id names.
+#[derive(Debug)]
+pub struct NamedDevice {
+    /// The machine.
+    pub device: Device,
+    /// `false` if case tells its name from another's.
+    pub is_unique: bool,
+}
+
+/// Finds the machine that a device id names for a caller.
+pub async fn device(db: &PgPool, scope: Scope, id: DeviceId<'_>) -> Result<Option<NamedDevice>> {
     #[derive(FromRow)]
     struct Columns {
         id: i64,
+        is_unique: bool,
         hostname: String,
         location: i64,
         external_ref: Option<String>,
+        external_ref_group: i64,
         machine_type: i64,
         currency: String,
         groups: Vec<i64>,
         location_groups: Vec<i64>,
         machine_groups: Vec<i64>,
     }
-    let gateway: Option<i64> = device_id.parse().ok();
     let row: Option<Columns> = sqlx::query_as(
-        "SELECT m.id, m.hostname, m.location, l.external_ref, m.machine_type, c.code AS currency, \
+        "SELECT m.id, named.is_unique, m.hostname, m.location, l.external_ref, \
+                COALESCE(l.external_ref_group, l.user_group) AS external_ref_group, m.machine_type, \
+                c.code AS currency, \
                 ARRAY(SELECT t.ancestor FROM user_group_tree t WHERE t.descendant = m.user_group ORDER BY t.depth) \
                     AS groups, \
                 ARRAY(SELECT g.location_group FROM location_group_location g WHERE g.location = m.location) \
                     AS location_groups, \
                 ARRAY(SELECT g.machine_group FROM machine_group_machine g WHERE g.machine = m.id) AS machine_groups \
-         FROM machine m JOIN location l ON l.id = m.location JOIN currency c ON c.id = m.currency \
-         WHERE m.hostname = $1 OR m.gateway = $2 \
-         ORDER BY m.hostname = $1 DESC LIMIT 1",
+         FROM machine_named($1, $2, $3, $4) named JOIN machine m ON m.id = named.id \
+         JOIN location l ON l.id = m.location JOIN currency c ON c.id = m.currency",
     )
-    .bind(device_id)
-    .bind(gateway)
+    .bind(id.text())
+    .bind(id.gateway())
+    .bind(scope.group)
+    .bind(scope.machine)
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Device {
-        machine: row.id,
-        hostname: row.hostname,
-        groups: row.groups,
-        location: row.location,
-        location_external_ref: row.external_ref,
-        location_groups: row.location_groups,
-        machine_groups: row.machine_groups,
-        machine_type: row.machine_type,
-        currency: row.currency.into(),
+    Ok(row.map(|row| NamedDevice {
+        is_unique: row.is_unique,
+        device: Device {
+            machine: row.id,
+            hostname: row.hostname,
+            groups: row.groups,
+            location: row.location,
+            location_external_ref: row.external_ref,
+            location_external_ref_group: row.external_ref_group,
+            location_groups: row.location_groups,
+            machine_groups: row.machine_groups,
+            machine_type: row.machine_type,
+            currency: row.currency.into(),
+        },
     }))
 }

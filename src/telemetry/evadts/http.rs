@@ -135,7 +135,7 @@ impl Shown {
 /// next whole one, and one of another machine moves nothing. The same file again changes nothing. A file that
 /// is wrong is refused, with each line that is, and kept to be looked at.
 #[utoipa::path(post, path = "/machine/{hostname}/audit", tag = "telemetry", operation_id = "send_audit",
-    params(("hostname" = String, Path, description = "The machine")),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")),
     request_body(content((String = "text/plain"), (Vec<u8> = "application/octet-stream"))),
     responses(
         (status = 201, description = "What was read", body = Receipt),
@@ -159,7 +159,7 @@ async fn send(
 ///
 /// With what became of each. Of those that were refused the latest 20 are kept.
 #[utoipa::path(get, path = "/machine/{hostname}/audits", tag = "telemetry", operation_id = "list_audits",
-    params(("hostname" = String, Path, description = "The machine"), ListParams),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"), ListParams),
     responses((status = 200, description = "The audit files", body = Vec<Shown>)))]
 async fn list(
     State(app): State<App>,
@@ -181,7 +181,7 @@ async fn list(
 ///
 /// What became of it, with the counters in it.
 #[utoipa::path(get, path = "/machine/{hostname}/audits/{id}", tag = "telemetry", operation_id = "fetch_audit",
-    params(("hostname" = String, Path, description = "The machine"),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
         ("id" = i64, Path, description = "The audit file")),
     responses((status = 200, description = "The audit file", body = Whole)))]
 async fn fetch(
@@ -202,7 +202,7 @@ async fn fetch(
 /// As it came, but for its being zipped.
 #[utoipa::path(get, path = "/machine/{hostname}/audits/{id}/file", tag = "telemetry",
     operation_id = "download_audit",
-    params(("hostname" = String, Path, description = "The machine"),
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
         ("id" = i64, Path, description = "The audit file")),
     responses((status = 200, description = "The file",
         content((Vec<u8> = "application/octet-stream")))))]

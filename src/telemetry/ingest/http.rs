@@ -84,7 +84,7 @@ async fn commit(tx: Transaction<'static, Postgres>) -> Result<()> {
 /// A sale whose payments were given back counts for what is left of its price.
 #[utoipa::path(post, path = "/machine/{hostname}/revenuetransactions", tag = "telemetry",
     operation_id = "send_revenuetransactions",
-    params(("hostname" = String, Path, description = "The machine")), request_body = OneOrMany<SaleItem>,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = OneOrMany<SaleItem>,
     responses((status = 200, description = "What became of each", body = Vec<Receipt>)))]
 async fn send_sales(
     State(app): State<App>,
@@ -105,7 +105,7 @@ async fn send_sales(
 /// As sales are sent. A payment may name a sale that has not arrived: it becomes that sale's when it does.
 #[utoipa::path(post, path = "/machine/{hostname}/paymenttransactions", tag = "telemetry",
     operation_id = "send_paymenttransactions",
-    params(("hostname" = String, Path, description = "The machine")), request_body = OneOrMany<PaymentItem>,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = OneOrMany<PaymentItem>,
     responses((status = 200, description = "What became of each", body = Vec<Receipt>)))]
 async fn send_payments(
     State(app): State<App>,
@@ -125,7 +125,7 @@ async fn send_payments(
 ///
 /// As sales are sent. An issue or an alarm lasts until it is sent again with its end.
 #[utoipa::path(post, path = "/machine/{hostname}/logs", tag = "telemetry", operation_id = "send_logs",
-    params(("hostname" = String, Path, description = "The machine")), request_body = OneOrMany<EventItem>,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = OneOrMany<EventItem>,
     responses((status = 200, description = "What became of each", body = Vec<Receipt>)))]
 async fn send_events(
     State(app): State<App>,
@@ -145,7 +145,7 @@ async fn send_events(
 ///
 /// A machine that is not heard of for long is offline. Whatever else its gateway sends or asks counts too.
 #[utoipa::path(post, path = "/machine/{hostname}/heartbeat", tag = "telemetry", operation_id = "send_heartbeat",
-    params(("hostname" = String, Path, description = "The machine")), request_body = Heartbeat,
+    params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number")), request_body = Heartbeat,
     responses((status = 200, description = "It was taken down", body = Message)))]
 async fn send_heartbeat(
     State(app): State<App>,

@@ -7,7 +7,7 @@ mod crash;
 mod frozen;
 mod history;
 mod postgres;
-mod proxy;
+pub mod proxy;
 mod redis;
 mod replication;
 mod setup;

@@ -96,7 +96,7 @@ impl Drop for Proxy {
 }
 
 /// The unix socket that a URL names.
-pub(super) fn socket_of(database_url: &str) -> String {
+pub fn socket_of(database_url: &str) -> String {
     let (_, options) = database_url.split_once('?').unwrap();
     let option = |name: &str| {
         let mut options = options.split('&').filter_map(|option| option.split_once('='));

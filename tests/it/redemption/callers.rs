@@ -43,9 +43,20 @@ async fn a_machines_key_speaks_for_that_machine_alone() {
     let machine = shop.caller(world::A, Some("vm-a-1"), &["voucher.redeem"]).await;
     for verb in VERBS {
         machine.post(&path(&made.code, verb), body(verb, "vm-a-1")).await.expect(200);
-        let refused = machine.post(&path(&made.code, verb), body(verb, "vm-a-2")).await;
+        // It learns of no other, whether it is there or not.
+        let (machine, code) = (&machine, &made.code);
+        let ask = async |device: &str| machine.post(&path(code, verb), body(verb, device)).await;
+        let refused = ask("vm-a-2").await;
         assert_eq!(refused.expect(403)["type"], "/docs/problems/forbidden");
-        machine.post(&path(&made.code, verb), body(verb, "vm-b-1")).await.expect_problem(422, "/deviceId");
+        for other in ["vm-b-1", "nowhere", "9022", "123456"] {
+            assert_eq!(ask(other).await.expect(403), refused.json(), "{other}");
+        }
+        for none in ["+9021", "09021", " 9021", "9021 ", ""] {
+            ask(none).await.expect_problem(422, "/deviceId");
+        }
+        for own in ["VM-A-1", "9021"] {
+            ask(own).await.expect(200);
+        }
     }
 }
 

@@ -119,5 +119,42 @@ async fn rules_see_where_a_machine_has_moved_to() {
         .execute(&shop.app().db)
         .await
         .unwrap();
+    // The group below has called it so, which the campaign's own has to confirm.
+    assert_eq!(shop.validate(DEVICE, &made.code).await["reason"], "rule_not_met");
+    let of_a = shop.test.user("a").await;
+    of_a.put("/location/3", json!({"externalRef": "site-a1"})).await.expect(200);
     shop.becomes(DEVICE, &made.code, "valid", json!(true)).await;
+}
+
+#[tokio::test]
+async fn a_reference_counts_where_the_campaigns_group_or_one_above_wrote_it() {
+    let shop = Shop::new().await.with_redis().await;
+    let campaign = shop.campaign(world::ROOT, json!({})).await;
+    let rules = json!({"validationRules": [rule("locationExternalRef", "AMS-01")]});
+    let made = shop.voucher(campaign, rules.clone()).await;
+    let of_a = shop.campaign(world::A, json!({})).await;
+    let own = shop.voucher(of_a, rules).await;
+    let (root, a) = (shop.test.user("root").await, shop.test.user("a").await);
+    let write = |user: &crate::client::Client, reference: &str| {
+        let (user, body) = (user.clone(), json!({"externalRef": reference}));
+        async move { user.put("/location/2", body).await.expect(200) }
+    };
+
+    write(&a, "AMS-01").await;
+    shop.becomes(DEVICE, &own.code, "valid", json!(true)).await;
+    assert_eq!(
+        shop.redeem(DEVICE, &made.code, "1").await["reason"],
+        "rule_not_met",
+        "the operator says so alone"
+    );
+    write(&root, "AMS-01").await;
+    shop.becomes(DEVICE, &made.code, "valid", json!(true)).await;
+    // Written back as it was read, it stays the root's.
+    write(&a, "AMS-01").await;
+    assert_eq!(shop.redeem(DEVICE, &made.code, "1").await["redeemed"], true);
+    write(&a, "AMS-02").await;
+    shop.becomes(DEVICE, &made.code, "reason", json!("rule_not_met")).await;
+    write(&a, "AMS-01").await;
+    shop.becomes(DEVICE, &own.code, "valid", json!(true)).await;
+    assert_eq!(shop.validate(DEVICE, &made.code).await["reason"], "rule_not_met");
 }

@@ -1,6 +1,7 @@
 //! Plain resources: what one mechanism promises of all of them.
 
 mod indexes;
+mod pairs;
 mod races;
 mod rows;
 mod statements;

@@ -253,8 +253,8 @@ async fn who_may_send_what() {
 
     let sale = || cola(5_000, NOW);
     own.post("/machine/vm-a-2/revenuetransactions", sale()).await.expect(403);
-    own.post("/machine/vm-b-1/revenuetransactions", sale()).await.expect(404);
-    own.post("/machine/nobody/logs", json!({})).await.expect(404);
+    own.post("/machine/vm-b-1/revenuetransactions", sale()).await.expect(403);
+    own.post("/machine/nobody/logs", json!({})).await.expect(403);
     own.post("/machine/%00/heartbeat", json!({})).await.expect(404);
     let reader = test.bearer(world::key(&test.app.db, world::A, None, &["transaction.read"]).await);
     for what in ["revenuetransactions", "paymenttransactions", "logs", "heartbeat"] {

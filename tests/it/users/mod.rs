@@ -1,5 +1,6 @@
 //! Users, their groups and their mail.
 
+mod claims;
 mod groups;
 mod people;
 mod recovery;
