@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod app;
 pub mod assortment;
+pub mod author;
 pub mod campaigns;
 pub mod charts;
 pub mod config;
@@ -30,6 +31,7 @@ pub mod redemption;
 pub mod reports;
 pub mod resource;
 pub mod seal;
+pub mod security;
 pub mod stores;
 pub mod telemetry;
 pub mod text;

@@ -47,6 +47,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas.
     pub trusted_proxies: TrustedProxies,
+    /// Days that a new API key is good for at most; 0: without end.
+    pub api_key_days_max: u32,
     /// The URL that clients reach this server at, for links.
     pub public_url: String,
     /// `postgres://…`; also read from `DATABASE_URL`.
@@ -219,6 +221,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: TrustedProxies::default(),
+            api_key_days_max: 0,
             public_url: "http://127.0.0.1:8080".to_owned(),
             database_url: SecretString::from("postgres://localhost/scrip"),
             redis_url: SecretString::from("redis://localhost"),

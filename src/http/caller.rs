@@ -4,8 +4,10 @@ pub use crate::identity::{
     access::{Grant, Who},
     permission::{Permission, Permissions},
 };
+use super::peer::ClientAddress;
 use crate::{
     app::App,
+    author,
     error::{Error, Result},
     identity::access::KEY_PREFIX,
 };
@@ -17,9 +19,15 @@ use std::sync::Arc;
 
 /// The caller of a request: its extractor refuses those without a good token.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Arc<Grant>);
+pub struct Caller(pub Arc<Grant>, pub ClientAddress);
 
 impl Caller {
+    /// The caller that a grant is for; changes that it makes are noted as its own.
+    pub(super) fn of(grant: Arc<Grant>, parts: &Parts) -> Self {
+        author::is_caller(&grant);
+        Self(grant, ClientAddress::of(parts))
+    }
+
     /// The user group that the caller acts for: it sees what belongs to it or to a group below.
     pub fn group(&self) -> i64 {
         self.0.group
@@ -59,13 +67,13 @@ impl FromRequestParts<App> for Caller {
             bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
         let now = app.clock.now();
         let grant = if token.starts_with(KEY_PREFIX) {
-            app.access.of_key(&app.db, token, now).await?
+            app.access.of_key(&app.db, token, now, ClientAddress::of(parts).0).await?
         } else if let Some(claims) = app.tokens.read(token, now) {
             of_session(app, claims.account, claims.generation).await?
         } else {
             None
         };
-        grant.map(Self).ok_or(Error::Unauthorized("the token is not good, or no longer"))
+        grant.map(|grant| Self::of(grant, parts)).ok_or(Error::Unauthorized("the token is not good, or no longer"))
     }
 }
 

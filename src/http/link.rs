@@ -54,6 +54,6 @@ impl FromRequestParts<App> for Visitor {
         parts.uri = without_token(&parts.uri);
         let grant =
             grant.ok_or(Error::Unauthorized("the link is not good, or no longer: ask for a new one"))?;
-        Ok(Self(Caller(grant)))
+        Ok(Self(Caller::of(grant, parts)))
     }
 }

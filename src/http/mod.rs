@@ -116,7 +116,7 @@ impl Service<Request> for Surface {
             let edge = self.edge.clone();
             return Box::pin(async move {
                 let app = edge.app.clone();
-                Ok(edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await)
+                Ok(edge.pass(Some(express.route()), request, |request, _| express.answer(app, request)).await)
             });
         }
         Box::pin(self.router.call(edge::patch_as_put(request)))

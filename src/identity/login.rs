@@ -1,9 +1,10 @@
 //! Logging in with a password, and how often one may try.
 
-use super::{groups, sessions, sessions::Session};
+use super::{access::Who, groups, sessions, sessions::Session};
 use crate::{
     app::App,
     error::{Error, Result},
+    security::{self, Event},
 };
 use chrono::{DateTime, Utc};
 use governor::{
@@ -37,18 +38,26 @@ struct Account {
 
 /// Opens a session for the account of this user name (or e-mail address) and password.
 pub async fn login(app: &App, username: &str, password: SecretString) -> Result<Session> {
-    app.attempts.spend(username)?;
+    app.attempts.spend(username).inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "log-ins"))?;
     let account = find(app, username).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = app.passwords.matches(password, stored).await?;
-    let Some(account) = account.filter(|account| right && account.enabled) else { return Err(REFUSED) };
+    let who = account.as_ref().map(|account| Who::Account(account.id));
+    let refused = |error: Error| {
+        security::note(Event::LogInFailed, who, None, "");
+        error
+    };
+    let Some(account) = account.filter(|account| right && account.enabled) else { return Err(refused(REFUSED)) };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
-        return Err(REFUSED);
+        return Err(refused(REFUSED));
     }
     if account.password_expires.is_some_and(|expires| expires <= app.clock.now()) {
-        return Err(Error::Unauthorized("this password has expired: set a new one"));
+        return Err(refused(Error::Unauthorized("this password has expired: set a new one")));
     }
-    sessions::open(app, account.id, account.session_generation).await?.ok_or(REFUSED)
+    let session = sessions::open(app, account.id, account.session_generation).await?;
+    let session = session.ok_or_else(|| refused(REFUSED))?;
+    security::note(Event::LoggedIn, who, None, "");
+    Ok(session)
 }
 
 /// Someone whose user name is another's e-mail address goes by the user name.

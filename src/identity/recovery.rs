@@ -3,12 +3,14 @@
 //! A token is made when its mail is sent. There is one a purpose, so a new one takes the place of the
 //! last, and using it deletes it: of several who use it at a time, one finds it there.
 
-use super::{groups, password_rules, secrets, sessions, sessions::Session};
+use super::{access::Who, groups, password_rules, secrets, sessions, sessions::Session};
 use crate::{
     app::App,
+    author,
     config::Config,
     error::{Error, Result},
     mail::outbox,
+    security::{self, Event},
     transaction,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -87,7 +89,8 @@ pub async fn void_all(connection: &mut PgConnection, account: i64) -> Result<()>
 pub async fn forgot(app: &App, address: &str) -> Result<()> {
     let address = address.trim();
     check_address(address)?;
-    app.resets.spend(address)?;
+    app.resets.spend(address).inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "resets"))?;
+    security::note(Event::ResetAsked, None, None, "");
     let mut tx = transaction::begin(&app.db).await?;
     outbox::put_reset(&mut tx, address, app.clock.now()).await?;
     tx.commit().await?;
@@ -117,6 +120,7 @@ pub async fn set_password(
     password_rules::check_for(password.expose_secret(), &holder.username, &holder.email)?;
     let password_hash = app.passwords.hash(password).await?;
     let now = app.clock.now();
+    author::is_account(holder.id, holder.user_group);
     let mut tx = transaction::begin(&app.db).await?;
     sessions::lock(&mut tx, holder.id).await?;
     if !take(&mut tx, purpose, hash, now).await? {
@@ -136,6 +140,7 @@ pub async fn set_password(
     let session = sessions::open_within(app, &mut tx, holder.id, generation).await?;
     tx.commit().await?;
     app.access.on_notice("account", holder.id);
+    security::note(Event::PasswordSet, Some(Who::Account(holder.id)), None, purpose.word());
     Ok(session)
 }
 

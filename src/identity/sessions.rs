@@ -7,10 +7,11 @@
 //!
 //! Whatever changes a family first locks its account, so that what it has read stays true.
 
-use super::{groups, secrets};
+use super::{access::Who, groups, secrets};
 use crate::{
     app::App,
     error::{Error, Result},
+    security::{self, Event},
     transaction,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -155,6 +156,7 @@ pub async fn close(app: &App, refresh_token: &str) -> Result<()> {
     if let Some(stored) = find_locked(&mut tx, secrets::digest(refresh_token)).await? {
         revoke(&mut tx, stored.family, app.clock.now()).await?;
         tx.commit().await?;
+        security::note(Event::LoggedOut, Some(Who::Account(stored.account)), None, "");
     }
     Ok(())
 }
@@ -201,8 +203,8 @@ async fn replay(mut tx: PgTransaction<'_>, stored: &Stored, now: DateTime<Utc>) 
     let revoked = revoke(&mut tx, stored.family, now).await?;
     tx.commit().await?;
     if revoked > 0 {
-        let (account, family) = (stored.account, stored.family);
-        tracing::warn!(account, %family, "a spent refresh token was presented: its family is revoked");
+        let about = format!("family {}", stored.family);
+        security::note(Event::TokenReplayed, Some(Who::Account(stored.account)), None, &about);
     }
     Err(REFUSED)
 }

@@ -19,6 +19,7 @@ use crate::{
         reference::Pointing,
         store::{find, replace_sets},
     },
+    security::{self, Event},
     transaction,
 };
 use serde_json::{json, value::RawValue};
@@ -59,7 +60,12 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) ->
         .await?;
     share(&mut tx, caller, id, Some(&draft.locations), Some(&draft.location_groups)).await?;
     tx.commit().await?;
+    note(id);
     Ok(id)
+}
+
+fn note(group: i64) {
+    security::note(Event::GroupChanged, None, None, &format!("user group {group}"));
 }
 
 /// Changes a group, and moves it with all below it.
@@ -84,6 +90,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserGroup
     share(&mut tx, caller, id, patch.locations.as_deref(), patch.location_groups.as_deref()).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
+    note(id);
     Ok(())
 }
 
@@ -167,6 +174,7 @@ pub(super) async fn delete(app: &App, caller: &Caller, id: i64) -> Result<()> {
     sqlx::query(SQL).bind(id).bind(app.clock.now()).execute(&mut *tx).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
+    note(id);
     Ok(())
 }
 

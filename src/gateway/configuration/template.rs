@@ -282,9 +282,11 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> 
         DELETE FROM machine_config_template
         WHERE id = $1 AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)";
     caller.may(Permission::ConfigWrite)?;
-    let deleted = sqlx::query(SQL).bind(id).bind(caller.group()).execute(&app.db).await?;
+    let mut transaction = transaction::begin(&app.db).await?;
+    let deleted = sqlx::query(SQL).bind(id).bind(caller.group()).execute(&mut *transaction).await?;
     if deleted.rows_affected() == 0 {
         return Err(NOT_FOUND);
     }
+    transaction.commit().await?;
     Ok(Message::json("template deleted"))
 }

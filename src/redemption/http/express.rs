@@ -5,8 +5,9 @@
 use super::{redeem, release, rollback, validate};
 use crate::{
     app::App,
-    error::Result,
+    error::{Error, Result},
     http::{Caller, Path, RawJson},
+    security::{self, Event},
 };
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State},
@@ -85,8 +86,13 @@ async fn call<T: DeserializeOwned, F: Future<Output = Result<Response>>>(
     DefaultBodyLimit::max(app.config.body_max_bytes).apply(&mut request);
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
+    let (who, address) = (caller.0.who, caller.1.0);
     let body = RawJson::from_request(Request::from_parts(parts, body), &app).await?;
-    handler(State(app), caller, Path(code), body).await
+    let answer = handler(State(app), caller, Path(code), body).await;
+    if matches!(answer, Err(Error::Forbidden(_))) {
+        security::note(Event::Refused, Some(who), address, "");
+    }
+    answer
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{Caller, Path, RawJson, caller::Permission},
+    security::{self, Event},
 };
 use axum::{
     extract::State,
@@ -110,7 +111,10 @@ impl<'a> Asked<'a> {
     fn unknown(&self) -> Error {
         match self.app.guesses.failed(self.caller.0.who, &self.device) {
             Ok(()) => Error::NotFound("voucher"),
-            Err(too_many) => too_many,
+            Err(too_many) => {
+                security::note(Event::BudgetUsedUp, Some(self.caller.0.who), self.caller.1.0, "look-ups");
+                too_many
+            }
         }
     }
 
