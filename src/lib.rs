@@ -4,6 +4,7 @@
 //! story and the centre of this crate; everything else makes vouchers, says who may use them, or
 //! shows what happened. The way down is HTTP → domain → store, never back.
 
+pub mod activity;
 pub mod alerts;
 pub mod app;
 pub mod assortment;

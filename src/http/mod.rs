@@ -20,7 +20,7 @@ pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};
 
 use crate::{
-    alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
+    activity, alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
     integrations, redemption, reports, resource::Spec, telemetry, users,
 };
 use axum::{
@@ -56,6 +56,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(dashboards::routes())
         .merge(alerts::routes())
         .merge(integrations::routes())
+        .merge(activity::routes())
         .merge(export::routes())
         .merge(health::routes())
         .merge(metrics::routes())
