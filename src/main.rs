@@ -218,7 +218,9 @@ async fn verify(config: Config) -> Result<(), Failure> {
 
 async fn recount(config: &Config, mend: bool) -> Result<(), Failure> {
     let db = database(config).await?;
-    let report = author::system("scrip recount", telemetry::recount::recount(&db, mend)).await.map_err(Failure::run)?;
+    let report = author::system("scrip recount", telemetry::recount::recount(&db, mend))
+        .await
+        .map_err(Failure::run)?;
     print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
     match report.differing {
         0 => Ok(()),

@@ -153,6 +153,8 @@ pub struct Config {
     pub link_s: u64,
     /// Life of the link in a mail for a new password, in seconds.
     pub reset_token_s: u64,
+    /// Seconds for which a change of an e-mail address can be taken back from the address before.
+    pub address_restore_s: u64,
     /// Memory of one password hash, in KiB.
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
@@ -267,6 +269,7 @@ impl Default for Config {
             activation_token_s: 7 * 24 * 3600,
             link_s: 900,
             reset_token_s: 3600,
+            address_restore_s: 7 * 24 * 3600,
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_parallel_max: 4,

@@ -1,10 +1,10 @@
 //! Who calls, for which user group, allowed what.
 
+use super::peer::ClientAddress;
 pub use crate::identity::{
     access::{Grant, Who},
     permission::{Permission, Permissions},
 };
-use super::peer::ClientAddress;
 use crate::{
     app::App,
     author,
@@ -73,7 +73,9 @@ impl FromRequestParts<App> for Caller {
         } else {
             None
         };
-        grant.map(|grant| Self::of(grant, parts)).ok_or(Error::Unauthorized("the token is not good, or no longer"))
+        grant
+            .map(|grant| Self::of(grant, parts))
+            .ok_or(Error::Unauthorized("the token is not good, or no longer"))
     }
 }
 

@@ -121,7 +121,10 @@ fn author(request: &Request, id: &HeaderValue) -> Result<Author, Error> {
         reason.filter(|reason| (1..=REASON_MAX_CHARS).contains(&reason.chars().count())).map(str::to_owned)
     });
     if reason == Some(None) {
-        return Err(Error::malformed("/X-Reason", format!("must be 1 to {REASON_MAX_CHARS} characters of UTF-8")));
+        return Err(Error::malformed(
+            "/X-Reason",
+            format!("must be 1 to {REASON_MAX_CHARS} characters of UTF-8"),
+        ));
     }
     let operation = format!("{} {route}", request.method());
     let author = Author::of_request(address, id.to_str().unwrap_or_default(), operation);
@@ -165,7 +168,9 @@ impl Edge {
             Some(_place) => {
                 let in_flight = self.rooms.requests.0.load(Ordering::Relaxed);
                 metrics::in_flight(in_flight);
-                answer(self.in_time(route, &method, handler(request, id.clone()))).instrument(span.clone()).await
+                answer(self.in_time(route, &method, handler(request, id.clone())))
+                    .instrument(span.clone())
+                    .await
             }
             None => turned_away(),
         };

@@ -57,6 +57,8 @@ pub struct Grant {
     pub permissions: Permissions,
     /// Of an account: access tokens of another generation are of sessions that were ended.
     pub generation: i64,
+    /// Of an account: what it logs in with.
+    pub username: String,
     /// Of a key: the account that answers for it.
     pub owner: Option<i64>,
     /// Of a key: until when it is good.
@@ -211,16 +213,24 @@ impl Access {
 }
 
 async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
-    let found: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT user_group, session_generation FROM account WHERE id = $1 AND disabled_at IS NULL",
+    let found: Option<(i64, i64, String)> = sqlx::query_as(
+        "SELECT user_group, session_generation, username FROM account WHERE id = $1 AND disabled_at IS NULL",
     )
     .bind(account)
     .fetch_optional(db)
     .await?;
-    let Some((group, generation)) = found else { return Ok(None) };
+    let Some((group, generation, username)) = found else { return Ok(None) };
     let permissions = groups::allowed(db, group).await?;
     let who = Who::Account(account);
-    Ok(permissions.map(|permissions| Grant { who, group, permissions, generation, owner: None, expires_at: None }))
+    Ok(permissions.map(|permissions| Grant {
+        who,
+        group,
+        permissions,
+        generation,
+        username,
+        owner: None,
+        expires_at: None,
+    }))
 }
 
 /// A key as it is stored.
@@ -254,7 +264,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32], address: Option<IpAddr>) -> Res
         permissions = permissions.and(Permission::OF_ONE_MACHINE.into_iter().collect());
     }
     let StoredKey { user_group: group, owner, expires_at, .. } = key;
-    Ok(Some(Grant { who, group, permissions, generation: 0, owner, expires_at }))
+    Ok(Some(Grant { who, group, permissions, generation: 0, username: String::new(), owner, expires_at }))
 }
 
 #[cfg(test)]
@@ -264,7 +274,15 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
-        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0, owner: None, expires_at: None }
+        Grant {
+            who,
+            group: 1,
+            permissions: Permissions::ALL,
+            generation: 0,
+            username: String::new(),
+            owner: None,
+            expires_at: None,
+        }
     }
 
     #[tokio::test]

@@ -135,7 +135,8 @@ async fn hold_maker(tx: &mut PgConnection, who: Who) -> Result<()> {
 fn end(app: &App, caller: &Caller, asked: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
     let now = app.clock.now();
     let days = i64::from(app.config.api_key_days_max);
-    let latest = [(days > 0).then(|| now + Duration::days(days)), caller.0.expires_at].into_iter().flatten().min();
+    let latest =
+        [(days > 0).then(|| now + Duration::days(days)), caller.0.expires_at].into_iter().flatten().min();
     match (asked, latest) {
         (Some(asked), _) if asked <= now => Err(Error::invalid("/expiresAt", "must be in the future")),
         (Some(asked), Some(latest)) if asked > latest => {
@@ -221,7 +222,8 @@ pub async fn expect_within_reach(tx: &mut PgConnection, account: i64) -> Result<
     match out_of_reach(tx, account, account).await? {
         0 => Ok(()),
         keys => Err(Error::Conflict(
-            format!("it answers for {keys} API keys of its group: hand them over or revoke them first").into(),
+            format!("it answers for {keys} API keys of its group: hand them over or revoke them first")
+                .into(),
         )),
     }
 }
@@ -250,7 +252,10 @@ fn scopes(caller: &Caller, asked: Option<Vec<Permission>>, for_machine: bool) ->
     let mut scopes = Vec::new();
     for (index, scope) in asked.into_iter().enumerate() {
         if for_machine && !Permission::OF_ONE_MACHINE.contains(&scope) {
-            return Err(Error::invalid(format!("/scopes/{index}"), "is nothing that a key of one machine can have"));
+            return Err(Error::invalid(
+                format!("/scopes/{index}"),
+                "is nothing that a key of one machine can have",
+            ));
         }
         if !caller.0.allows(scope) {
             return Err(Error::invalid(format!("/scopes/{index}"), "is more than you may do yourself"));

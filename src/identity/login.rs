@@ -38,7 +38,9 @@ struct Account {
 
 /// Opens a session for the account of this user name (or e-mail address) and password.
 pub async fn login(app: &App, username: &str, password: SecretString) -> Result<Session> {
-    app.attempts.spend(username).inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "log-ins"))?;
+    app.attempts
+        .spend(username)
+        .inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "log-ins"))?;
     let account = find(app, username).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = app.passwords.matches(password, stored).await?;
@@ -47,7 +49,9 @@ pub async fn login(app: &App, username: &str, password: SecretString) -> Result<
         security::note(Event::LogInFailed, who, None, "");
         error
     };
-    let Some(account) = account.filter(|account| right && account.enabled) else { return Err(refused(REFUSED)) };
+    let Some(account) = account.filter(|account| right && account.enabled) else {
+        return Err(refused(REFUSED));
+    };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
         return Err(refused(REFUSED));
     }

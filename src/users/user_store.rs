@@ -124,7 +124,9 @@ async fn hand_over(tx: &mut PgConnection, caller: &Caller, id: i64, heir: i64) -
         Err(Error::NotFound(_)) => return Err(refused("is not a user that you may change")),
         Err(error) => return Err(error),
     }
-    keys::hand_over(tx, id, heir).await?.ok_or_else(|| refused("is in a group that the keys are not of, nor below"))
+    keys::hand_over(tx, id, heir)
+        .await?
+        .ok_or_else(|| refused("is in a group that the keys are not of, nor below"))
 }
 
 /// A user that the caller reaches, locked for its transaction.

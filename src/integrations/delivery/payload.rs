@@ -32,7 +32,7 @@ const TRANSACTION: &str = "
 const REDEEMED: &str = "
     SELECT json_build_object(
         'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'campaignType', r.campaign_type,
-        'machine', r.machine, 'deviceId', r.requester, 'location', r.location, 'order', r.order_id,
+        'machine', r.machine, 'deviceId', device_of(r.requester, r.machine), 'location', r.location, 'order', r.order_id,
         'amountOff', r.amount_off, 'voucherValue', r.voucher_value, 'currency', r.currency,
         'occurredAt', rfc3339(r.occurred_at))
     FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.id = ($1->>'redemption')::uuid";
@@ -40,7 +40,8 @@ const REDEEMED: &str = "
 /// What was given back.
 const ROLLED_BACK: &str = "
     SELECT json_build_object(
-        'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'machine', r.machine, 'deviceId', r.requester,
+        'voucher', r.voucher, 'code', v.code, 'campaign', r.campaign, 'machine', r.machine,
+        'deviceId', device_of(r.requester, r.machine),
         'location', r.location, 'order', r.order_id, 'amountOff', r.amount_off, 'voucherValue', r.voucher_value,
         'currency', r.currency, 'reason', r.reason, 'occurredAt', rfc3339(r.occurred_at))
     FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.redemption = ($1->>'redemption')::uuid";

@@ -5,7 +5,7 @@ mod bounds;
 mod express;
 
 use super::{
-    audit::{Action, Logged},
+    audit::{Action, Logged, requester_of},
     code::Code,
     proof,
     redeem::{self, Receipt, Redeemed},
@@ -17,7 +17,10 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Path, RawJson, caller::Permission},
+    http::{
+        Caller, Path, RawJson,
+        caller::{Permission, Who},
+    },
     security::{self, Event},
 };
 use axum::{
@@ -32,7 +35,7 @@ use body::{
 use bounds::{TEXT_MAX, amount, lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -50,7 +53,8 @@ struct Asked<'a> {
     app: &'a App,
     caller: &'a Caller,
     device: Arc<Device>,
-    device_id: &'a str,
+    /// Who is named in the journal and the log: the device as it called itself, or a person in its place.
+    requester: Cow<'a, str>,
     code: Option<Code>,
     request: &'a [u8],
     /// The refusal of a device that has guessed too often, where it proves nothing.
@@ -66,7 +70,17 @@ impl<'a> Asked<'a> {
         code: &str,
         request: &'a [u8],
     ) -> Result<Self> {
-        caller.may(Permission::VoucherRedeem)?;
+        // A person does at a machine what the machine itself would do with nobody's name on it.
+        let requester = match caller.0.who {
+            Who::Key { .. } => {
+                caller.may(Permission::VoucherRedeem)?;
+                Cow::Borrowed(device_id)
+            }
+            Who::Account(id) => {
+                caller.may(Permission::VoucherOnBehalf)?;
+                requester_of(id, &caller.0.username).into()
+            }
+        };
         let unknown =
             || Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours");
         let well_formed =
@@ -82,7 +96,7 @@ impl<'a> Asked<'a> {
             return Err(Error::Forbidden("this key speaks for another machine".into()));
         }
         let shut = app.guesses.admit(caller.0.who, &device).err();
-        Ok(Self { app, caller, device, device_id, code: Code::parse(code), request, shut })
+        Ok(Self { app, caller, device, requester, code: Code::parse(code), request, shut })
     }
 
     /// Turns away a device that has guessed too often.
@@ -125,7 +139,7 @@ impl<'a> Asked<'a> {
             success,
             machine: self.device.machine,
             group: self.device.groups.first().copied().unwrap_or_default(),
-            requester: self.device_id.to_owned(),
+            requester: self.requester.clone().into_owned(),
             location: self.device.location,
             request: String::from_utf8_lossy(self.request).into_owned(),
             response: response.to_owned(),
@@ -187,21 +201,22 @@ async fn redeem(
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
-    let (answer, currency) = match redeem::redeem(&app, &asked.device, asked.device_id, asked.code()?, &order)
-        .await?
-    {
-        Redeemed::Unknown => return Err(asked.unknown()),
-        Redeemed::Done(receipt) => {
-            return Ok(json(serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?));
-        }
-        Redeemed::RolledBack(receipt) => {
-            let currency = receipt.currency.clone();
-            (receipt_answer(receipt, Some(Refusal::RolledBack)), currency)
-        }
-        Redeemed::Refused { refusal, voucher, at } => {
-            (refused_answer(&voucher, refusal, at), voucher.campaign.currency.clone())
-        }
-    };
+    let (answer, currency) =
+        match redeem::redeem(&app, &asked.device, &asked.requester, asked.code()?, &order).await? {
+            Redeemed::Unknown => return Err(asked.unknown()),
+            Redeemed::Done(receipt) => {
+                return Ok(json(
+                    serde_json::to_string(&receipt_answer(receipt, None)).map_err(Error::fault)?,
+                ));
+            }
+            Redeemed::RolledBack(receipt) => {
+                let currency = receipt.currency.clone();
+                (receipt_answer(receipt, Some(Refusal::RolledBack)), currency)
+            }
+            Redeemed::Refused { refusal, voucher, at } => {
+                (refused_answer(&voucher, refusal, at), voucher.campaign.currency.clone())
+            }
+        };
     let text = serde_json::to_string(&answer).map_err(Error::fault)?;
     asked.log(Action::Redeem, false, answer.voucher_id, &currency, &text);
     Ok(json(text))
@@ -275,7 +290,7 @@ async fn rollback(
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(false, Some(order_id)).await?;
-    let undone = rollback::rollback(&app, &asked.device, asked.device_id, asked.code()?, order_id, reason);
+    let undone = rollback::rollback(&app, &asked.device, &asked.requester, asked.code()?, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.
         return Err(match asked.unknown() {

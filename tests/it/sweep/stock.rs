@@ -87,6 +87,7 @@ impl Stock {
         let purpose = match operation.id.as_str() {
             "activate_account" => Purpose::Activation,
             "reset_password" => Purpose::Reset,
+            "restore_address" => Purpose::Restore,
             "download_campaign_pdf" => {
                 client
                     .post(&format!("/campaign/{}/pdf", self.made["/campaign"]["id"]), json!({}))
@@ -106,8 +107,14 @@ impl Stock {
         let user = serde_json::from_slice(&fresh(user.to_string().into_bytes())).unwrap();
         let user = client.post("/user", user).await.expect(201)["id"].as_i64().unwrap();
         let mut db = app.db.acquire().await.unwrap();
-        let token = recovery::issue(&mut db, user, purpose, &app.config, app.clock.now()).await;
-        self.mailed = Some(token.unwrap());
+        let now = app.clock.now();
+        let token = if purpose == Purpose::Restore {
+            let former = format!("former-{user}@example.com");
+            recovery::issue_restore(&mut db, user, &former, &app.config, now).await.unwrap()
+        } else {
+            Some(recovery::issue(&mut db, user, purpose, &app.config, now).await.unwrap())
+        };
+        self.mailed = token;
         self
     }
 
