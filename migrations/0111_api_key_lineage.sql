@@ -23,6 +23,7 @@ DROP TRIGGER notice ON api_key;
 CREATE TRIGGER notice AFTER UPDATE OF scopes, revoked_at, machine, user_group, owner, expires_at OR DELETE ON api_key
     FOR EACH ROW EXECUTE FUNCTION notice('key', 'id');
 CREATE TRIGGER activity
-    AFTER INSERT OR DELETE OR UPDATE OF user_group, name, machine, scopes, hash, revoked_at, owner, parent, expires_at
+    AFTER INSERT OR DELETE OR UPDATE OF user_group, name, machine, scopes, hash, created_by, revoked_at, owner, parent,
+        expires_at
     ON api_key FOR EACH ROW
     EXECUTE FUNCTION record_change('apikey', 'user_group', 'last_used_at last_used_from', 'hash');

@@ -267,11 +267,9 @@ fn scopes(caller: &Caller, asked: Option<Vec<Permission>>, for_machine: bool) ->
     Ok(scopes)
 }
 
-/// Whether the caller may have a key for this machine (or for all of them, where none is named).
+/// Whether the caller may have a key for this machine (or for all of them, where none is named). A key of one machine
+/// makes none.
 async fn within_reach(app: &App, caller: &Caller, machine: Option<i64>) -> Result<bool> {
-    if let Some(own) = caller.machine() {
-        return Ok(machine == Some(own));
-    }
     let Some(machine) = machine else { return Ok(true) };
     Ok(sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM machine WHERE id = $2

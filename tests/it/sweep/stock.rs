@@ -232,6 +232,35 @@ impl Stock {
         self.made.insert(path.to_owned(), reply.json());
     }
 
+    /// A request for an operation that is good, and aimed at these things.
+    pub fn request(&self, document: &Document, operation: &Operation) -> Request<Body> {
+        let request = Request::builder().method(&operation.method).uri(self.uri(operation, ""));
+        let Some((content_type, body)) = self.body(document, operation) else {
+            return request.body(Body::empty()).unwrap();
+        };
+        let request = request.header(header::CONTENT_TYPE, content_type);
+        let Ok(mut body) = serde_json::from_slice::<Value>(&body) else {
+            return request.body(Body::from(body)).unwrap();
+        };
+        // Whoever creates something creates it for its own group; of a user that has to be said.
+        if operation.spec().is_some() && operation.area != "user" {
+            body.as_object_mut().unwrap().remove("userGroup");
+        }
+        request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()
+    }
+
+    /// The same request with another name in it, if there is a name.
+    pub fn renaming(&self, document: &Document, operation: &Operation) -> Request<Body> {
+        let body = self.body(document, operation).and_then(|(_, body)| serde_json::from_slice(&body).ok());
+        let mut body: Value = body.unwrap_or_default();
+        if body.get("name").is_some() {
+            body = json!({"name": format!("renamed-{FRESH}")});
+        }
+        let request = Request::builder().method(&operation.method).uri(self.uri(operation, ""));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()
+    }
+
     /// Where an operation is, with something that is there for each parameter of its path.
     pub fn path(&self, operation: &Operation) -> String {
         operation.path_with(|place| self.place(operation, place))

@@ -1,6 +1,7 @@
 //! Users, their groups and their mail.
 
 mod groups;
+mod leaving;
 mod people;
 mod recovery;
 mod smtp;
