@@ -4,9 +4,11 @@
 //! story and the centre of this crate; everything else makes vouchers, says who may use them, or
 //! shows what happened. The way down is HTTP → domain → store, never back.
 
+pub mod activity;
 pub mod alerts;
 pub mod app;
 pub mod assortment;
+pub mod author;
 pub mod budget;
 pub mod campaigns;
 pub mod charts;
@@ -34,6 +36,7 @@ pub mod redemption;
 pub mod reports;
 pub mod resource;
 pub mod seal;
+pub mod security;
 pub mod stores;
 pub mod telemetry;
 pub mod text;

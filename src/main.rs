@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use scrip::{
     app::{self, App, MIGRATIONS},
+    author,
     campaigns::own_codes,
     config::Config,
     crash, demo, http,
@@ -163,7 +164,7 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
         }
         Role::Demo { write } => {
             let app = start(config).await?;
-            let loaded = demo::load(&app, &write).await.map_err(Failure::run);
+            let loaded = author::system("scrip demo", demo::load(&app, &write)).await.map_err(Failure::run);
             serve::finish(&app).await;
             loaded
         }
@@ -195,7 +196,7 @@ async fn database(config: &Config) -> Result<PgPool, Failure> {
 async fn migrate(config: &Config) -> Result<(), Failure> {
     let db = database(config).await?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
-    own_codes::give_forms(&db).await.map_err(Failure::run)?;
+    author::system("scrip migrate", own_codes::give_forms(&db)).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
 }
@@ -217,7 +218,9 @@ async fn verify(config: Config) -> Result<(), Failure> {
 
 async fn recount(config: &Config, mend: bool) -> Result<(), Failure> {
     let db = database(config).await?;
-    let report = telemetry::recount::recount(&db, mend).await.map_err(Failure::run)?;
+    let report = author::system("scrip recount", telemetry::recount::recount(&db, mend))
+        .await
+        .map_err(Failure::run)?;
     print(&serde_json::to_string_pretty(&report).map_err(Failure::run)?)?;
     match report.differing {
         0 => Ok(()),

@@ -1,10 +1,11 @@
 //! Transactions that are begun whole or not at all.
 
 use crate::{
+    author,
     error::{Error, Result},
     postgres::limited,
 };
-use sqlx::{PgPool, Postgres, Transaction, error::DatabaseError};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction, error::DatabaseError};
 use std::time::Duration;
 
 /// A transaction that takes longer to begin never will: its connection leads nowhere.
@@ -13,7 +14,8 @@ const BEGUN_WITHIN: Duration = Duration::from_secs(10);
 /// What Postgres says of a statement that took too long.
 const CANCELLED: &str = "57014";
 
-/// Begins a transaction. Use this, not [`PgPool::begin`].
+/// Begins a transaction. Use this, not [`PgPool::begin`]: it tells Postgres who makes the change, in the same round
+/// trip.
 ///
 /// A handler is dropped wherever it waits when its client goes away. Dropped while it waits for the
 /// answer to `BEGIN`, sqlx 0.9 does not take that back: the connection returns to the pool with a
@@ -22,8 +24,10 @@ const CANCELLED: &str = "57014";
 /// it rolls it back.
 pub async fn begin(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     let db = db.clone();
+    // Of the author nothing gets into the statement but a quoted literal.
+    let statement = AssertSqlSafe(author::begin_statement().into_owned());
     #[expect(clippy::disallowed_methods, reason = "this is the one that everyone else asks")]
-    let begun = tokio::spawn(async move { limited(BEGUN_WITHIN, db.begin()).await });
+    let begun = tokio::spawn(async move { limited(BEGUN_WITHIN, db.begin_with(statement)).await });
     Ok(begun.await.map_err(Error::fault)??)
 }
 

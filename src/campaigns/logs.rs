@@ -22,8 +22,10 @@ pub struct LogEntry {
     pub id: i64,
     /// The voucher.
     pub voucher: String,
-    /// Who asked: a device's hostname.
+    /// Who asked: a device's hostname, or `user:` and the name of a person in its place.
     pub requester: String,
+    /// The person's id.
+    pub actor: Option<i64>,
     /// Where it stood: the location's id.
     pub requester_location: String,
     /// What was asked.
@@ -47,7 +49,8 @@ pub struct LogEntry {
 /// and its place among the voucher's entries of that millisecond.
 /// The voucher is `v.id` throughout: of one that is asked for, only its own redemptions are then looked for.
 static ENTRIES: Listing = Listing {
-    select: "id, voucher::text AS voucher, requester, location::text AS requester_location, action, success,
+    select: "id, voucher::text AS voucher, requester_name(requester) AS requester,
+        requester_account(requester) AS actor, location::text AS requester_location, action, success,
         request, response, currency, created_at, created_at AS updated_at",
     from: "(
         SELECT ms * 1000 + row_number() OVER (PARTITION BY voucher, ms ORDER BY number, key) - 1 AS id, *
@@ -70,7 +73,8 @@ static ENTRIES: Listing = Listing {
     columns: &[
         Column::new("id", "id", Kind::Int),
         Column::new("voucher", "voucher", Kind::Uuid),
-        Column::new("requester", "requester", Kind::Text),
+        Column::new("requester", "requester_name(requester)", Kind::Text),
+        Column::new("actor", "requester_account(requester)", Kind::Int),
         Column::new("requesterLocation", "location::text", Kind::Text),
         Column::new("action", "action", Kind::Word(&["validate", "redeem", "release", "rollback"])),
         Column::new("success", "success", Kind::Int),

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     resource::{FieldType, field::words},
+    transaction,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -165,6 +166,7 @@ pub async fn delete(db: &PgPool, group: i64, id: i64) -> Result<()> {
     const SQL: &str = "
         DELETE FROM chart c USING user_report r WHERE r.id = c.report AND c.id = $2
           AND r.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)";
-    let deleted = sqlx::query(SQL).bind(group).bind(id).execute(db).await?.rows_affected();
-    if deleted == 0 { Err(Error::NotFound("chart")) } else { Ok(()) }
+    let mut tx = transaction::begin(db).await?;
+    let deleted = sqlx::query(SQL).bind(group).bind(id).execute(&mut *tx).await?.rows_affected();
+    if deleted == 0 { Err(Error::NotFound("chart")) } else { Ok(tx.commit().await?) }
 }

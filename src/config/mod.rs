@@ -54,6 +54,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas.
     pub trusted_proxies: TrustedProxies,
+    /// Days that a new API key is good for at most; 0: without end.
+    pub api_key_days_max: u32,
     /// The URL that clients reach this server at, for links.
     pub public_url: String,
     /// `postgres://…`; also read from `DATABASE_URL`.
@@ -184,6 +186,8 @@ pub struct Config {
     pub link_s: u64,
     /// Life of the link in a mail for a new password, in seconds.
     pub reset_token_s: u64,
+    /// Seconds for which a change of an e-mail address can be taken back from the address before.
+    pub address_restore_s: u64,
     /// Memory of one password hash, in KiB.
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.

@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Result},
     http::Caller,
+    transaction,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -103,14 +104,18 @@ pub async fn insert(
         WHERE (SELECT count(*) FROM dashboard WHERE account = $1 OR user_group = $2) < $4 RETURNING id";
     let inserted =
         sqlx::query_scalar(SQL).bind(owner.account).bind(owner.group).bind(name).bind(most).bind(now);
-    Ok(inserted.fetch_optional(db).await?)
+    let mut tx = transaction::begin(db).await?;
+    let id = inserted.fetch_optional(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(id)
 }
 
 /// Deletes one of an owner's, with its widgets.
 pub async fn delete(db: &PgPool, owner: Owner, id: i64) -> Result<()> {
     const SQL: &str = "DELETE FROM dashboard WHERE id = $3 AND (account = $1 OR user_group = $2)";
-    let deleted = sqlx::query(SQL).bind(owner.account).bind(owner.group).bind(id).execute(db).await?;
-    if deleted.rows_affected() == 0 { Err(Error::NotFound("dashboard")) } else { Ok(()) }
+    let mut tx = transaction::begin(db).await?;
+    let deleted = sqlx::query(SQL).bind(owner.account).bind(owner.group).bind(id).execute(&mut *tx).await?;
+    if deleted.rows_affected() == 0 { Err(Error::NotFound("dashboard")) } else { Ok(tx.commit().await?) }
 }
 
 /// Locks one of an owner's until the transaction ends, and counts its widgets.
@@ -168,6 +173,7 @@ pub async fn delete_widget(db: &PgPool, owner: Owner, id: i64) -> Result<()> {
     const SQL: &str = "
         DELETE FROM widget w USING dashboard d WHERE d.id = w.dashboard AND w.id = $3
           AND (d.account = $1 OR d.user_group = $2)";
-    let deleted = sqlx::query(SQL).bind(owner.account).bind(owner.group).bind(id).execute(db).await?;
-    if deleted.rows_affected() == 0 { Err(Error::NotFound("widget")) } else { Ok(()) }
+    let mut tx = transaction::begin(db).await?;
+    let deleted = sqlx::query(SQL).bind(owner.account).bind(owner.group).bind(id).execute(&mut *tx).await?;
+    if deleted.rows_affected() == 0 { Err(Error::NotFound("widget")) } else { Ok(tx.commit().await?) }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn named(app: &App, caller: &Caller, device_id: &str) -> Result
     if caller.machine().is_some() {
         return Err(device_id::other_machine());
     }
-    app.guesses.unknown_device(caller.0.who, &app.hot, app.clock.now()).await?;
+    app.guesses.unknown_device(caller.grant.who, &app.hot, app.clock.now()).await?;
     Err(Error::NotFound("machine"))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn unbound(caller: &Caller) -> Result<()> {
 
 /// Whether it is a gateway that calls, and not a person who looks.
 pub(super) fn is_gateway(caller: &Caller) -> bool {
-    caller.account().is_none() && caller.0.allows(Permission::GatewayUse)
+    caller.account().is_none() && caller.grant.allows(Permission::GatewayUse)
 }
 
 /// Writes down that a machine's gateway called. Gateways call all the time, so the row is touched now

@@ -1,11 +1,13 @@
 //! Who calls, for which user group, allowed what.
 
+use super::peer::ClientAddress;
 pub use crate::identity::{
     access::{Grant, Who},
     permission::{Permission, Permissions},
 };
 use crate::{
     app::App,
+    author,
     error::{Error, Result},
     identity::access::KEY_PREFIX,
 };
@@ -18,17 +20,30 @@ use uuid::Uuid;
 
 /// The caller of a request, and the log-in of one who is logged in: its extractor refuses those without a good token.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Arc<Grant>, pub(super) Option<Uuid>);
+pub struct Caller {
+    /// What it may do, and for which user group.
+    pub grant: Arc<Grant>,
+    /// Where the request came from.
+    pub address: ClientAddress,
+    /// The log-in that its access token goes back to.
+    pub(super) family: Option<Uuid>,
+}
 
 impl Caller {
+    /// The caller that a grant is for; changes that it makes are noted as its own.
+    fn of(grant: Arc<Grant>, family: Option<Uuid>, parts: &Parts) -> Self {
+        author::is_caller(&grant);
+        Self { grant, address: ClientAddress::of(parts), family }
+    }
+
     /// The user group that the caller acts for: it sees what belongs to it or to a group below.
     pub fn group(&self) -> i64 {
-        self.0.group
+        self.grant.group
     }
 
     /// The account, if a person calls.
     pub fn account(&self) -> Option<i64> {
-        match self.0.who {
+        match self.grant.who {
             Who::Account(id) => Some(id),
             Who::Key { .. } => None,
         }
@@ -36,7 +51,7 @@ impl Caller {
 
     /// The one machine that the caller speaks for, if it is bound to one.
     pub fn machine(&self) -> Option<i64> {
-        match self.0.who {
+        match self.grant.who {
             Who::Account(_) => None,
             Who::Key { machine, .. } => machine,
         }
@@ -44,7 +59,7 @@ impl Caller {
 
     /// Refuses (403) a caller who lacks `permission`.
     pub fn may(&self, permission: Permission) -> Result<()> {
-        if self.0.allows(permission) {
+        if self.grant.allows(permission) {
             Ok(())
         } else {
             Err(Error::Forbidden(format!("this needs the permission {permission}").into()))
@@ -60,9 +75,10 @@ impl FromRequestParts<App> for Caller {
             bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
         let now = app.clock.now();
         let caller = if token.starts_with(KEY_PREFIX) {
-            app.access.of_key(&app.db, token, now).await?.map(|grant| Self(grant, None))
+            let grant = app.access.of_key(&app.db, token, now, ClientAddress::of(parts).0).await?;
+            grant.map(|grant| Self::of(grant, None, parts))
         } else if let Some(claims) = app.tokens.read(token, now) {
-            of_session(app, claims.account, claims.generation, claims.family).await?
+            of_session(app, claims.account, claims.generation, claims.family, parts).await?
         } else {
             None
         };
@@ -76,10 +92,11 @@ pub(super) async fn of_session(
     account: i64,
     generation: i64,
     family: Uuid,
+    parts: &Parts,
 ) -> Result<Option<Caller>> {
     let grant = app.access.of_account(&app.db, account).await?;
     let grant = grant.filter(|grant| grant.generation == generation && !grant.ended.contains(&family));
-    Ok(grant.map(|grant| Caller(grant, Some(family))))
+    Ok(grant.map(|grant| Caller::of(grant, Some(family), parts)))
 }
 
 /// The token that was sent, if exactly one was.

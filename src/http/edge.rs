@@ -5,13 +5,15 @@
 use super::{arrival::Rooms, metrics, peer::ClientAddress, room::Place, trace};
 use crate::{
     app::App,
+    author::Author,
     error::{Error, Problem, Store},
     gateway::commands,
     notice,
+    security::{self, Event},
 };
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +29,12 @@ use tracing::Instrument;
 
 /// What a machine is given beyond the time of a redemption, so that the verb can answer for itself.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Says why a change is made, for the record of it.
+const REASON: HeaderName = HeaderName::from_static("x-reason");
+
+/// The longest reason, in characters.
+const REASON_MAX_CHARS: usize = 500;
 
 /// What requests pass.
 #[derive(Clone, Debug)]
@@ -49,15 +57,46 @@ fn watches(route: &str) -> bool {
 /// The edge as a layer of the router. An answer that something was changed waits until this server knows.
 pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let handler = async |request: Request| {
+    let handler = async |request: Request, id: HeaderValue| {
         let changes = !request.method().is_safe();
-        let response = next.run(request).await;
+        let author = match author(&request, &id) {
+            Ok(author) => author,
+            Err(error) => return error.into_response(),
+        };
+        let answered = async {
+            let response = next.run(request).await;
+            if response.status() == StatusCode::FORBIDDEN {
+                security::note(Event::Refused, None, None, "");
+            }
+            response
+        };
+        let response = author.scope(answered).await;
         if changes && response.status().is_success() && response.extensions().get::<Uncached>().is_none() {
             notice::catch_up(&edge.app).await;
         }
         response
     };
     Box::pin(edge.pass(route.as_ref().map(MatchedPath::as_str), request, handler)).await
+}
+
+/// The author of what a request changes, before it is known who calls.
+fn author(request: &Request, id: &HeaderValue) -> Result<Author, Error> {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let route = route.strip_prefix("/v1").unwrap_or(route);
+    let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
+    let reason = request.headers().get(REASON).map(|reason| {
+        let reason = std::str::from_utf8(reason.as_bytes()).ok().map(str::trim);
+        reason.filter(|reason| (1..=REASON_MAX_CHARS).contains(&reason.chars().count())).map(str::to_owned)
+    });
+    if reason == Some(None) {
+        return Err(Error::malformed(
+            "/X-Reason",
+            format!("must be 1 to {REASON_MAX_CHARS} characters of UTF-8"),
+        ));
+    }
+    let operation = format!("{} {route}", request.method());
+    let author = Author::of_request(address, id.to_str().unwrap_or_default(), operation);
+    Ok(author.because(reason.flatten()))
 }
 
 /// Marks the answer of a route that changes nothing of what servers keep in memory.
@@ -82,7 +121,7 @@ impl Edge {
         &self,
         route: Option<&str>,
         request: Request,
-        handler: impl FnOnce(Request) -> F,
+        handler: impl FnOnce(Request, HeaderValue) -> F,
     ) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
@@ -99,7 +138,8 @@ impl Edge {
             Err(refusal) => refusal.into_response(),
             Ok(_place) => {
                 metrics::in_flight(self.rooms.requests.taken());
-                answer(self.in_time(route, &method, handler(request))).instrument(span.clone()).await
+                let answering = self.in_time(route, &method, handler(request, id.clone()));
+                answer(answering).instrument(span.clone()).await
             }
         };
 

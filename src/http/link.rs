@@ -18,9 +18,10 @@ pub const TOKEN: &str = "token";
 /// it: who has one sends it along.
 pub fn to(app: &App, caller: &Caller, path: &str) -> Result<String> {
     let url = format!("{}/v1{path}", app.config.public_url.trim_end_matches('/'));
-    let (Some(account), Some(family)) = (caller.account(), caller.1) else { return Ok(url) };
+    let (Some(account), Some(family)) = (caller.account(), caller.family) else { return Ok(url) };
     let life_s = app.config.link_s;
-    let token = app.tokens.issue_link(account, caller.0.generation, family, path, life_s, app.clock.now())?;
+    let token =
+        app.tokens.issue_link(account, caller.grant.generation, family, path, life_s, app.clock.now())?;
     Ok(format!("{url}?{TOKEN}={token}"))
 }
 
@@ -48,7 +49,9 @@ impl FromRequestParts<App> for Visitor {
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let path = uri.path().strip_prefix("/v1").unwrap_or(uri.path());
         let caller = match app.tokens.read_link(&token, path, app.clock.now()) {
-            Some(claims) => caller::of_session(app, claims.account, claims.generation, claims.family).await?,
+            Some(claims) => {
+                caller::of_session(app, claims.account, claims.generation, claims.family, parts).await?
+            }
             None => None,
         };
         parts.uri = without_token(&parts.uri);

@@ -27,7 +27,7 @@ pub use extract::{Json, Path, Query, RawJson};
 pub use unread::Unread;
 
 use crate::{
-    alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
+    activity, alerts, app::App, assortment, campaigns, charts, coupons, dashboards, fleet, gateway, identity,
     integrations, redemption, reports, resource::Spec, telemetry, users,
 };
 use arrival::Arriving;
@@ -76,6 +76,7 @@ fn public_endpoints() -> OpenApiRouter<App> {
         .merge(dashboards::routes())
         .merge(alerts::routes())
         .merge(integrations::routes())
+        .merge(activity::routes())
         .merge(export::routes())
         .merge(health::routes())
         .merge(problems::routes())
@@ -152,7 +153,7 @@ impl Surface {
             let edge = self.edge.clone();
             return Box::pin(async move {
                 let app = edge.app.clone();
-                edge.pass(Some(express.route()), request, |request| express.answer(app, request)).await
+                edge.pass(Some(express.route()), request, |request, _| express.answer(app, request)).await
             });
         }
         // A router is ready for whatever comes.

@@ -76,6 +76,7 @@ Errors are `application/problem+json` (RFC 9457); what each type means stands be
         (name = "alertrecipient", description = "Who is told."),
         (name = "dashboard", description = "Dashboards and their widgets."),
         (name = "integration", description = "Systems that are told of each transaction."),
+        (name = "activity", description = "Who changed what, and when."),
         (name = "export", description = "Lists as CSV."),
         (name = "operations", description = "Health, metrics and documentation of this server."),
     )

@@ -9,7 +9,10 @@ use super::{
     permission::{Permission, Permissions},
     secrets,
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    security::{self, Event},
+};
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
@@ -17,6 +20,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -66,6 +70,12 @@ pub struct Grant {
     pub generation: i64,
     /// Of an account: log-ins that ended before their access tokens did.
     pub ended: Vec<Uuid>,
+    /// Of an account: what it logs in with.
+    pub username: String,
+    /// Of a key: the account that answers for it.
+    pub owner: Option<i64>,
+    /// Of a key: until when it is good.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Grant {
@@ -83,9 +93,12 @@ pub struct Access {
     keys: Cache<[u8; 32], Arc<Grant>>,
     /// Counts what was dropped, so that a grant that was being loaded meanwhile is not kept.
     drops: AtomicU64,
-    /// When each key was last used, as far as it is not yet written down.
-    used: Mutex<HashMap<i64, DateTime<Utc>>>,
+    /// When and from where each key was last used, as far as it is not yet written down.
+    used: Mutex<HashMap<i64, Use>>,
 }
+
+/// A use of a key.
+type Use = (DateTime<Utc>, Option<IpAddr>);
 
 impl Default for Access {
     fn default() -> Self {
@@ -105,16 +118,27 @@ impl Access {
     }
 
     /// What the bearer of `key` may do at `now`; None if it is not (or no longer) a key.
-    pub async fn of_key(&self, db: &PgPool, key: &str, now: DateTime<Utc>) -> Result<Option<Arc<Grant>>> {
+    pub async fn of_key(
+        &self,
+        db: &PgPool,
+        key: &str,
+        now: DateTime<Utc>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<Grant>>> {
         if key.len() != KEY_PREFIX.len() + secrets::LENGTH {
             return Ok(None);
         }
         let digest = secrets::digest(key);
-        let grant = self.kept(&self.keys, &digest, load_key(db, digest)).await?;
-        if let Some(Who::Key { id, .. }) = grant.as_deref().map(|grant| grant.who) {
-            self.used().insert(id, now);
+        let grant = self.kept(&self.keys, &digest, load_key(db, digest, address)).await?;
+        let Some(grant) = grant else { return Ok(None) };
+        if grant.expires_at.is_some_and(|end| end <= now) {
+            security::note(Event::ExpiredKeyUsed, Some(grant.who), address, "");
+            return Ok(None);
         }
-        Ok(grant)
+        if let Who::Key { id, .. } = grant.who {
+            self.used().insert(id, (now, address));
+        }
+        Ok(Some(grant))
     }
 
     /// The grant under `key`, loaded once however many ask for it at a time.
@@ -145,6 +169,7 @@ impl Access {
             "account" => {
                 self.drops.fetch_add(1, Ordering::SeqCst);
                 self.accounts.remove(&id);
+                self.keys.retain(|_, grant| grant.owner != Some(id));
             }
             "key" => {
                 self.drops.fetch_add(1, Ordering::SeqCst);
@@ -163,64 +188,99 @@ impl Access {
         self.keys.clear();
     }
 
-    /// Writes down when keys were last used; what can't be written now is left for the next time.
+    /// Writes down when and from where keys were last used; what can't be written now is left for the next time.
     pub async fn flush_last_used(&self, db: &PgPool) -> Result<()> {
         let used = std::mem::take(&mut *self.used());
         if used.is_empty() {
             return Ok(());
         }
-        let (ids, instants): (Vec<_>, Vec<_>) = used.iter().map(|(&id, &at)| (id, at)).unzip();
+        let mut columns: (Vec<i64>, Vec<DateTime<Utc>>, Vec<Option<String>>) = Default::default();
+        columns.extend(used.iter().map(|(&id, (at, from))| (id, *at, from.map(|from| from.to_string()))));
         // Several servers do this for the same keys: locked in order, they can't block each other.
         let written = sqlx::query(
             "WITH used AS (
-                 SELECT k.id, u.at FROM api_key k JOIN unnest($1::bigint[], $2::timestamptz[]) u (id, at) USING (id)
+                 SELECT k.id, u.at, u.host FROM api_key k
+                 JOIN unnest($1::bigint[], $2::timestamptz[], $3::text[]) u (id, at, host) USING (id)
                  ORDER BY k.id FOR NO KEY UPDATE OF k)
-             UPDATE api_key k SET last_used_at = GREATEST(k.last_used_at, used.at) FROM used WHERE k.id = used.id",
+             UPDATE api_key k SET last_used_at = used.at, last_used_from = used.host::inet
+             FROM used WHERE k.id = used.id AND k.last_used_at IS DISTINCT FROM GREATEST(k.last_used_at, used.at)",
         )
-        .bind(ids)
-        .bind(instants)
+        .bind(columns.0)
+        .bind(columns.1)
+        .bind(columns.2)
         .execute(db)
         .await;
         if written.is_err() {
             let mut newer = self.used();
-            for (id, at) in used {
-                newer.entry(id).or_insert(at);
+            for (id, last) in used {
+                newer.entry(id).or_insert(last);
             }
         }
         written?;
         Ok(())
     }
 
-    fn used(&self) -> MutexGuard<'_, HashMap<i64, DateTime<Utc>>> {
+    fn used(&self) -> MutexGuard<'_, HashMap<i64, Use>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
-    let found: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT user_group, session_generation FROM account WHERE id = $1 AND disabled_at IS NULL",
+    let found: Option<(i64, i64, String)> = sqlx::query_as(
+        "SELECT user_group, session_generation, username FROM account WHERE id = $1 AND disabled_at IS NULL",
     )
     .bind(account)
     .fetch_optional(db)
     .await?;
-    let Some((group, generation)) = found else { return Ok(None) };
+    let Some((group, generation, username)) = found else { return Ok(None) };
     let Some(permissions) = groups::allowed(db, group).await? else { return Ok(None) };
     let ended = sqlx::query_scalar("SELECT family FROM ended_session WHERE account = $1");
     let ended = ended.bind(account).fetch_all(db).await?;
-    Ok(Some(Grant { who: Who::Account(account), group, permissions, generation, ended }))
+    let who = Who::Account(account);
+    Ok(Some(Grant { who, group, permissions, generation, ended, username, owner: None, expires_at: None }))
 }
 
-async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
-    let key: Option<(i64, i64, Option<i64>, Vec<String>)> = sqlx::query_as(
-        "SELECT id, user_group, machine, scopes FROM api_key WHERE hash = $1 AND revoked_at IS NULL",
-    )
-    .bind(&digest[..])
-    .fetch_optional(db)
-    .await?;
-    let Some((id, group, machine, scopes)) = key else { return Ok(None) };
-    let Some(allowed) = groups::allowed(db, group).await? else { return Ok(None) };
-    let permissions = allowed.and(Permissions::named(&scopes));
-    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions, generation: 0, ended: Vec::new() }))
+/// A key as it is stored.
+#[derive(sqlx::FromRow)]
+struct StoredKey {
+    id: i64,
+    user_group: i64,
+    machine: Option<i64>,
+    scopes: Vec<String>,
+    owner: Option<i64>,
+    expires_at: Option<DateTime<Utc>>,
+    /// It was revoked, or its owner is no user any more.
+    ended: bool,
+}
+
+async fn load_key(db: &PgPool, digest: [u8; 32], address: Option<IpAddr>) -> Result<Option<Grant>> {
+    const SQL: &str = "
+        SELECT k.id, k.user_group, k.machine, k.scopes, k.owner, k.expires_at,
+               k.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL AS ended
+        FROM api_key k LEFT JOIN account a ON a.id = k.owner WHERE k.hash = $1";
+    let key: Option<StoredKey> = sqlx::query_as(SQL).bind(&digest[..]).fetch_optional(db).await?;
+    let Some(key) = key else { return Ok(None) };
+    let who = Who::Key { id: key.id, machine: key.machine };
+    if key.ended {
+        security::note(Event::RevokedKeyUsed, Some(who), address, "");
+        return Ok(None);
+    }
+    let Some(allowed) = groups::allowed(db, key.user_group).await? else { return Ok(None) };
+    let mut permissions = allowed.and(Permissions::named(&key.scopes));
+    if key.machine.is_some() {
+        permissions = permissions.and(Permission::OF_ONE_MACHINE.into_iter().collect());
+    }
+    let StoredKey { user_group: group, owner, expires_at, .. } = key;
+    Ok(Some(Grant {
+        who,
+        group,
+        permissions,
+        generation: 0,
+        ended: Vec::new(),
+        username: String::new(),
+        owner,
+        expires_at,
+    }))
 }
 
 #[cfg(test)]
@@ -230,7 +290,16 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
-        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0, ended: Vec::new() }
+        Grant {
+            who,
+            group: 1,
+            permissions: Permissions::ALL,
+            generation: 0,
+            ended: Vec::new(),
+            username: String::new(),
+            owner: None,
+            expires_at: None,
+        }
     }
 
     #[tokio::test]

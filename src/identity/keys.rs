@@ -1,14 +1,20 @@
 //! API keys of devices and integrations: shown once, scoped, revoked at once.
+//!
+//! An account answers for each: who made it, or who answers for the key that made it. A key ends with the account that
+//! answers for it, and with the key that it was made by.
 
 use super::{access::KEY_PREFIX, permission::Permission, secrets};
 use crate::{
     app::App,
     error::{Error, Result, violates},
     http::Caller,
-    text,
+    identity::access::Who,
+    security::{self, Event},
+    text, transaction,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 /// Characters that a name can have.
@@ -27,6 +33,8 @@ pub struct KeyDraft {
     /// nothing else is said.
     #[schema(min_items = 1)]
     pub scopes: Option<Vec<Permission>>,
+    /// Until when it is to be good. Without it: for as long as this server, and the key that makes it, allow.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A key that was created.
@@ -54,6 +62,16 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     /// When it was last used, to within some seconds.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The address from which it was last used.
+    pub last_used_from: Option<String>,
+    /// Until when it is good.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The user who answers for it: it ends with that user.
+    pub owner: Option<i64>,
+    /// The user who made it.
+    pub created_by: Option<i64>,
+    /// The key that made it: it ends with that key.
+    pub parent: Option<i64>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
@@ -68,13 +86,20 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
         return Err(Error::invalid("/name", flaw));
     }
     let scopes = scopes(caller, draft.scopes, draft.machine.is_some())?;
+    let expires_at = end(app, caller, draft.expires_at)?;
     if !within_reach(app, caller, draft.machine).await? {
         return Err(unknown_machine());
     }
     let (key, digest) = fresh();
-    let id = sqlx::query_scalar(
-        "INSERT INTO api_key (user_group, name, machine, scopes, hash, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+    let (parent, owner) = match caller.grant.who {
+        Who::Account(id) => (None, Some(id)),
+        Who::Key { id, .. } => (Some(id), caller.grant.owner),
+    };
+    let mut tx = transaction::begin(&app.db).await?;
+    hold_maker(&mut tx, caller.grant.who).await?;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO api_key (user_group, name, machine, scopes, hash, created_by, created_at, owner, parent, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
     )
     .bind(caller.group())
     .bind(name)
@@ -83,12 +108,42 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
     .bind(&digest[..])
     .bind(caller.account())
     .bind(app.clock.now())
-    .fetch_one(&app.db)
+    .bind(owner)
+    .bind(parent)
+    .bind(expires_at)
+    .fetch_one(&mut *tx)
     .await
     .map_err(
         |error| if violates(&error, "api_key_machine_fkey") { unknown_machine() } else { error.into() },
     )?;
+    tx.commit().await?;
+    security::note(Event::KeyCreated, None, None, &format!("key {id}"));
     Ok(CreatedKey { id, key })
+}
+
+/// Keeps the account or the key that makes a key from being ended meanwhile: what it makes would outlive it.
+async fn hold_maker(tx: &mut PgConnection, who: Who) -> Result<()> {
+    let (sql, id) = match who {
+        Who::Account(id) => ("SELECT FROM account WHERE id = $1 AND disabled_at IS NULL FOR SHARE", id),
+        Who::Key { id, .. } => ("SELECT FROM api_key WHERE id = $1 AND revoked_at IS NULL FOR SHARE", id),
+    };
+    let held = sqlx::query(sql).bind(id).fetch_optional(tx).await?;
+    held.map(drop).ok_or(Error::Unauthorized("the token is not good, or no longer"))
+}
+
+/// Until when a new key is good: as was asked for, and no longer than this server and the caller's own key allow.
+fn end(app: &App, caller: &Caller, asked: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
+    let now = app.clock.now();
+    let days = i64::from(app.config.api_key_days_max);
+    let latest =
+        [(days > 0).then(|| now + Duration::days(days)), caller.grant.expires_at].into_iter().flatten().min();
+    match (asked, latest) {
+        (Some(asked), _) if asked <= now => Err(Error::invalid("/expiresAt", "must be in the future")),
+        (Some(asked), Some(latest)) if asked > latest => {
+            Err(Error::invalid("/expiresAt", format!("must be at most {}", latest.to_rfc3339())))
+        }
+        (asked, latest) => Ok(asked.or(latest)),
+    }
 }
 
 /// A new key, and what is stored of it.
@@ -106,7 +161,8 @@ pub fn digest(key: &str) -> [u8; 32] {
 /// The keys of the caller's group and those below, by id.
 pub async fn list(app: &App, caller: &Caller, limit: i64, skip: i64) -> Result<Vec<ApiKey>> {
     Ok(sqlx::query_as(
-        "SELECT id, name, machine, scopes, last_used_at, created_at FROM api_key
+        "SELECT id, name, machine, scopes, last_used_at, host(last_used_from) AS last_used_from, expires_at, owner,
+                created_by, parent, created_at FROM api_key
          WHERE revoked_at IS NULL AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)
          ORDER BY id LIMIT $2 OFFSET $3",
     )
@@ -117,23 +173,67 @@ pub async fn list(app: &App, caller: &Caller, limit: i64, skip: i64) -> Result<V
     .await?)
 }
 
-/// Revokes a key: here at once, on other servers with the notice that Postgres sends.
+/// Revokes a key and all that go back to it: here at once, on other servers with the notice that Postgres sends.
 pub async fn revoke(app: &App, caller: &Caller, id: i64) -> Result<()> {
-    let done = sqlx::query(
-        "UPDATE api_key SET revoked_at = $3
-         WHERE id = $2 AND revoked_at IS NULL
-           AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)",
-    )
-    .bind(caller.group())
-    .bind(id)
-    .bind(app.clock.now())
-    .execute(&app.db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(Error::NotFound("API key"));
-    }
-    app.access.on_notice("key", id);
+    const FIND: &str = "
+        SELECT FROM api_key WHERE id = $2 AND revoked_at IS NULL
+          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1) FOR NO KEY UPDATE";
+    const REVOKE: &str = "
+        UPDATE api_key SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (SELECT api_key_line($1)) RETURNING id";
+    let mut tx = transaction::begin(&app.db).await?;
+    let found = sqlx::query(FIND).bind(caller.group()).bind(id).fetch_optional(&mut *tx).await?;
+    found.ok_or(Error::NotFound("API key"))?;
+    let ended = sqlx::query_scalar(REVOKE).bind(id).bind(app.clock.now()).fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    forget(app, &ended);
     Ok(())
+}
+
+/// Ends every key that an account answers for, and all that go back to them. The caller has locked the account.
+/// Returns them, to be forgotten after the commit.
+pub async fn end_of(tx: &mut PgConnection, account: i64, now: DateTime<Utc>) -> Result<Vec<i64>> {
+    const SQL: &str = "
+        UPDATE api_key SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (
+            SELECT api_key_line(k.id) FROM api_key k WHERE k.owner = $1 AND k.revoked_at IS NULL)
+        RETURNING id";
+    Ok(sqlx::query_scalar(SQL).bind(account).bind(now).fetch_all(tx).await?)
+}
+
+/// Has another account answer for the keys of one. Returns None, and changes nothing, if a key acts for a group that
+/// is not the heir's or below it.
+pub async fn hand_over(tx: &mut PgConnection, account: i64, heir: i64) -> Result<Option<Vec<i64>>> {
+    const SQL: &str = "UPDATE api_key SET owner = $2 WHERE owner = $1 AND revoked_at IS NULL RETURNING id";
+    if out_of_reach(tx, account, heir).await? > 0 {
+        return Ok(None);
+    }
+    Ok(Some(sqlx::query_scalar(SQL).bind(account).bind(heir).fetch_all(tx).await?))
+}
+
+/// Counts the keys of an account that act for a group that is not `heir`'s or below it.
+async fn out_of_reach(tx: &mut PgConnection, account: i64, heir: i64) -> Result<i64> {
+    const SQL: &str = "
+        SELECT count(*) FROM api_key WHERE owner = $1 AND revoked_at IS NULL AND user_group NOT IN (
+            SELECT t.descendant FROM user_group_tree t JOIN account a ON a.user_group = t.ancestor WHERE a.id = $2)";
+    Ok(sqlx::query_scalar(SQL).bind(account).bind(heir).fetch_one(tx).await?)
+}
+
+/// Refuses (409) to leave an account, which was put into another group, with keys that act for groups above that.
+pub async fn expect_within_reach(tx: &mut PgConnection, account: i64) -> Result<()> {
+    match out_of_reach(tx, account, account).await? {
+        0 => Ok(()),
+        keys => Err(Error::Conflict(
+            format!("it answers for {keys} API keys of its group: hand them over or revoke them first")
+                .into(),
+        )),
+    }
+}
+
+/// Drops keys that were ended or handed over from this server's memory.
+pub fn forget(app: &App, keys: &[i64]) {
+    for &id in keys {
+        app.access.on_notice("key", id);
+        security::note(Event::KeyRevoked, None, None, &format!("key {id}"));
+    }
 }
 
 /// The scopes that are asked for, each once and none that the caller itself lacks.
@@ -146,12 +246,18 @@ fn scopes(caller: &Caller, asked: Option<Vec<Permission>>, for_machine: bool) ->
         None if !for_machine => {
             return Err(Error::invalid("/scopes", "is required for a key without a machine"));
         }
-        None if caller.0.allows(Permission::VoucherRedeem) => vec![Permission::VoucherRedeem],
+        None if caller.grant.allows(Permission::VoucherRedeem) => vec![Permission::VoucherRedeem],
         None => return Err(Error::invalid("/scopes", "is required: you may not redeem vouchers yourself")),
     };
     let mut scopes = Vec::new();
     for (index, scope) in asked.into_iter().enumerate() {
-        if !caller.0.allows(scope) {
+        if for_machine && !Permission::OF_ONE_MACHINE.contains(&scope) {
+            return Err(Error::invalid(
+                format!("/scopes/{index}"),
+                "is nothing that a key of one machine can have",
+            ));
+        }
+        if !caller.grant.allows(scope) {
             return Err(Error::invalid(format!("/scopes/{index}"), "is more than you may do yourself"));
         }
         if !scopes.contains(&scope) {
@@ -161,11 +267,9 @@ fn scopes(caller: &Caller, asked: Option<Vec<Permission>>, for_machine: bool) ->
     Ok(scopes)
 }
 
-/// Whether the caller may have a key for this machine (or for all of them, where none is named).
+/// Whether the caller may have a key for this machine (or for all of them, where none is named). A key of one machine
+/// makes none.
 async fn within_reach(app: &App, caller: &Caller, machine: Option<i64>) -> Result<bool> {
-    if let Some(own) = caller.machine() {
-        return Ok(machine == Some(own));
-    }
     let Some(machine) = machine else { return Ok(true) };
     Ok(sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM machine WHERE id = $2

@@ -1,12 +1,13 @@
 //! Logging in with a password, and how often one may try.
 
-use super::{groups, sessions, sessions::Session};
+use super::{access::Who, groups, sessions, sessions::Session};
 use crate::{
     app::App,
     budget::{Budgets, Try},
     config::Config,
     error::{Error, Result},
     redemption::hot::Hot,
+    security::{self, Event},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,30 +52,41 @@ pub async fn login(
     password: SecretString,
     address: Option<IpAddr>,
 ) -> Result<Session> {
-    let host = app.logins.host(address)?;
+    let used_up = |error: Error| {
+        security::note(Event::BudgetUsedUp, None, None, "log-ins");
+        error
+    };
+    let host = app.logins.host(address).map_err(used_up)?;
     let account = find(app, username).await?;
     let is_known = match (&account, address) {
         (Some(account), Some(address)) => has_logged_in_from(app, account.id, address).await?,
         _ => false,
     };
     let name = account.as_ref().map_or_else(|| unknown_name(username), |account| account.id.to_string());
-    let tries = app.logins.name(host, &name, address, is_known)?;
+    let tries = app.logins.name(host, &name, address, is_known).map_err(used_up)?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = app.passwords.matches(password, stored).await?;
+    let who = account.as_ref().map(|account| Who::Account(account.id));
+    let refused = |error: Error| {
+        security::note(Event::LogInFailed, who, None, "");
+        error
+    };
     let Some(account) = account.filter(|account| right && account.enabled) else {
         tries.failed(&app.hot, app.clock.now()).await?;
-        return Err(REFUSED);
+        return Err(refused(REFUSED));
     };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
-        return Err(REFUSED);
+        return Err(refused(REFUSED));
     }
     if account.password_expires.is_some_and(|expires| expires <= app.clock.now()) {
-        return Err(Error::Unauthorized("this password has expired: set a new one"));
+        return Err(refused(Error::Unauthorized("this password has expired: set a new one")));
     }
-    let session = sessions::open(app, account.id, account.session_generation).await?.ok_or(REFUSED)?;
+    let session = sessions::open(app, account.id, account.session_generation).await?;
+    let session = session.ok_or_else(|| refused(REFUSED))?;
     if let Some(address) = address {
         note_address(app, account.id, address).await?;
     }
+    security::note(Event::LoggedIn, who, None, "");
     Ok(session)
 }
 

@@ -24,6 +24,7 @@ pub fn pages() -> Router<App> {
     Router::new()
         .route("/account/activate", get(page("activate")))
         .route("/account/reset", get(page("resetpassword")))
+        .route("/account/restore", get(page("restore")))
         .route("/account/password.css", get(|| async { file("text/css; charset=utf-8", STYLE) }))
         .route("/account/password.js", get(|| async { file("text/javascript; charset=utf-8", SCRIPT) }))
 }

@@ -109,11 +109,17 @@ pub enum Permission {
     /// Create, change and delete integrations.
     #[serde(rename = "integration.write")]
     IntegrationWrite,
+    /// See who changed what, of what one may see.
+    #[serde(rename = "activity.read")]
+    ActivityRead,
+    /// Validate, redeem, release and roll back in a machine's place, as a person who is named in the log.
+    #[serde(rename = "voucher.onbehalf")]
+    VoucherOnBehalf,
 }
 
 impl Permission {
     /// All that there are, each at the place of its number.
-    pub const EVERY: [Self; 33] = [
+    pub const EVERY: [Self; 35] = [
         Self::CampaignRead,
         Self::CampaignWrite,
         Self::VoucherRead,
@@ -147,7 +153,14 @@ impl Permission {
         Self::DashboardWrite,
         Self::IntegrationRead,
         Self::IntegrationWrite,
+        Self::ActivityRead,
+        Self::VoucherOnBehalf,
     ];
+
+    /// What a key that is bound to one machine can have: the operations that it allows are about a machine that is
+    /// named, or leave out all others. Everything else is about a group.
+    pub const OF_ONE_MACHINE: [Self; 4] =
+        [Self::VoucherRedeem, Self::GatewayUse, Self::CommandRead, Self::CommandSend];
 }
 
 impl fmt::Display for Permission {

@@ -3,12 +3,14 @@
 //! A token is made when its mail is sent. There is one a purpose, so a new one takes the place of the
 //! last, and using it deletes it: of several who use it at a time, one finds it there.
 
-use super::{groups, password_rules, secrets, sessions, sessions::Session};
+use super::{access::Who, groups, password_rules, secrets, sessions, sessions::Session};
 use crate::{
     app::App,
+    author,
     config::Config,
     error::{Error, Result, violates},
     mail::outbox,
+    security::{self, Event},
     transaction,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -26,6 +28,8 @@ pub enum Purpose {
     Activation,
     /// To replace a password that is lost.
     Reset,
+    /// To take a change of the address back, with another password.
+    Restore,
 }
 
 impl Purpose {
@@ -34,6 +38,7 @@ impl Purpose {
         match self {
             Self::Activation => "activate",
             Self::Reset => "reset",
+            Self::Restore => "restore",
         }
     }
 
@@ -42,6 +47,7 @@ impl Purpose {
         match self {
             Self::Activation => config.activation_token_s,
             Self::Reset => config.reset_token_s,
+            Self::Restore => config.address_restore_s,
         }
     }
 }
@@ -53,6 +59,8 @@ struct Holder {
     username: String,
     email: String,
     user_group: i64,
+    /// The address that is to be the account's again.
+    former: Option<String>,
 }
 
 /// Makes a token for an account, in the place of the last for the same purpose.
@@ -77,9 +85,37 @@ pub async fn issue(
     Ok(token)
 }
 
-/// Makes every token of an account void, as when its address changes.
+/// Makes a token with which a change of an account's address can be taken back: it brings `address` back. Returns
+/// None if there is one for another address already. The first is what counts: whoever takes an account over could
+/// change its address once more.
+pub async fn issue_restore(
+    connection: &mut PgConnection,
+    account: i64,
+    address: &str,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
+    const SQL: &str = "
+        INSERT INTO account_token AS old (account, purpose, hash, expires_at, address) VALUES ($1, 'restore', $2, $3, $4)
+        ON CONFLICT (account, purpose) DO UPDATE
+        SET hash = EXCLUDED.hash, expires_at = EXCLUDED.expires_at, address = EXCLUDED.address
+        WHERE old.address = EXCLUDED.address OR old.expires_at <= $5";
+    let token = secrets::fresh();
+    let issued = sqlx::query(SQL)
+        .bind(account)
+        .bind(&secrets::digest(&token)[..])
+        .bind(now + Duration::seconds(Purpose::Restore.life_s(config) as i64))
+        .bind(address)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok((issued.rows_affected() == 1).then_some(token))
+}
+
+/// Makes every token of an account void, as when its address changes; but for the one that takes that back.
 pub async fn void_all(connection: &mut PgConnection, account: i64) -> Result<()> {
-    sqlx::query("DELETE FROM account_token WHERE account = $1").bind(account).execute(connection).await?;
+    const SQL: &str = "DELETE FROM account_token WHERE account = $1 AND purpose <> 'restore'";
+    sqlx::query(SQL).bind(account).execute(connection).await?;
     Ok(())
 }
 
@@ -87,7 +123,8 @@ pub async fn void_all(connection: &mut PgConnection, account: i64) -> Result<()>
 pub async fn forgot(app: &App, address: &str) -> Result<()> {
     let address = address.trim();
     check_address(address)?;
-    app.resets.spend(address)?;
+    app.resets.spend(address).inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "resets"))?;
+    security::note(Event::ResetAsked, None, None, "");
     let mut tx = transaction::begin(&app.db).await?;
     outbox::put_reset(&mut tx, address, app.clock.now()).await?;
     tx.commit().await?;
@@ -114,20 +151,24 @@ pub async fn set_password(
     password_rules::check(password.expose_secret())?;
     let hash = secrets::digest(token.expose_secret());
     let holder = find_holder(app, purpose, hash).await?.ok_or_else(refused)?;
-    password_rules::check_for(password.expose_secret(), &holder.username, &holder.email)?;
+    let email = holder.former.as_ref().unwrap_or(&holder.email);
+    password_rules::check_for(password.expose_secret(), &holder.username, email)?;
     let password_hash = app.passwords.hash(password).await?;
     let now = app.clock.now();
+    author::is_account(holder.id, holder.user_group);
     let mut tx = transaction::begin(&app.db).await?;
     sessions::lock(&mut tx, holder.id).await?;
     if !take(&mut tx, purpose, hash, now).await? {
         return Err(refused());
     }
-    // The token came by mail to the address that the account has: a change of it voids tokens.
+    // The token came by mail to the address that the account has, or is given back: a change of it voids all others.
     let set = sqlx::query(
-        "UPDATE account SET password_hash = $2, password_expires = NULL, email_confirmed = true, updated_at = $3
+        "UPDATE account SET password_hash = $2, password_expires = NULL, email_confirmed = true, updated_at = $3,
+             email = COALESCE($4, email)
          WHERE id = $1 AND disabled_at IS NULL",
     );
-    let set = set.bind(holder.id).bind(password_hash).bind(now).execute(&mut *tx).await.map_err(taken)?;
+    let set = set.bind(holder.id).bind(password_hash).bind(now).bind(&holder.former);
+    let set = set.execute(&mut *tx).await.map_err(taken)?;
     if set.rows_affected() == 0 || groups::allowed(&mut *tx, holder.user_group).await?.is_none() {
         return Err(refused());
     }
@@ -136,6 +177,8 @@ pub async fn set_password(
     let session = sessions::open_within(app, &mut tx, holder.id, generation).await?;
     tx.commit().await?;
     app.access.on_notice("account", holder.id);
+    let event = if purpose == Purpose::Restore { Event::AddressRestored } else { Event::PasswordSet };
+    security::note(event, Some(Who::Account(holder.id)), None, purpose.word());
     Ok(session)
 }
 
@@ -155,7 +198,7 @@ fn taken(error: sqlx::Error) -> Error {
 
 async fn find_holder(app: &App, purpose: Purpose, hash: [u8; 32]) -> Result<Option<Holder>> {
     const SQL: &str = "
-        SELECT a.id, a.username, a.email, a.user_group FROM account_token t JOIN account a ON a.id = t.account
+        SELECT a.id, a.username, a.email, a.user_group, t.address AS former FROM account_token t JOIN account a ON a.id = t.account
         WHERE t.hash = $1 AND t.purpose = $2 AND t.expires_at > $3";
     let found = sqlx::query_as(SQL).bind(&hash[..]).bind(purpose).bind(app.clock.now());
     Ok(found.fetch_optional(&app.db).await?)

@@ -16,7 +16,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(activate)).routes(routes!(reset)).routes(routes!(forgot))
+    OpenApiRouter::new()
+        .routes(routes!(activate))
+        .routes(routes!(reset))
+        .routes(routes!(restore))
+        .routes(routes!(forgot))
 }
 
 /// A password to be set, and the right to do so.
@@ -72,6 +76,26 @@ async fn activate(
 )]
 async fn reset(State(app): State<App>, Json(body): Json<NewPassword>) -> Result<(StatusCode, Json<Session>)> {
     let session = recovery::set_password(&app, Purpose::Reset, &body.token, body.password).await?;
+    Ok((StatusCode::CREATED, Json(session)))
+}
+
+/// Takes a change of the e-mail address back, with the token of the mail to the address before.
+///
+/// That is the account's address again, with a new password. All sessions that there were end.
+#[utoipa::path(
+    post,
+    path = "/auth/restore",
+    operation_id = "restore_address",
+    tag = "auth",
+    security(()),
+    request_body = NewPassword,
+    responses((status = 201, body = Session, description = "Restored, and logged in"))
+)]
+async fn restore(
+    State(app): State<App>,
+    Json(body): Json<NewPassword>,
+) -> Result<(StatusCode, Json<Session>)> {
+    let session = recovery::set_password(&app, Purpose::Restore, &body.token, body.password).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 

@@ -7,10 +7,11 @@
 //!
 //! Whatever changes a family first locks its account, so that what it has read stays true.
 
-use super::{groups, secrets};
+use super::{access::Who, groups, secrets};
 use crate::{
     app::App,
     error::{Error, Result},
+    security::{self, Event},
     transaction,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -180,6 +181,7 @@ pub async fn close(app: &App, refresh_token: &str) -> Result<()> {
         revoke(&mut tx, &stored, app.clock.now()).await?;
         tx.commit().await?;
         app.access.on_notice("account", stored.account);
+        security::note(Event::LoggedOut, Some(Who::Account(stored.account)), None, "");
     }
     Ok(())
 }
@@ -243,8 +245,8 @@ async fn replay(
     tx.commit().await?;
     app.access.on_notice("account", stored.account);
     if revoked > 0 {
-        let (account, family) = (stored.account, stored.family);
-        tracing::warn!(account, %family, "a spent refresh token was presented: its family is revoked");
+        let about = format!("family {}", stored.family);
+        security::note(Event::TokenReplayed, Some(Who::Account(stored.account)), None, &about);
     }
     Err(REFUSED)
 }

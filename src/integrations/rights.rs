@@ -63,7 +63,7 @@ pub async fn check(db: &mut PgConnection, caller: &Caller, integration: i64) -> 
         .await?;
     for event in events {
         let needed = needed(event);
-        if !needed.iter().any(|permission| caller.0.allows(*permission)) {
+        if !needed.iter().any(|permission| caller.grant.allows(*permission)) {
             let needed: Vec<String> = needed.iter().map(Permission::to_string).collect();
             let needed = needed.join(" or ");
             return Err(Error::Forbidden(
@@ -77,7 +77,7 @@ pub async fn check(db: &mut PgConnection, caller: &Caller, integration: i64) -> 
 /// Gives an integration the rights of the caller. Refuses (403) one who may not read what it is told of.
 pub async fn grant(db: &mut PgConnection, caller: &Caller, integration: i64) -> Result<()> {
     check(db, caller, integration).await?;
-    let reads = CONTENT.into_iter().filter(|permission| caller.0.allows(*permission));
+    let reads = CONTENT.into_iter().filter(|permission| caller.grant.allows(*permission));
     let reads: Vec<String> = reads.map(|permission| permission.to_string()).collect();
     sqlx::query("UPDATE integration SET reads = $2 WHERE id = $1")
         .bind(integration)

@@ -63,7 +63,7 @@ fn facts(entry: &Logged) -> Value {
         "id": format!("voucher-validated-{}-{}-{}", entry.voucher, entry.machine, entry.at.timestamp_micros()),
         "voucher": entry.voucher,
         "machine": entry.machine,
-        "deviceId": entry.requester,
+        "deviceId": entry.device_id(),
         "location": entry.location,
         "currency": entry.currency,
         "answer": answer,

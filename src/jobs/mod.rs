@@ -49,6 +49,16 @@ impl Kind {
     pub const ALL: &[Self] =
         &[Self::GenerateVouchers, Self::SendMail, Self::ConfigureMachines, Self::PrintCoupons];
 
+    /// What its changes are signed with.
+    const fn author(self) -> &'static str {
+        match self {
+            Self::GenerateVouchers => "job generate_vouchers",
+            Self::SendMail => "job send_mail",
+            Self::ConfigureMachines => "job configure_machines",
+            Self::PrintCoupons => "job print_coupons",
+        }
+    }
+
     async fn run(self, app: &App, claim: &Claim) -> Result<Ran> {
         match self {
             Self::GenerateVouchers => generation::run(app, claim).await,

@@ -4,6 +4,7 @@
 use super::{Claim, Kind, Ran, claim};
 use crate::{
     app::App,
+    author,
     error::{Error, Result},
 };
 use chrono::TimeDelta;
@@ -69,7 +70,10 @@ async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
     }
     // In a task of its own, which is dropped with its connections alone: a COPY that is, leaves one out of step.
     let (worker, its) = (app.clone(), claim.clone());
-    let work = app.tasks.spawn(async move { worker.liveness.while_up(its.kind.run(&worker, &its)).await });
+    let work = app.tasks.spawn(async move {
+        let run = author::system(its.kind.author(), its.kind.run(&worker, &its));
+        worker.liveness.while_up(run).await
+    });
     let outcome = tokio::select! {
         outcome = work => outcome.unwrap_or_else(|panic| Err(Error::fault(panic))),
         // The work will find out by itself, at its next step.

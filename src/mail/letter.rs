@@ -18,7 +18,7 @@ pub enum Letter {
     Confirmation,
     /// To someone who has lost the password: choose another.
     Reset,
-    /// To a user's old address: it is no longer used.
+    /// To a user's old address: it is no longer used, unless the user takes that back.
     AddressChanged,
     /// To the address of a user, in the place of another's activation: it is taken.
     AccountExists,

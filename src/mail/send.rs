@@ -65,15 +65,22 @@ async fn prepare(app: &App, claim: &Claim) -> Result<Prepared> {
         }));
     }
     let Some(order) = order(&mail, &app.config, now) else { return Ok(Prepared::Moot) };
-    if order.purpose.is_some() && !may_log_in(&mut tx, order.account).await? {
+    let is_told_anyway = order.letter == Letter::AddressChanged;
+    if order.purpose.is_some() && !is_told_anyway && !may_log_in(&mut tx, order.account).await? {
         return Ok(Prepared::Moot);
     }
-    let link = match order.purpose {
-        Some(purpose) => {
-            let token = recovery::issue(&mut tx, order.account, purpose, &app.config, now).await?;
+    let token = match order.purpose {
+        Some(Purpose::Restore) => {
+            recovery::issue_restore(&mut tx, order.account, &order.to, &app.config, now).await?
+        }
+        Some(purpose) => Some(recovery::issue(&mut tx, order.account, purpose, &app.config, now).await?),
+        None => None,
+    };
+    let link = match (order.purpose, token) {
+        (Some(purpose), Some(token)) => {
             format!("{}/account/{}#{token}", app.config.public_url.trim_end_matches('/'), purpose.word())
         }
-        None => String::new(),
+        _ => String::new(),
     };
     tx.commit().await?;
     let facts = Facts {
@@ -134,7 +141,8 @@ fn order(mail: &Mail, config: &Config, now: DateTime<Utc>) -> Option<Order> {
         language,
     };
     if mail.letter == Letter::AddressChanged {
-        return Some(order(mail.letter, None, mail.recipient.clone()));
+        let purpose = mail.enabled.then_some(Purpose::Restore);
+        return Some(order(mail.letter, purpose, mail.recipient.clone()));
     }
     if !mail.enabled || address.to_lowercase() != mail.recipient.to_lowercase() {
         return None;

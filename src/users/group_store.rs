@@ -19,6 +19,7 @@ use crate::{
         reference::Pointing,
         store::{find, replace_sets},
     },
+    security::{self, Event},
     transaction,
 };
 use serde_json::{json, value::RawValue};
@@ -49,7 +50,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) ->
     check_name(&draft.name)?;
     let mut tx = begin(&app.db).await?;
     let parents = parent_allows(&mut tx, caller, draft.parent).await?;
-    check_permissions(draft.permissions.as_deref(), parents, caller.0.permissions)?;
+    check_permissions(draft.permissions.as_deref(), parents, caller.grant.permissions)?;
     let id = sqlx::query_scalar(SQL)
         .bind(draft.name.trim())
         .bind(draft.parent)
@@ -59,7 +60,12 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) ->
         .await?;
     share(&mut tx, caller, id, Some(&draft.locations), Some(&draft.location_groups)).await?;
     tx.commit().await?;
+    note(id);
     Ok(id)
+}
+
+fn note(group: i64) {
+    security::note(Event::GroupChanged, None, None, &format!("user group {group}"));
 }
 
 /// Changes a group, and moves it with all below it.
@@ -84,6 +90,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserGroup
     share(&mut tx, caller, id, patch.locations.as_deref(), patch.location_groups.as_deref()).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
+    note(id);
     Ok(())
 }
 
@@ -126,8 +133,8 @@ async fn place(
     let Some(above) = parent else { return Ok((parent, permissions)) };
     let parents = parent_allows(tx, caller, above).await?;
     if let Some(list) = list {
-        check_permissions(list, parents, caller.0.permissions)?;
-    } else if !as_set(permissions.as_deref()).and(parents).within(caller.0.permissions) {
+        check_permissions(list, parents, caller.grant.permissions)?;
+    } else if !as_set(permissions.as_deref()).and(parents).within(caller.grant.permissions) {
         return Err(Error::invalid("/parent", "would allow the group more than you may do yourself"));
     }
     Ok((parent, permissions))
@@ -169,6 +176,7 @@ pub(super) async fn delete(app: &App, caller: &Caller, id: i64) -> Result<()> {
     sqlx::query(SQL).bind(id).bind(app.clock.now()).execute(&mut *tx).await?;
     tx.commit().await?;
     app.access.on_notice("group", id);
+    note(id);
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn open_group(
 /// make itself one of them. People may do whatever those below them may; keys may have less.
 pub(super) async fn may_steer(connection: &mut PgConnection, caller: &Caller, group: i64) -> Result<()> {
     let theirs = groups::allowed(connection, group).await?;
-    if theirs.is_none_or(|theirs| theirs.within(caller.0.permissions)) {
+    if theirs.is_none_or(|theirs| theirs.within(caller.grant.permissions)) {
         Ok(())
     } else {
         Err(Error::Forbidden("the members of its group may do more than you".into()))

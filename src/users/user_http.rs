@@ -7,13 +7,24 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, Unread, caller::Permission},
+    http::{Caller, Created, Json, Message, Path, Query, Unread, caller::Permission},
 };
 use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
+}
+
+/// Who is to answer for the keys of a user.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+struct Heir {
+    /// The user who answers for its API keys from then on. They end without one.
+    hand_over_to: Option<i64>,
 }
 
 /// Create a user
@@ -51,12 +62,18 @@ async fn update(
 
 /// Delete a user
 ///
-/// Its sessions end at once. What it did stays, and so does its name: nobody else gets it.
+/// Its sessions end at once, and the API keys that it answers for with all that they made; with `handOverTo`, another
+/// user answers for them from then on. What it did stays, and so does its name: nobody else gets it.
 #[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
-    params(("id" = i64, Path, description = "The user")),
+    params(("id" = i64, Path, description = "The user"), Heir),
     responses((status = 200, description = "The user was deleted", body = Message)))]
-async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(heir): Query<Heir>,
+) -> Result<Json<Message>> {
     caller.may(Permission::UserWrite)?;
-    store::delete(&app, &caller, id).await?;
+    store::delete(&app, &caller, id, heir.hand_over_to).await?;
     Ok(Message::json("user deleted"))
 }

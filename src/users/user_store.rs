@@ -8,8 +8,9 @@ use crate::{
     app::App,
     error::{Error, Result, violates},
     http::Caller,
-    identity::{recovery, sessions},
+    identity::{keys, recovery, sessions},
     mail::{letter::Letter, outbox},
+    security::{self, Event},
     transaction,
 };
 use chrono::{DateTime, Utc};
@@ -39,6 +40,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
         .map_err(explained)?;
     outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
     tx.commit().await?;
+    security::note(Event::UserCreated, None, None, &format!("user {id}"));
     Ok(id)
 }
 
@@ -75,29 +77,61 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         .execute(&mut *tx)
         .await
         .map_err(explained)?;
+    if after.user_group != before.user_group {
+        keys::expect_within_reach(&mut tx, id).await?;
+    }
     if after.moved_from(&before) {
         tell_of_move(&mut tx, id, &before, &after, now).await?;
     }
     tx.commit().await?;
     app.access.on_notice("account", id);
+    if after != before {
+        security::note(Event::UserChanged, None, None, &format!("user {id}"));
+    }
     Ok(())
 }
 
-/// Switches a user off: its sessions end, and it is not shown any more.
-pub(super) async fn delete(app: &App, caller: &Caller, id: i64) -> Result<()> {
+/// Switches a user off: its sessions end, and it is not shown any more. Its keys end too, unless another user is to
+/// answer for them.
+pub(super) async fn delete(app: &App, caller: &Caller, id: i64, heir: Option<i64>) -> Result<()> {
     const SQL: &str = "UPDATE account SET disabled_at = $2, updated_at = $2 WHERE id = $1";
     if caller.account() == Some(id) {
         return Err(Error::Conflict("you can't delete yourself".into()));
     }
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
-    lock(&mut tx, caller, id).await?;
+    let before = lock(&mut tx, caller, id).await?;
+    reach::may_steer(&mut tx, caller, before.user_group).await?;
+    let keys = match heir {
+        None => keys::end_of(&mut tx, id, now).await?,
+        Some(heir) => hand_over(&mut tx, caller, id, heir).await?,
+    };
     sqlx::query(SQL).bind(id).bind(now).execute(&mut *tx).await?;
     sessions::end_all(&mut tx, id, now).await?;
     recovery::void_all(&mut tx, id).await?;
     tx.commit().await?;
     app.access.on_notice("account", id);
+    if heir.is_none() {
+        keys::forget(app, &keys);
+    }
+    security::note(Event::UserDeleted, None, None, &format!("user {id}"));
     Ok(())
+}
+
+/// Has another user that the caller reaches answer for the keys of one.
+async fn hand_over(tx: &mut PgConnection, caller: &Caller, id: i64, heir: i64) -> Result<Vec<i64>> {
+    let refused = |why: &'static str| Error::invalid("/handOverTo", why);
+    if heir == id {
+        return Err(refused("is the user that is deleted"));
+    }
+    match lock(tx, caller, heir).await {
+        Ok(_) => {}
+        Err(Error::NotFound(_)) => return Err(refused("is not a user that you may change")),
+        Err(error) => return Err(error),
+    }
+    keys::hand_over(tx, id, heir)
+        .await?
+        .ok_or_else(|| refused("is in a group that the keys are not of, nor below"))
 }
 
 /// A user that the caller reaches, locked for its transaction.
@@ -129,7 +163,7 @@ async fn tell_of_move(
 
 async fn check_group(connection: &mut PgConnection, caller: &Caller, group: i64) -> Result<()> {
     match reach::open_group(connection, caller, group).await? {
-        Some(theirs) if theirs.within(caller.0.permissions) => Ok(()),
+        Some(theirs) if theirs.within(caller.grant.permissions) => Ok(()),
         Some(_) => Err(Error::invalid("/userGroup", "allows more than you may do yourself")),
         None => Err(Error::invalid("/userGroup", "is not your group or one below it")),
     }

@@ -53,6 +53,11 @@ async fn no_secret_is_written_down() {
         let secrets = tell_secrets(&server, &database).await;
         let log = server.log();
         assert!(log.contains("/voucher/{code}/redeem"), "requests are logged by route: {log}");
+        for event in ["log_in_failed", "logged_in", "key_created"] {
+            let line = log.lines().find(|line| line.contains(&format!("\"{event}\"")));
+            let line = line.unwrap_or_else(|| panic!("{event}: {log}"));
+            assert!(line.contains("127.0.0.1") && line.contains("security"), "{line}");
+        }
         assert!(!log.contains('\u{1b}'), "no colours where nobody looks: {log}");
         for secret in secrets {
             // A code is looked up in another spelling than it is printed in.

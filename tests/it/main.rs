@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't set itself up is to fail")]
 #![expect(unreachable_pub, reason = "one binary: `pub` says what the tests use of the harness")]
 
+mod activity;
 mod alerts;
 mod app;
 mod assortment;

@@ -7,15 +7,11 @@ use crate::{
     client::{Client, Reply},
     sweep::{
         document::{Document, Operation},
-        fresh,
         stock::Stock,
     },
     world,
 };
-use axum::{
-    body::Body,
-    http::{Method, Request, header},
-};
+use axum::http::Method;
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Who tries, with what.
@@ -97,19 +93,7 @@ impl Cast {
     }
 
     async fn send(&self, operation: &Operation, stock: &Stock, client: &Client) -> Reply {
-        let request = Request::builder().method(&operation.method).uri(stock.uri(operation, ""));
-        let Some((content_type, body)) = stock.body(&self.document, operation) else {
-            return client.send_raw(request.body(Body::empty()).unwrap()).await;
-        };
-        let request = request.header(header::CONTENT_TYPE, content_type);
-        let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&body) else {
-            return client.send_raw(request.body(Body::from(body)).unwrap()).await;
-        };
-        // Whoever creates something creates it for its own group; of a user that has to be said.
-        if operation.spec().is_some() && operation.area != "user" {
-            body.as_object_mut().unwrap().remove("userGroup");
-        }
-        client.send_raw(request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()).await
+        client.send_raw(stock.request(&self.document, operation)).await
     }
 }
 
@@ -134,6 +118,10 @@ fn complaints(operation: &Operation, answers: &[u16]) -> Vec<String> {
         (operation.open || !changes || !good(reader), "a reader changes something"),
         (operation.open || *none == 403, "somebody without the permission gets in"),
         (!speaks_for_one(operation) || *bound == 403, "a key speaks for a machine that is not its own"),
+        (
+            operation.open || *bound == 403 || operation.id == "list_commands",
+            "a key of one machine gets at what is not about that machine",
+        ),
         (good(full), "whoever may do everything may not do this"),
         // Dashboards are one user's own.
         (above == full || operation.area == "dashboard", "a group does not have what is below it"),

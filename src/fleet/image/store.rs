@@ -65,8 +65,13 @@ pub async fn forget_logo(db: &PgPool, id: i64) {
         DELETE FROM image WHERE id = $1 AND sent_as_logo
         AND NOT EXISTS (SELECT FROM campaign WHERE voucher_logo_img = image.id)
         AND NOT EXISTS (SELECT FROM machine_model WHERE machine_model.image = image.id)";
+    let forget = async {
+        let mut tx = transaction::begin(db).await?;
+        sqlx::query(SQL).bind(id).execute(&mut *tx).await?;
+        Ok::<(), Error>(tx.commit().await?)
+    };
     // Something may have come to show it this moment.
-    if let Err(error) = sqlx::query(SQL).bind(id).execute(db).await {
+    if let Err(error) = forget.await {
         tracing::info!(error = %error, image = id, "a logo that was replaced stays");
     }
 }

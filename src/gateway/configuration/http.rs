@@ -153,7 +153,7 @@ async fn fetch(
     } else {
         store::read(&app.db, machine).await?
     };
-    let clear = (gateway || caller.0.allows(Permission::ConfigSecret)).then_some(&app.keyring);
+    let clear = (gateway || caller.grant.allows(Permission::ConfigSecret)).then_some(&app.keyring);
     let tag = tag(stored.standing.version, clear.is_none());
     let mut response = if has(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -242,7 +242,7 @@ async fn read(
     }
     let machine = station::named(&app, &caller, &of.hostname).await?;
     let stored = store::read(&app.db, machine).await?;
-    let clear = caller.0.allows(Permission::ConfigSecret).then_some(&app.keyring);
+    let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
     Ok(Json(StoredMachineConfig::of(stored, clear)?))
 }
 

@@ -88,7 +88,7 @@ struct MachineConfigTemplate {
 impl Row {
     /// As the caller is shown it.
     fn shown_to(self, caller: &Caller, keyring: &Keyring) -> Result<MachineConfigTemplate> {
-        let clear = caller.0.allows(Permission::ConfigSecret).then_some(keyring);
+        let clear = caller.grant.allows(Permission::ConfigSecret).then_some(keyring);
         let Self { id, name, settings, created_at, updated_at } = self;
         let encryption_key = shown(settings.encryption_key.as_deref(), place(id), clear)?;
         let Settings { config, mode, ssid, encryption, apn, sharing, .. } = settings;
@@ -282,9 +282,11 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> 
         DELETE FROM machine_config_template
         WHERE id = $1 AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)";
     caller.may(Permission::ConfigWrite)?;
-    let deleted = sqlx::query(SQL).bind(id).bind(caller.group()).execute(&app.db).await?;
+    let mut transaction = transaction::begin(&app.db).await?;
+    let deleted = sqlx::query(SQL).bind(id).bind(caller.group()).execute(&mut *transaction).await?;
     if deleted.rows_affected() == 0 {
         return Err(NOT_FOUND);
     }
+    transaction.commit().await?;
     Ok(Message::json("template deleted"))
 }

@@ -25,6 +25,8 @@ pub enum Form {
     },
     /// As a workbook of Office Open XML.
     Workbook,
+    /// As an object a line.
+    Lines,
 }
 
 /// What an export is asked for with.
@@ -91,12 +93,17 @@ impl Form {
         match self {
             Self::Csv { .. } => "text/csv; charset=utf-8",
             Self::Workbook => WORKBOOK,
+            Self::Lines => "application/jsonl",
         }
     }
 
     /// A name with its ending.
     pub(super) fn file(self, name: &str) -> String {
-        let ending = if self == Self::Workbook { ".xlsx" } else { ".csv" };
+        let ending = match self {
+            Self::Csv { .. } => ".csv",
+            Self::Workbook => ".xlsx",
+            Self::Lines => ".jsonl",
+        };
         if name.to_ascii_lowercase().ends_with(ending) { name.to_owned() } else { format!("{name}{ending}") }
     }
 }

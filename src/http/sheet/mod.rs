@@ -5,6 +5,7 @@
 
 mod asked;
 mod csv;
+mod lines;
 mod workbook;
 
 pub use asked::{Asked, Form, FormParams, WORKBOOK, filename, zone};
@@ -56,6 +57,7 @@ pub struct Sheet {
 enum Writer {
     Csv(Box<csv::Writer>),
     Workbook(workbook::Writer),
+    Lines(lines::Writer),
 }
 
 /// The end that becomes a response.
@@ -73,6 +75,7 @@ pub fn sheet<'a>(form: Form, header: impl IntoIterator<Item = &'a str>) -> Resul
     let writer = match form {
         Form::Csv { bom, separator } => Writer::Csv(Box::new(csv::Writer::new(bom, separator, header)?)),
         Form::Workbook => Writer::Workbook(workbook::Writer::new(header, sender.clone())),
+        Form::Lines => Writer::Lines(lines::Writer::new(header)),
     };
     Ok((Sheet { writer, chunks: sender }, SheetReader { form, chunks }))
 }
@@ -85,6 +88,10 @@ impl Sheet {
                 Some(chunk) => Ok(self.chunks.send(chunk).await),
                 None => Ok(true),
             },
+            Writer::Lines(writer) => match writer.row(cells)? {
+                Some(chunk) => Ok(self.chunks.send(chunk).await),
+                None => Ok(true),
+            },
             Writer::Workbook(writer) => Ok(!self.chunks.0.is_closed() && writer.row(cells).await),
         }
     }
@@ -94,6 +101,7 @@ impl Sheet {
         let Self { writer, chunks } = self;
         let outcome = match (outcome, writer) {
             (Ok(()), Writer::Csv(writer)) => writer.rest().map(Some),
+            (Ok(()), Writer::Lines(writer)) => Ok(Some(writer.rest())),
             (Ok(()), Writer::Workbook(writer)) => writer.finish().await.map(|()| None),
             (Err(error), _) => Err(error),
         };
@@ -171,6 +179,14 @@ mod tests {
         assert_eq!(body, "code,note\nA,\"say \"\"hi\"\", twice\"\n");
         let form = Form::Csv { bom: true, separator: b';' };
         assert_eq!(downloaded(form, &rows).await.1, "\u{feff}code;note\nA;\"say \"\"hi\"\", twice\"\n");
+    }
+
+    #[tokio::test]
+    async fn a_line_is_an_object_with_the_names_of_the_header() {
+        let rows = [[json!("A\n"), json!({"a": 1})], [json!(null), json!(2)]];
+        let (name, body) = downloaded(Form::Lines, &rows).await;
+        assert_eq!(name, "attachment; filename=\"x.jsonl\"");
+        assert_eq!(body, "{\"code\":\"A\\n\",\"note\":{\"a\":1}}\n{\"code\":null,\"note\":2}\n");
     }
 
     #[tokio::test]

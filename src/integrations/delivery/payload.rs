@@ -34,8 +34,9 @@ const TRANSACTION: &str = "
 /// What a voucher was spent on. `$2` is the user group whose vouchers' codes are shown.
 const REDEEMED: &str = "
     SELECT json_build_object(
-        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign, 'campaignType', r.campaign_type,
-        'machine', r.machine, 'deviceId', r.requester, 'location', r.location, 'order', r.order_id,
+        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign,
+        'campaignType', r.campaign_type, 'machine', r.machine, 'deviceId', device_of(r.requester, r.machine),
+        'location', r.location, 'order', r.order_id,
         'amountOff', r.amount_off, 'voucherValue', r.voucher_value, 'currency', r.currency,
         'occurredAt', rfc3339(r.occurred_at))
     FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.id = ($1->>'redemption')::uuid";
@@ -43,7 +44,8 @@ const REDEEMED: &str = "
 /// What was given back, in the same way.
 const ROLLED_BACK: &str = "
     SELECT json_build_object(
-        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign, 'machine', r.machine, 'deviceId', r.requester,
+        'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign,
+        'machine', r.machine, 'deviceId', device_of(r.requester, r.machine),
         'location', r.location, 'order', r.order_id, 'amountOff', r.amount_off, 'voucherValue', r.voucher_value,
         'currency', r.currency, 'reason', r.reason, 'occurredAt', rfc3339(r.occurred_at))
     FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.redemption = ($1->>'redemption')::uuid";

@@ -14,6 +14,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -63,6 +64,15 @@ impl Action {
     }
 }
 
+/// Names a person in a machine's place, for the journal and the log: no host name has a colon. The account's number
+/// tells who it is when the name was changed.
+pub fn requester_of(account: i64, username: &str) -> String {
+    format!("{PERSON}{username}#{account}")
+}
+
+/// How the name of a person in a machine's place begins.
+const PERSON: &str = "user:";
+
 /// One entry.
 #[derive(Debug)]
 pub struct Logged {
@@ -76,7 +86,7 @@ pub struct Logged {
     pub machine: i64,
     /// Whose machine.
     pub group: i64,
-    /// The device as it called itself.
+    /// The device as it called itself, or the person in its place.
     pub requester: String,
     /// Where it stood.
     pub location: i64,
@@ -93,6 +103,20 @@ pub struct Logged {
 }
 
 impl Logged {
+    /// The device as it was called, by itself or by the person in its place.
+    pub fn device_id(&self) -> Cow<'_, str> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Request {
+            device_id: String,
+        }
+        if !self.requester.starts_with(PERSON) {
+            return Cow::Borrowed(&self.requester);
+        }
+        let request: Option<Request> = serde_json::from_str(&self.request).ok();
+        request.map_or(Cow::Borrowed(&self.requester), |request| request.device_id.into())
+    }
+
     /// When it is written down, if that is late.
     fn written_at(&self) -> Option<DateTime<Utc>> {
         let waited = self.since.elapsed();

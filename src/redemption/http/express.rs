@@ -5,8 +5,9 @@
 use super::{redeem, release, rollback, validate};
 use crate::{
     app::App,
-    error::Result,
+    error::{Error, Result},
     http::{Caller, Path, Unread, unread::FromBody},
+    security::{self, Event},
 };
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -83,7 +84,13 @@ async fn call<T: FromBody, F: Future<Output = Result<Response>>>(
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
-    handler(State(app), caller, Path(code), Unread::of(Request::from_parts(parts, body))).await
+    let (who, address) = (caller.grant.who, caller.address.0);
+    let body = Unread::of(Request::from_parts(parts, body));
+    let answer = handler(State(app), caller, Path(code), body).await;
+    if matches!(answer, Err(Error::Forbidden(_))) {
+        security::note(Event::Refused, Some(who), address, "");
+    }
+    answer
 }
 
 #[cfg(test)]

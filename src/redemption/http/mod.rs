@@ -5,7 +5,7 @@ mod bounds;
 mod express;
 
 use super::{
-    audit::{Action, Logged},
+    audit::{Action, Logged, requester_of},
     code::Code,
     guesses::Lookup,
     proof,
@@ -19,7 +19,11 @@ use crate::{
     app::App,
     error::{Error, Result},
     fleet::device_id::{self, DeviceId, Scope},
-    http::{Caller, Path, RawJson, Unread, caller::Permission},
+    http::{
+        Caller, Path, RawJson, Unread,
+        caller::{Permission, Who},
+    },
+    security::{self, Event},
 };
 use axum::{
     extract::State,
@@ -49,8 +53,10 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A caller at a machine, with a code.
 struct Asked<'a> {
     app: &'a App,
+    caller: &'a Caller,
     device: Arc<Device>,
-    device_id: &'a str,
+    /// Who is named in the journal and the log: the device as it called itself, or a person in its place.
+    requester: String,
     code: Option<Code>,
     request: &'a [u8],
     /// The look-up's place in the budgets of guesses, or the refusal of a device that has guessed too often.
@@ -71,8 +77,16 @@ impl<'a> Asked<'a> {
         let Some(device) = device.filter(|device| device.belongs_below(caller.group())) else {
             return Err(not_found(app, caller, id).await);
         };
-        let lookup = app.guesses.take(caller.0.who, &device).await.map(Some);
-        Ok(Self { app, device, device_id, code: Code::parse(code), request, lookup })
+        let requester = match caller.grant.who {
+            // In the machine's own spelling.
+            Who::Key { .. } if device_id.eq_ignore_ascii_case(&device.hostname) => {
+                device.hostname.to_string()
+            }
+            Who::Key { .. } => device_id.to_owned(),
+            Who::Account(id) => requester_of(id, &caller.grant.username),
+        };
+        let lookup = app.guesses.take(caller.grant.who, &device).await.map(Some);
+        Ok(Self { app, caller, device, requester, code: Code::parse(code), request, lookup })
     }
 
     /// Turns away a device that has guessed too often.
@@ -109,13 +123,9 @@ impl<'a> Asked<'a> {
             Ok(None) => Ok(()),
             Err(too_many) => Err(too_many),
         };
-        counted.err().unwrap_or(Error::NotFound("voucher"))
-    }
-
-    /// Returns the device id in the machine's own spelling.
-    fn requester(&self) -> &str {
-        let hostname = &self.device.hostname;
-        if self.device_id.eq_ignore_ascii_case(hostname) { hostname } else { self.device_id }
+        let Err(too_many) = counted else { return Error::NotFound("voucher") };
+        security::note(Event::BudgetUsedUp, Some(self.caller.grant.who), self.caller.address.0, "look-ups");
+        too_many
     }
 
     fn log(&self, action: Action, success: bool, voucher: Uuid, currency: &str, response: &str) {
@@ -125,7 +135,7 @@ impl<'a> Asked<'a> {
             success,
             machine: self.device.machine,
             group: self.device.groups.first().copied().unwrap_or_default(),
-            requester: self.requester().to_owned(),
+            requester: self.requester.clone(),
             location: self.device.location,
             request: String::from_utf8_lossy(self.request).into_owned(),
             response: response.to_owned(),
@@ -140,12 +150,20 @@ fn unknown_device() -> Error {
     Error::invalid("/deviceId", "is not the hostname or gateway id of a machine of yours")
 }
 
+/// The permission of a key to speak for machines, and of a person to act in the place of one.
+fn needed(caller: &Caller) -> Permission {
+    match caller.grant.who {
+        Who::Key { .. } => Permission::VoucherRedeem,
+        Who::Account(_) => Permission::VoucherOnBehalf,
+    }
+}
+
 /// Returns the refusal of a device id that names no machine for the caller.
 async fn not_found(app: &App, caller: &Caller, id: DeviceId<'_>) -> Error {
     if caller.machine().is_some() {
         return if id.is_mere_digits() { unknown_device() } else { device_id::other_machine() };
     }
-    let counted = app.guesses.unknown_device(caller.0.who, &app.hot, app.clock.now()).await;
+    let counted = app.guesses.unknown_device(caller.grant.who, &app.hot, app.clock.now()).await;
     counted.err().unwrap_or_else(unknown_device)
 }
 
@@ -162,7 +180,7 @@ async fn validate(
     Path(code): Path<String>,
     body: Unread<RawJson<ValidateRequest>>,
 ) -> Result<Response> {
-    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
+    let RawJson { bytes, value: body } = body.read(&app, &caller, needed(&caller)).await?;
     let lock = lock_duration(&app, body.lock_duration)?;
     let demand = body.demand.map(|demand| amount("/demand/amount", demand.amount, 0)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
@@ -199,12 +217,12 @@ async fn redeem(
     Path(code): Path<String>,
     body: Unread<RawJson<RedeemRequest>>,
 ) -> Result<Response> {
-    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
+    let RawJson { bytes, value: body } = body.read(&app, &caller, needed(&caller)).await?;
     let order = order(body.order, body.demand, &bytes)?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, Some(&order.id)).await?;
     let code = asked.code().await?;
-    let redeemed = redeem::redeem(&app, &asked.device, asked.requester(), &code, &order).await?;
+    let redeemed = redeem::redeem(&app, &asked.device, &asked.requester, &code, &order).await?;
     let (answer, currency) = match redeemed {
         Redeemed::Unknown => return Err(asked.unknown().await),
         Redeemed::Done(receipt) => {
@@ -259,7 +277,7 @@ async fn release(
     Path(code): Path<String>,
     body: Unread<RawJson<ReleaseRequest>>,
 ) -> Result<Response> {
-    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
+    let RawJson { bytes, value: body } = body.read(&app, &caller, needed(&caller)).await?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(true, None).await?;
     let code = asked.code().await?;
@@ -290,13 +308,13 @@ async fn rollback(
     Path(code): Path<String>,
     body: Unread<RawJson<RollbackRequest>>,
 ) -> Result<Response> {
-    let RawJson { bytes, value: body } = body.read(&app, &caller, Permission::VoucherRedeem).await?;
+    let RawJson { bytes, value: body } = body.read(&app, &caller, needed(&caller)).await?;
     let order_id = text("/order/id", &body.order.id)?;
     let reason = body.reason.as_deref().map(|reason| text("/reason", reason)).transpose()?;
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit_proven(false, Some(order_id)).await?;
     let code = asked.code().await?;
-    let undone = rollback::rollback(&app, &asked.device, asked.requester(), &code, order_id, reason);
+    let undone = rollback::rollback(&app, &asked.device, &asked.requester, &code, order_id, reason);
     let Some(undone) = undone.await? else {
         // Asking for orders is as good as asking for codes.
         return Err(match asked.unknown().await {

@@ -86,3 +86,40 @@ async fn a_user_may_speak_for_the_machines_of_its_group() {
         true
     );
 }
+
+#[tokio::test]
+async fn a_person_in_a_machines_place_needs_a_permission_and_is_named() {
+    let shop = Shop::new().await.with_redis().await;
+    let made = shop.made(json!({"type": "gift", "value": 500})).await;
+    let user = shop.test.user("a").await;
+    let order =
+        json!({"deviceId": "vm-a-2", "order": {"id": "p1", "amount": 100}, "demand": {"amount": 100}});
+    user.post(&path(&made.code, "redeem"), order).await.expect(200);
+    user.post(&path(&made.code, "validate"), body("validate", "vm-a-2")).await.expect(200);
+    let undo = json!({"deviceId": "vm-a-2", "order": {"id": "p1"}});
+    // The order is the machine's, whoever undoes it.
+    let machine = shop.test.device(world::A, "vm-a-2").await;
+    machine.post(&path(&made.code, "rollback"), undo).await.expect(200);
+    let mut logs = Value::Null;
+    // The log is written down behind the answers.
+    for _ in 0..10_000 {
+        logs = shop.owner.get(&format!("/voucher/{}/logs", made.id)).await.expect(200);
+        if logs.as_array().unwrap().len() == 3 {
+            break;
+        }
+    }
+    let named: Vec<_> =
+        logs.as_array().unwrap().iter().map(|entry| (&entry["requester"], &entry["actor"])).collect();
+    let (person, device) = (json!("user:a"), json!("vm-a-2"));
+    let (actor, none) = (json!(world::A), Value::Null);
+    assert_eq!(named, [(&person, &actor), (&person, &actor), (&device, &none)], "{logs}");
+
+    let list = "UPDATE user_group SET permissions = '{voucher.redeem,voucher.read}' WHERE id = $1";
+    sqlx::query(list).bind(world::A).execute(&shop.app().db).await.unwrap();
+    shop.app().access.clear();
+    let user = shop.test.user("a").await;
+    for verb in VERBS {
+        user.post(&path(&made.code, verb), body(verb, "vm-a-2")).await.expect(403);
+    }
+    machine.post(&path(&made.code, "validate"), body("validate", "vm-a-2")).await.expect(200);
+}

@@ -72,6 +72,7 @@ impl Stock {
             "totalVouchers" | "version" => json!(1),
             "startsOn" => json!("2026-01-01"),
             "expiresOn" => json!("2090-12-31"),
+            "expiresAt" => json!("2090-12-31T00:00:00Z"),
             "timeZone" => json!("Europe/Amsterdam"),
             "currency" if is("campaign") || is("voucher") => json!("EUR"),
             "prefix" => json!("AB"),

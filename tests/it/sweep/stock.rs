@@ -87,6 +87,7 @@ impl Stock {
         let purpose = match operation.id.as_str() {
             "activate_account" => Purpose::Activation,
             "reset_password" => Purpose::Reset,
+            "restore_address" => Purpose::Restore,
             "download_campaign_pdf" => {
                 client
                     .post(&format!("/campaign/{}/pdf", self.made["/campaign"]["id"]), json!({}))
@@ -106,8 +107,14 @@ impl Stock {
         let user = serde_json::from_slice(&fresh(user.to_string().into_bytes())).unwrap();
         let user = client.post("/user", user).await.expect(201)["id"].as_i64().unwrap();
         let mut db = app.db.acquire().await.unwrap();
-        let token = recovery::issue(&mut db, user, purpose, &app.config, app.clock.now()).await;
-        self.mailed = Some(token.unwrap());
+        let now = app.clock.now();
+        let token = if purpose == Purpose::Restore {
+            let former = format!("former-{user}@example.com");
+            recovery::issue_restore(&mut db, user, &former, &app.config, now).await.unwrap()
+        } else {
+            Some(recovery::issue(&mut db, user, purpose, &app.config, now).await.unwrap())
+        };
+        self.mailed = token;
         self
     }
 
@@ -223,6 +230,35 @@ impl Stock {
         let reply: Reply = client.send_raw(request.unwrap()).await;
         assert!(reply.status.is_success(), "{}: {} {}", creation.id, reply.status, reply.text());
         self.made.insert(path.to_owned(), reply.json());
+    }
+
+    /// A request for an operation that is good, and aimed at these things.
+    pub fn request(&self, document: &Document, operation: &Operation) -> Request<Body> {
+        let request = Request::builder().method(&operation.method).uri(self.uri(operation, ""));
+        let Some((content_type, body)) = self.body(document, operation) else {
+            return request.body(Body::empty()).unwrap();
+        };
+        let request = request.header(header::CONTENT_TYPE, content_type);
+        let Ok(mut body) = serde_json::from_slice::<Value>(&body) else {
+            return request.body(Body::from(body)).unwrap();
+        };
+        // Whoever creates something creates it for its own group; of a user that has to be said.
+        if operation.spec().is_some() && operation.area != "user" {
+            body.as_object_mut().unwrap().remove("userGroup");
+        }
+        request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()
+    }
+
+    /// The same request with another name in it, if there is a name.
+    pub fn renaming(&self, document: &Document, operation: &Operation) -> Request<Body> {
+        let body = self.body(document, operation).and_then(|(_, body)| serde_json::from_slice(&body).ok());
+        let mut body: Value = body.unwrap_or_default();
+        if body.get("name").is_some() {
+            body = json!({"name": format!("renamed-{FRESH}")});
+        }
+        let request = Request::builder().method(&operation.method).uri(self.uri(operation, ""));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        request.body(Body::from(fresh(body.to_string().into_bytes()))).unwrap()
     }
 
     /// Where an operation is, with something that is there for each parameter of its path.

@@ -2,6 +2,7 @@
 
 mod claims;
 mod groups;
+mod leaving;
 mod people;
 mod recovery;
 mod smtp;
