@@ -6,7 +6,7 @@ ALTER TABLE api_key ADD expires_at timestamptz;
 ALTER TABLE api_key ADD last_used_from inet;
 UPDATE api_key SET owner = created_by;
 CREATE INDEX api_key_owner ON api_key (owner) WHERE revoked_at IS NULL;
-CREATE INDEX api_key_parent ON api_key (parent) WHERE revoked_at IS NULL;
+CREATE INDEX api_key_parent ON api_key (parent);
 
 -- A key and all that go back to it.
 CREATE FUNCTION api_key_line(first bigint) RETURNS SETOF bigint STABLE LANGUAGE sql AS $$

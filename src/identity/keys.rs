@@ -177,13 +177,11 @@ pub async fn list(app: &App, caller: &Caller, limit: i64, skip: i64) -> Result<V
 pub async fn revoke(app: &App, caller: &Caller, id: i64) -> Result<()> {
     const FIND: &str = "
         SELECT FROM api_key WHERE id = $2 AND revoked_at IS NULL
-          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1) FOR NO KEY UPDATE";
-    const REVOKE: &str = "
-        UPDATE api_key SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (SELECT api_key_line($1)) RETURNING id";
+          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)";
     let mut tx = transaction::begin(&app.db).await?;
     let found = sqlx::query(FIND).bind(caller.group()).bind(id).fetch_optional(&mut *tx).await?;
     found.ok_or(Error::NotFound("API key"))?;
-    let ended = sqlx::query_scalar(REVOKE).bind(id).bind(app.clock.now()).fetch_all(&mut *tx).await?;
+    let ended = end_lines(&mut tx, &[id], app.clock.now()).await?;
     tx.commit().await?;
     forget(app, &ended);
     Ok(())
@@ -192,11 +190,28 @@ pub async fn revoke(app: &App, caller: &Caller, id: i64) -> Result<()> {
 /// Ends every key that an account answers for, and all that go back to them. The caller has locked the account.
 /// Returns them, to be forgotten after the commit.
 pub async fn end_of(tx: &mut PgConnection, account: i64, now: DateTime<Utc>) -> Result<Vec<i64>> {
-    const SQL: &str = "
-        UPDATE api_key SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (
-            SELECT api_key_line(k.id) FROM api_key k WHERE k.owner = $1 AND k.revoked_at IS NULL)
-        RETURNING id";
-    Ok(sqlx::query_scalar(SQL).bind(account).bind(now).fetch_all(tx).await?)
+    const OWN: &str = "SELECT id FROM api_key WHERE owner = $1 AND revoked_at IS NULL";
+    let own: Vec<i64> = sqlx::query_scalar(OWN).bind(account).fetch_all(&mut *tx).await?;
+    end_lines(tx, &own, now).await
+}
+
+/// Ends keys and all that go back to them, in the order of their ids; returns those that it has ended.
+async fn end_lines(tx: &mut PgConnection, first: &[i64], now: DateTime<Utc>) -> Result<Vec<i64>> {
+    const END: &str = "
+        WITH line AS (
+            SELECT k.id FROM api_key k
+            WHERE k.revoked_at IS NULL AND k.id IN (SELECT api_key_line(first) FROM unnest($1::bigint[]) first)
+            ORDER BY k.id FOR NO KEY UPDATE)
+        UPDATE api_key k SET revoked_at = $2 FROM line WHERE k.id = line.id RETURNING k.id";
+    let mut ended = Vec::new();
+    loop {
+        let these: Vec<i64> = sqlx::query_scalar(END).bind(first).bind(now).fetch_all(&mut *tx).await?;
+        // One that was just being made is seen once its maker is locked: another look finds it.
+        if these.is_empty() {
+            return Ok(ended);
+        }
+        ended.extend(these);
+    }
 }
 
 /// Has another account answer for the keys of one. Returns None, and changes nothing, if a key acts for a group that

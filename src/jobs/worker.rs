@@ -71,7 +71,7 @@ async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
     // In a task of its own, which is dropped with its connections alone: a COPY that is, leaves one out of step.
     let (worker, its) = (app.clone(), claim.clone());
     let work = app.tasks.spawn(async move {
-        let run = author::system(its.kind.author(), its.kind.run(&worker, &its));
+        let run = author::system(its.kind.author(), Box::pin(its.kind.run(&worker, &its)));
         worker.liveness.while_up(run).await
     });
     let outcome = tokio::select! {

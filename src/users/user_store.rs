@@ -100,6 +100,11 @@ pub(super) async fn delete(app: &App, caller: &Caller, id: i64, heir: Option<i64
     }
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
+    if let Some(heir) = heir {
+        // In order, so that two who hand over to each other do not wait for each other.
+        let both = sqlx::query("SELECT FROM account WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE");
+        both.bind([id, heir]).execute(&mut *tx).await?;
+    }
     let before = lock(&mut tx, caller, id).await?;
     reach::may_steer(&mut tx, caller, before.user_group).await?;
     let keys = match heir {

@@ -304,8 +304,8 @@ async fn a_group_reads_what_was_changed_in_it_and_below_and_may_be_seen() {
     // All of it, a line an entry.
     let exported = a.get("/activity/export?where[noun]=machinegroup").await;
     assert_eq!(exported.headers[header::CONTENT_TYPE], "application/jsonl");
-    let text = exported.text();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let body = exported.text();
+    let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let listed = a.get("/activity?where[noun]=machinegroup").await.expect(200);
     assert_eq!(Value::from(lines), listed);
     narrow(&["fleet.read"]).await.get("/activity/export").await.expect(403);
