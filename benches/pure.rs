@@ -40,6 +40,7 @@ fn device() -> Device {
         groups: vec![3, 2, 1],
         location: 10,
         location_external_ref: Some("kiosk".to_owned()),
+        location_external_ref_group: 1,
         location_groups: vec![100, 101],
         machine_groups: vec![70],
         machine_type: 4,
@@ -122,7 +123,7 @@ fn verdicts(c: &mut Criterion) {
             b.iter(|| black_box(&voucher).verdict(&device, ask, now));
         });
         let rules = rules(count);
-        c.bench_function(&format!("hold {count} rules"), |b| b.iter(|| hold(black_box(&rules), &device)));
+        c.bench_function(&format!("hold {count} rules"), |b| b.iter(|| hold(black_box(&rules), &device, 1)));
         let products = products(count);
         c.bench_function(&format!("expression of {count} products"), |b| {
             b.iter(|| Products::of(black_box(&products)).expression());

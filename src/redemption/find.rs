@@ -68,7 +68,6 @@ pub(super) async fn meant(
     let known = app.hot.read(code.key()).await;
     let outdated = |copies: &[Copy]| stale(app, copies, now) || !copies.iter().all(Copy::is_readable);
     if let Ok(Found { copies, .. }) = &known
-        && !copies.is_empty()
         && !outdated(copies)
         && let Some(meant) = in_copies(app, device, code, ask, now, copies, mark)
     {
@@ -114,11 +113,14 @@ fn in_copies(
     copies: &[Copy],
     mark: Mark,
 ) -> Option<Meant> {
+    if copies.is_empty() {
+        return None;
+    }
     let vouchers = assemble(app, code, copies, mark)?;
     Some(Meant::among(&vouchers, device, ask, now)?.in_redis(true))
 }
 
-/// Whether a row is what the code names, and for this device.
+/// Returns `true` for a row that the code names and that is for this device.
 pub(super) fn is_for(device: &Device, code: &Code, row: &Row) -> bool {
     let voucher = &row.voucher;
     code.names(&voucher.facts.code, voucher.facts.generated) && device.belongs_below(voucher.campaign.group)

@@ -65,7 +65,7 @@ pub struct Device {
     pub groups: Vec<i64>,
     /// Where it stands.
     pub location: i64,
-    /// What that place is called in other systems.
+    /// The name of that place in other systems.
     pub location_external_ref: Option<String>,
     /// The group that wrote this reference.
     pub location_external_ref_group: i64,
@@ -94,7 +94,7 @@ impl Device {
             .is_some_and(|(writer, group)| writer >= group)
     }
 
-    /// Whether `rule` of a campaign of `group` holds here; products are the client's to check.
+    /// Returns `true` if `rule` of a campaign of `group` holds here; products are the client's to check.
     fn meets(&self, rule: &Rule, group: i64) -> bool {
         let is = |id: i64| rule.value.parse() == Ok(id);
         match rule.field {
@@ -111,8 +111,8 @@ impl Device {
     }
 }
 
-/// Whether a set of rules of a campaign of `group` holds for a device: rules on one field are alternatives, fields
-/// must all hold.
+/// Returns `true` if a set of rules of a campaign of `group` holds for a device: rules on one field are alternatives,
+/// fields must all hold.
 pub fn hold(rules: &[Rule], device: &Device, group: i64) -> bool {
     let fields: BTreeSet<RuleField> = rules.iter().map(|rule| rule.field).collect();
     fields

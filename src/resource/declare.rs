@@ -218,7 +218,7 @@ macro_rules! set {
     };
 }
 
-/// Whether a set is declared as one whose members are only mentioned.
+/// Tells a set whose members are only `mentioned` from all others.
 macro_rules! are_mentioned {
     () => {
         false

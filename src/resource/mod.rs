@@ -237,7 +237,7 @@ pub struct Set {
     pub other: &'static str,
     /// What is on the other.
     pub target: fn() -> &'static Spec,
-    /// Whether the other side is only named, as in a choice, so that seeing it is enough. Without it, being a
+    /// `true` where the other side is only named, as in a choice, so that seeing it is enough. Otherwise, being a
     /// pair means something for both sides, and whoever makes or parts one has to be allowed to change both.
     pub are_mentioned: bool,
 }

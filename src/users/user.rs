@@ -63,7 +63,7 @@ pub struct Stored {
     /// Whether it has a password.
     #[sqlx(default)]
     pub activated: bool,
-    /// Whether somebody has shown that the address is theirs.
+    /// `true` once somebody has shown that the address is theirs.
     #[sqlx(default)]
     pub confirmed: bool,
 }

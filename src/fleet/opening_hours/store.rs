@@ -78,8 +78,8 @@ pub(super) async fn replace(db: &PgPool, group: i64, level: Level, id: i64, span
     Ok(())
 }
 
-/// What holds for a machine: its own, or else the newest of what is set above it. What is set for groups counts
-/// where they belong to the machine's user group or one above it: nobody below sets hours for it.
+/// Returns the opening hours in force for a machine: its own, or else the newest of those set above it. Those of a
+/// group count if it belongs to the machine's user group or one above that: nobody below sets hours for the machine.
 pub async fn effective(db: &mut PgConnection, machine: i64) -> Result<OpeningHours> {
     const ZONE: &str =
         "SELECT l.time_zone FROM machine m JOIN location l ON l.id = m.location WHERE m.id = $1";

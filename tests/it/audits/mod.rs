@@ -209,7 +209,7 @@ async fn a_wrong_file_says_which_line_and_is_kept() {
     send_as(&gateway, "vm-a-1", "application/json", "{}").await.expect(415);
     send(&gateway, vec![b'A'; (1 << 20) + 1]).await.expect(413);
     send_as(&gateway, "vm-a-2", "text/plain", good.clone()).await.expect(403);
-    send_as(&gateway, "vm-b-1", "text/plain", good.clone()).await.expect(404);
+    send_as(&gateway, "vm-b-1", "text/plain", good.clone()).await.expect(403);
     let user = test.user("a").await;
     assert_eq!(sales(&test).await.0, 0);
 
