@@ -3,6 +3,7 @@
 //! One table ([`Error::face`]) gives every variant its status and its type. What a voucher's
 //! machine is told (`locked`, `expired`, …) is not an error: see [`crate::redemption`].
 
+use crate::fairness::Limit;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -94,6 +95,19 @@ pub enum Error {
         /// After this many seconds it is worth trying again.
         retry_after_s: u64,
     },
+    /// Places that tenants share are taken, and as many wait for one as may.
+    #[error("{} {what} are under way, try again", match limit {
+        Limit::Share => "too many of your",
+        Limit::Total => "too many",
+    })]
+    Crowded {
+        /// What there are too many of.
+        what: &'static str,
+        /// Whether the caller has its share of them, or all tenants together have all.
+        limit: Limit,
+        /// After this many seconds it is worth trying again.
+        retry_after_s: u64,
+    },
     /// A store is away; nothing was promised.
     #[error("{store:?} is away, try again")]
     Unavailable {
@@ -144,7 +158,10 @@ impl Error {
             Self::UnsupportedMedia { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::Beyond { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
-            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooMany { .. } | Self::Crowded { limit: Limit::Share, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
+            }
+            Self::Crowded { limit: Limit::Total, .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fault"),
         }
@@ -247,7 +264,7 @@ impl IntoResponse for Error {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
-            Self::TooMany { retry_after_s, .. } => {
+            Self::TooMany { retry_after_s, .. } | Self::Crowded { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
             }
             Self::Unavailable { .. } => {

@@ -15,6 +15,7 @@ pub mod crash;
 pub mod dashboards;
 pub mod demo;
 pub mod error;
+pub mod fairness;
 pub mod fleet;
 pub mod gateway;
 pub mod http;

@@ -46,6 +46,11 @@ fn describe() {
         "http_requests_turned_away_total",
         "Requests refused because too many were under way."
     );
+    metrics::describe_gauge!("scrip_gate_waiting", "Requests that wait for a place that tenants share.");
+    metrics::describe_counter!(
+        "scrip_gate_refused_total",
+        "Requests refused for the places that tenants share, by the limit that they met."
+    );
     metrics::describe_gauge!("scrip_gateways_waiting", "Gateways that wait for commands.");
 }
 
