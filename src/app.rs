@@ -11,7 +11,7 @@ use crate::{
     jobs::worker::Bell,
     mail::post::Post,
     notice,
-    postgres::{self, Liveness, barrier::Barrier},
+    postgres::{self, Liveness, barrier::Barrier, reads::Reads},
     redemption::{
         audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
     },
@@ -40,6 +40,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// Connections for what people look up.
+    pub reads: Reads,
     /// How Postgres is reached, for those who need a connection of their own.
     pub postgres_options: PgConnectOptions,
     /// Whether Postgres is worth waiting for.
@@ -139,6 +141,7 @@ impl App {
             guesses: Guesses::new(&config),
             jobs_due: Bell::default(),
             alerts_due: Notify::new(),
+            reads: Reads::new(&config, &options, &liveness),
             db,
             postgres_options: options,
             liveness,
@@ -187,9 +190,11 @@ impl App {
     /// Has everybody give up the connections to Postgres that there are.
     pub fn give_up_postgres(&self) {
         self.liveness.cut();
-        while let Some(idle) = self.db.try_acquire() {
-            // Not given back, nor closed in an orderly way: nobody would answer.
-            drop(idle.detach());
+        for pool in [&self.db, self.reads.pool()] {
+            while let Some(idle) = pool.try_acquire() {
+                // Not given back, nor closed in an orderly way: nobody would answer.
+                drop(idle.detach());
+            }
         }
     }
 

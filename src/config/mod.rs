@@ -80,8 +80,15 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Postgres, besides the journal's own and three that watch over it.
+    /// Connections to Postgres, besides the journal's own, three that watch over it, and those of look-ups.
     pub database_connections: u32,
+    /// Connections to Postgres for what people look up: lists, exports, reports. One user group has half of them
+    /// at most.
+    pub read_connections: u32,
+    /// How long Postgres works at one look-up of a list at most, in milliseconds.
+    pub read_timeout_ms: u64,
+    /// Rows of a list that `skip` can leave out.
+    pub skip_max: u32,
     /// How long a request waits for a connection, in milliseconds.
     pub database_wait_ms: u64,
     /// How long a statement of the journal waits for a row that someone else holds, in milliseconds.
@@ -155,8 +162,10 @@ pub struct Config {
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
     pub argon2_passes: u32,
-    /// Passwords hashed at once.
+    /// Passwords hashed at once: each takes a core from vends.
     pub argon2_parallel_max: usize,
+    /// Log-ins that wait for that; more are answered 429 or 503, those of the busiest address first.
+    pub logins_waiting_max: usize,
 
     /// Vouchers that a campaign's generation writes in one transaction.
     pub generation_batch: usize,
@@ -232,6 +241,9 @@ impl Default for Config {
             mail_dir: None,
             worker_threads: 0,
             database_connections: 16,
+            read_connections: 12,
+            read_timeout_ms: 10_000,
+            skip_max: 100_000,
             database_wait_ms: 3_000,
             journal_lock_wait_ms: 500,
             journal_lanes: 1,
@@ -266,7 +278,8 @@ impl Default for Config {
             reset_token_s: 3600,
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
-            argon2_parallel_max: 4,
+            argon2_parallel_max: 2,
+            logins_waiting_max: 64,
             generation_batch: 5_000,
             coupons_per_part: 5_000,
             coupons_parallel_max: 2,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Json, Message, Path, Query, caller::Permission, peer::ClientAddress},
 };
 use axum::{extract::State, http::StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -77,8 +77,12 @@ struct Page {
     request_body = Login,
     responses((status = 201, body = Session, description = "Logged in"))
 )]
-async fn login(State(app): State<App>, Json(body): Json<Login>) -> Result<(StatusCode, Json<Session>)> {
-    let session = login::login(&app, &body.username, body.password).await?;
+async fn login(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Json(body): Json<Login>,
+) -> Result<(StatusCode, Json<Session>)> {
+    let session = login::login(&app, &body.username, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -169,6 +173,9 @@ async fn list_keys(
     }
     if skip < 0 {
         return Err(Error::malformed("/skip", "must be at least 0"));
+    }
+    if skip > app.config.skip_max.into() {
+        return Err(Error::invalid("/skip", format!("must be at most {}", app.config.skip_max)));
     }
     keys::list(&app, &caller, limit, skip).await.map(Json)
 }

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -36,11 +37,16 @@ struct Account {
 }
 
 /// Opens a session for the account of this user name (or e-mail address) and password.
-pub async fn login(app: &App, username: &str, password: SecretString) -> Result<Session> {
+pub async fn login(
+    app: &App,
+    username: &str,
+    password: SecretString,
+    from: Option<IpAddr>,
+) -> Result<Session> {
     app.attempts.spend(username)?;
     let account = find(app, username).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let right = app.passwords.matches(password, stored).await?;
+    let right = app.passwords.matches(from, password, stored).await?;
     let Some(account) = account.filter(|account| right && account.enabled) else { return Err(REFUSED) };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
         return Err(REFUSED);

@@ -6,20 +6,42 @@
 use crate::{
     config::Config,
     error::{Error, Result},
+    fairness::{Gate, Limits},
 };
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret, SecretString};
-use std::{fmt, sync::Arc};
-use tokio::sync::Semaphore;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long a log-in waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a log-in comes from: an address, or a network of which a client can have every address.
+type Network = Option<IpAddr>;
+
+/// The network of an address: of IPv6 the first half, which is what a customer line has.
+fn network(address: Option<IpAddr>) -> Network {
+    address.map(|address| match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    })
+}
 
 /// Hashes and checks passwords.
 pub struct Passwords {
     argon2: Argon2<'static>,
-    /// How many may be hashed at once.
-    turns: Arc<Semaphore>,
+    /// Passwords that may be hashed at once, shared between the networks that they are sent from.
+    turns: Gate<Network>,
     /// Of a password that nobody has: what is checked for users who don't exist.
     nobodys: Arc<str>,
 }
@@ -31,20 +53,35 @@ impl Passwords {
             Params::new(config.argon2_memory_kib, config.argon2_passes, 1, None).map_err(Error::fault)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobodys = hash(&argon2, &rand::random::<[u8; 32]>())?.into();
-        Ok(Self { argon2, turns: Arc::new(Semaphore::new(config.argon2_parallel_max.max(1))), nobodys })
+        let places = config.argon2_parallel_max;
+        let turns = Gate::new(Limits {
+            what: "log-ins",
+            places,
+            // Each takes some ten milliseconds: who comes alone need not leave places empty.
+            share: places,
+            waiting: config.logins_waiting_max,
+            patience: PATIENCE,
+            retry_after_s: 2,
+        });
+        Ok(Self { argon2, turns, nobodys })
     }
 
     /// The PHC string to store for `password`.
-    pub async fn hash(&self, password: SecretString) -> Result<String> {
+    pub async fn hash(&self, from: Option<IpAddr>, password: SecretString) -> Result<String> {
         let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, password.expose_secret().as_bytes())).await?
+        self.in_turn(from, move || hash(&argon2, password.expose_secret().as_bytes())).await?
     }
 
     /// Whether `stored` is of `password`; without one it takes the same time to say no.
-    pub async fn matches(&self, password: SecretString, stored: Option<String>) -> Result<bool> {
+    pub async fn matches(
+        &self,
+        from: Option<IpAddr>,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<bool> {
         let argon2 = self.argon2.clone();
         let nobodys = self.nobodys.clone();
-        self.in_turn(move || {
+        self.in_turn(from, move || {
             let phc = stored.as_deref().unwrap_or(&nobodys);
             let right = PasswordHash::new(phc)
                 .is_ok_and(|phc| argon2.verify_password(password.expose_secret().as_bytes(), &phc).is_ok());
@@ -55,8 +92,12 @@ impl Passwords {
 
     /// Runs `work` off the async workers when it is its turn. The turn ends with the work, also
     /// where the request is given up before that.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(Error::fault)?;
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        from: Option<IpAddr>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.enter(network(from)).await?;
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -80,6 +121,7 @@ impl fmt::Debug for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
 
     fn secret(text: &str) -> SecretString {
         SecretString::from(text)
@@ -89,11 +131,41 @@ mod tests {
     async fn a_password_matches_its_own_hash_alone() {
         let config = Config { argon2_memory_kib: 64, argon2_passes: 1, ..Config::default() };
         let passwords = Passwords::new(&config).unwrap();
-        let stored = passwords.hash(secret("correct horse")).await.unwrap();
+        let stored = passwords.hash(None, secret("correct horse")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
-        assert!(passwords.matches(secret("correct horse"), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.matches(secret("battery staple"), Some(stored)).await.unwrap());
-        assert!(!passwords.matches(secret("correct horse"), None).await.unwrap());
-        assert!(!passwords.matches(secret("correct horse"), Some("not a hash".to_owned())).await.unwrap());
+        assert!(passwords.matches(None, secret("correct horse"), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.matches(None, secret("battery staple"), Some(stored)).await.unwrap());
+        assert!(!passwords.matches(None, secret("correct horse"), None).await.unwrap());
+        assert!(
+            !passwords.matches(None, secret("correct horse"), Some("not a hash".to_owned())).await.unwrap()
+        );
+    }
+
+    #[test]
+    fn one_line_has_one_network() {
+        let of = |text: &str| network(Some(text.parse().unwrap()));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[tokio::test]
+    async fn a_flood_from_one_address_is_refused_and_another_is_not() {
+        let config = Config {
+            argon2_memory_kib: 64,
+            argon2_passes: 1,
+            argon2_parallel_max: 1,
+            logins_waiting_max: 4,
+            ..Config::default()
+        };
+        let passwords = Passwords::new(&config).unwrap();
+        let busy = passwords.turns.try_enter(None).unwrap();
+        let from = |address: &str| Some(address.parse().unwrap());
+        let flood = join_all((0..20).map(|_| passwords.matches(from("192.0.2.1"), secret("x"), None)));
+        let owner = passwords.matches(from("192.0.2.2"), secret("x"), None);
+        let (flooded, owner, ()) = tokio::join!(flood, owner, async { drop(busy) });
+        assert!(owner.is_ok(), "{owner:?}");
+        let refused = flooded.iter().filter(|outcome| matches!(outcome, Err(Error::Crowded { .. }))).count();
+        assert_eq!(refused, 17, "four wait, and the newest of them makes room");
     }
 }

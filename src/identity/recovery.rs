@@ -14,6 +14,7 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
+use std::net::IpAddr;
 
 /// The longest e-mail address that there can be, in bytes.
 const ADDRESS_MAX_BYTES: usize = 254;
@@ -110,12 +111,13 @@ pub async fn set_password(
     purpose: Purpose,
     token: &SecretString,
     password: SecretString,
+    from: Option<IpAddr>,
 ) -> Result<Session> {
     password_rules::check(password.expose_secret())?;
     let hash = secrets::digest(token.expose_secret());
     let holder = find_holder(app, purpose, hash).await?.ok_or_else(refused)?;
     password_rules::check_for(password.expose_secret(), &holder.username, &holder.email)?;
-    let password_hash = app.passwords.hash(password).await?;
+    let password_hash = app.passwords.hash(from, password).await?;
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
     sessions::lock(&mut tx, holder.id).await?;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Json, Message},
+    http::{Json, Message, peer::ClientAddress},
 };
 use axum::{extract::State, http::StatusCode};
 use secrecy::SecretString;
@@ -54,9 +54,10 @@ struct Forgotten {
 )]
 async fn activate(
     State(app): State<App>,
+    ClientAddress(from): ClientAddress,
     Json(body): Json<NewPassword>,
 ) -> Result<(StatusCode, Json<Session>)> {
-    let session = recovery::set_password(&app, Purpose::Activation, &body.token, body.password).await?;
+    let session = recovery::set_password(&app, Purpose::Activation, &body.token, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -70,8 +71,12 @@ async fn activate(
     request_body = NewPassword,
     responses((status = 201, body = Session, description = "Set, and logged in"))
 )]
-async fn reset(State(app): State<App>, Json(body): Json<NewPassword>) -> Result<(StatusCode, Json<Session>)> {
-    let session = recovery::set_password(&app, Purpose::Reset, &body.token, body.password).await?;
+async fn reset(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Json(body): Json<NewPassword>,
+) -> Result<(StatusCode, Json<Session>)> {
+    let session = recovery::set_password(&app, Purpose::Reset, &body.token, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 

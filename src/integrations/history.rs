@@ -172,7 +172,8 @@ async fn list_logs(
     caller.may(Permission::IntegrationRead)?;
     store::find(&app.db, Integration::spec(), caller.group(), None, id).await?;
     let query = params.over(&LOGS)?;
-    let of_integration = query.page(&app.db, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let of_integration = query.page(&reading, |sql| {
         sql.push("d.integration = ").push_bind(id);
     });
     of_integration.await
@@ -194,8 +195,9 @@ async fn list_transactions(
     caller.may(Permission::IntegrationRead)?;
     let owner = owner(&app, &caller, id).await?;
     let query = params.over(&TRANSACTIONS)?;
-    let below = Below::of(&app.db, owner).await?;
-    query.page(&app.db, |sql| belongs_to(sql, "t.user_group", &below)).await
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, owner).await?;
+    query.page(&reading, |sql| belongs_to(sql, "t.user_group", &below)).await
 }
 
 /// Tell an integration again

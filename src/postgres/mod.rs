@@ -7,6 +7,7 @@
 pub mod barrier;
 mod liveness;
 mod probe;
+pub mod reads;
 pub mod setup;
 pub mod warnings;
 

@@ -4,11 +4,15 @@ use super::workshop::File;
 use crate::{
     app::App,
     error::{Error, Result},
-    http::extract::{self, broken, escaped, present},
+    fairness::Place,
+    http::{
+        Caller,
+        extract::{self, broken, escaped, present},
+    },
 };
 use axum::{
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request},
     http::header,
 };
 use base64::{
@@ -18,7 +22,6 @@ use base64::{
 };
 use serde::Deserialize;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 /// How long a body may take to arrive: nobody else has its place meanwhile.
@@ -119,14 +122,17 @@ pub trait Fields<const FILES: usize>: 'static {
 pub struct Upload<F: Fields<FILES>, const FILES: usize> {
     /// What it comes down to.
     pub read: F::Read,
-    _seat: OwnedSemaphorePermit,
+    _seat: Place,
 }
 
 impl<F: Fields<FILES>, const FILES: usize> FromRequest<App> for Upload<F, FILES> {
     type Rejection = Error;
 
-    async fn from_request(mut request: Request<Body>, app: &App) -> Result<Self> {
-        let seat = app.images.seat().await?;
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let mut request = Request::from_parts(parts, body);
+        let seat = app.images.seat(caller.group()).await?;
         let file_max = app.config.image_max_bytes;
         // The original in base64, a small thumbnail, and what stands around them.
         let body_max = file_max.saturating_mul(2);
