@@ -49,6 +49,8 @@ pub struct Grant {
     pub who: Who,
     /// The user group that it acts for.
     pub group: i64,
+    /// That group and those above it, on which its permissions rest.
+    pub line: Box<[i64]>,
     /// What its group (and, for a key, its scopes) allows.
     pub permissions: Permissions,
     /// Of an account: access tokens of another generation are of sessions that were ended.
@@ -137,8 +139,12 @@ impl Access {
                 self.drops.fetch_add(1, Ordering::SeqCst);
                 self.keys.retain(|_, grant| !matches!(grant.who, Who::Key { id: key, .. } if key == id));
             }
-            // A group's permissions bear on all below it, and groups change rarely.
-            "group" => self.clear(),
+            // A group's permissions bear on all below it, and on nobody else.
+            "group" => {
+                self.drops.fetch_add(1, Ordering::SeqCst);
+                self.accounts.retain(|_, grant| !grant.line.contains(&id));
+                self.keys.retain(|_, grant| !grant.line.contains(&id));
+            }
             _ => {}
         }
     }
@@ -191,8 +197,14 @@ async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
     .fetch_optional(db)
     .await?;
     let Some((group, generation)) = found else { return Ok(None) };
-    let permissions = groups::allowed(db, group).await?;
-    Ok(permissions.map(|permissions| Grant { who: Who::Account(account), group, permissions, generation }))
+    let standing = groups::standing(db, group).await?;
+    Ok(standing.map(|(permissions, line)| Grant {
+        who: Who::Account(account),
+        group,
+        line,
+        permissions,
+        generation,
+    }))
 }
 
 async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
@@ -203,9 +215,9 @@ async fn load_key(db: &PgPool, digest: [u8; 32]) -> Result<Option<Grant>> {
     .fetch_optional(db)
     .await?;
     let Some((id, group, machine, scopes)) = key else { return Ok(None) };
-    let Some(allowed) = groups::allowed(db, group).await? else { return Ok(None) };
+    let Some((allowed, line)) = groups::standing(db, group).await? else { return Ok(None) };
     let permissions = allowed.and(Permissions::named(&scopes));
-    Ok(Some(Grant { who: Who::Key { id, machine }, group, permissions, generation: 0 }))
+    Ok(Some(Grant { who: Who::Key { id, machine }, group, line, permissions, generation: 0 }))
 }
 
 #[cfg(test)]
@@ -215,7 +227,11 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
-        Grant { who, group: 1, permissions: Permissions::ALL, generation: 0 }
+        of_group(who, &[1])
+    }
+
+    fn of_group(who: Who, line: &[i64]) -> Grant {
+        Grant { who, group: line[0], line: line.into(), permissions: Permissions::ALL, generation: 0 }
     }
 
     #[tokio::test]
@@ -246,6 +262,23 @@ mod tests {
             access.kept(&access.keys, &[0; 32], read_then_changed).await.unwrap();
             assert_eq!(access.keys.get(&[0; 32]).is_some(), kept, "{noun}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_notice_about_a_group_drops_those_below_it_alone() {
+        let access = Access::default();
+        for (id, line) in [(1, &[1][..]), (2, &[2, 1]), (3, &[3, 2, 1]), (4, &[4, 1])] {
+            let account = ready(Ok(Some(of_group(Who::Account(id), line))));
+            access.kept(&access.accounts, &id, account).await.unwrap();
+            let key = ready(Ok(Some(of_group(Who::Key { id, machine: None }, line))));
+            access.kept(&access.keys, &[id as u8; 32], key).await.unwrap();
+        }
+        access.on_notice("group", 2);
+        let kept: Vec<_> = (1..=4)
+            .filter(|id| access.accounts.get(id).is_some() && access.keys.get(&[*id as u8; 32]).is_some())
+            .collect();
+        assert_eq!(kept, [1, 4]);
+        assert!(access.accounts.get(&3).is_none() && access.keys.get(&[2; 32]).is_none());
     }
 
     #[tokio::test]
