@@ -9,7 +9,7 @@ use crate::{
     identity::{access::Access, login::Attempts, passwords::Passwords, tokens::Tokens},
     integrations::delivery::courier::Courier,
     jobs::worker::Bell,
-    mail::post::Post,
+    mail::{pace::Pace, post::Post},
     notice,
     postgres::{self, Liveness, barrier::Barrier, reads::Reads},
     redemption::{
@@ -78,6 +78,10 @@ pub struct Parts {
     pub attempts: Attempts,
     /// How often one address may be sent a mail for a new password.
     pub resets: Attempts,
+    /// How often one client may have such mails sent.
+    pub reset_clients: Attempts,
+    /// How fast mails leave that people cause to addresses of their choice.
+    pub mail_pace: Pace,
     /// How mails leave.
     pub post: Post,
     /// Carries deliveries to integrations.
@@ -153,6 +157,8 @@ impl App {
             passwords: Passwords::new(&config)?,
             attempts: Attempts::to_log_in(config.logins_per_minute),
             resets: Attempts::to_reset(config.resets_per_hour),
+            reset_clients: Attempts::to_reset_from(config.resets_per_client_per_minute),
+            mail_pace: Pace::new(config.reset_mails_per_minute, config.group_mails_per_minute),
             post,
             courier: Courier::new(&config),
             images: Workshop::new(&config),

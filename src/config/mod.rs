@@ -121,6 +121,12 @@ pub struct Config {
     pub logins_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
     pub resets_per_hour: u32,
+    /// Requests a minute for such mails, to any address, from one client.
+    pub resets_per_client_per_minute: u32,
+    /// Such mails a minute in all that one server sends; those beyond a minute's wait.
+    pub reset_mails_per_minute: u32,
+    /// The same for mails to new users and new addresses of each user group.
+    pub group_mails_per_minute: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
     /// The largest body of a batch that came zipped, in bytes as it is unzipped.
@@ -259,6 +265,9 @@ impl Default for Config {
             guesses_per_key_per_minute: 30,
             logins_per_minute: 10,
             resets_per_hour: 5,
+            resets_per_client_per_minute: 30,
+            reset_mails_per_minute: 60,
+            group_mails_per_minute: 60,
             body_max_bytes: 1 << 20,
             inflated_max_bytes: 8 << 20,
             image_max_bytes: 5 << 20,

@@ -44,9 +44,10 @@ pub async fn login(
     from: Option<IpAddr>,
 ) -> Result<Session> {
     app.attempts.spend(username)?;
+    let turn = app.passwords.turn(from).await?;
     let account = find(app, username).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let right = app.passwords.matches(from, password, stored).await?;
+    let right = app.passwords.matches(turn, password, stored).await?;
     let Some(account) = account.filter(|account| right && account.enabled) else { return Err(REFUSED) };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
         return Err(REFUSED);
@@ -93,6 +94,11 @@ impl Attempts {
     /// `per_hour` requests for a new password, at once or spread out.
     pub fn to_reset(per_hour: u32) -> Self {
         Self::new("requests for a new password with this address", Quota::per_hour(at_least_one(per_hour)))
+    }
+
+    /// `per_minute` requests for new passwords of anyone, from one client.
+    pub fn to_reset_from(per_minute: u32) -> Self {
+        Self::new("requests for a new password from this client", Quota::per_minute(at_least_one(per_minute)))
     }
 
     fn new(what: &'static str, quota: Quota) -> Self {

@@ -6,7 +6,7 @@
 use crate::{
     config::Config,
     error::{Error, Result},
-    fairness::{Gate, Limits},
+    fairness::{Gate, Limits, Place},
 };
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -23,11 +23,14 @@ use std::{
 /// How long a log-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A turn to hash a password.
+pub type Turn = Place<Network>;
+
 /// Where a log-in comes from: an address, or a network of which a client can have every address.
-type Network = Option<IpAddr>;
+pub type Network = Option<IpAddr>;
 
 /// The network of an address: of IPv6 the first half, which is what a customer line has.
-fn network(address: Option<IpAddr>) -> Network {
+pub fn network(address: Option<IpAddr>) -> Network {
     address.map(|address| match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
@@ -66,22 +69,23 @@ impl Passwords {
         Ok(Self { argon2, turns, nobodys })
     }
 
+    /// Waits for a turn to hash for this client. To be taken before the account is looked up, so that log-ins
+    /// that wait hold no connection to Postgres either.
+    pub async fn turn(&self, from: Option<IpAddr>) -> Result<Turn> {
+        self.turns.enter(network(from)).await
+    }
+
     /// The PHC string to store for `password`.
-    pub async fn hash(&self, from: Option<IpAddr>, password: SecretString) -> Result<String> {
+    pub async fn hash(&self, turn: Turn, password: SecretString) -> Result<String> {
         let argon2 = self.argon2.clone();
-        self.in_turn(from, move || hash(&argon2, password.expose_secret().as_bytes())).await?
+        in_turn(turn, move || hash(&argon2, password.expose_secret().as_bytes())).await?
     }
 
     /// Whether `stored` is of `password`; without one it takes the same time to say no.
-    pub async fn matches(
-        &self,
-        from: Option<IpAddr>,
-        password: SecretString,
-        stored: Option<String>,
-    ) -> Result<bool> {
+    pub async fn matches(&self, turn: Turn, password: SecretString, stored: Option<String>) -> Result<bool> {
         let argon2 = self.argon2.clone();
         let nobodys = self.nobodys.clone();
-        self.in_turn(from, move || {
+        in_turn(turn, move || {
             let phc = stored.as_deref().unwrap_or(&nobodys);
             let right = PasswordHash::new(phc)
                 .is_ok_and(|phc| argon2.verify_password(password.expose_secret().as_bytes(), &phc).is_ok());
@@ -89,23 +93,18 @@ impl Passwords {
         })
         .await
     }
+}
 
-    /// Runs `work` off the async workers when it is its turn. The turn ends with the work, also
-    /// where the request is given up before that.
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        from: Option<IpAddr>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        let turn = self.turns.enter(network(from)).await?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        })
-        .await
-        .map_err(Error::fault)
-    }
+/// Runs `work` off the async workers. The turn ends with the work, also where the request is given up before
+/// that.
+async fn in_turn<T: Send + 'static>(turn: Turn, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+    .map_err(Error::fault)
 }
 
 fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String> {
@@ -131,13 +130,19 @@ mod tests {
     async fn a_password_matches_its_own_hash_alone() {
         let config = Config { argon2_memory_kib: 64, argon2_passes: 1, ..Config::default() };
         let passwords = Passwords::new(&config).unwrap();
-        let stored = passwords.hash(None, secret("correct horse")).await.unwrap();
+        let turn = || async { passwords.turn(None).await.unwrap() };
+        let stored = passwords.hash(turn().await, secret("correct horse")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
-        assert!(passwords.matches(None, secret("correct horse"), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.matches(None, secret("battery staple"), Some(stored)).await.unwrap());
-        assert!(!passwords.matches(None, secret("correct horse"), None).await.unwrap());
         assert!(
-            !passwords.matches(None, secret("correct horse"), Some("not a hash".to_owned())).await.unwrap()
+            passwords.matches(turn().await, secret("correct horse"), Some(stored.clone())).await.unwrap()
+        );
+        assert!(!passwords.matches(turn().await, secret("battery staple"), Some(stored)).await.unwrap());
+        assert!(!passwords.matches(turn().await, secret("correct horse"), None).await.unwrap());
+        assert!(
+            !passwords
+                .matches(turn().await, secret("correct horse"), Some("not a hash".to_owned()))
+                .await
+                .unwrap()
         );
     }
 
@@ -161,9 +166,12 @@ mod tests {
         let passwords = Passwords::new(&config).unwrap();
         let busy = passwords.turns.try_enter(None).unwrap();
         let from = |address: &str| Some(address.parse().unwrap());
-        let flood = join_all((0..20).map(|_| passwords.matches(from("192.0.2.1"), secret("x"), None)));
-        let owner = passwords.matches(from("192.0.2.2"), secret("x"), None);
-        let (flooded, owner, ()) = tokio::join!(flood, owner, async { drop(busy) });
+        let log_in = async |address| {
+            let turn = passwords.turn(from(address)).await?;
+            passwords.matches(turn, secret("x"), None).await
+        };
+        let flood = join_all((0..20).map(|_| log_in("192.0.2.1")));
+        let (flooded, owner, ()) = tokio::join!(flood, log_in("192.0.2.2"), async { drop(busy) });
         assert!(owner.is_ok(), "{owner:?}");
         let refused = flooded.iter().filter(|outcome| matches!(outcome, Err(Error::Crowded { .. }))).count();
         assert_eq!(refused, 17, "four wait, and the newest of them makes room");

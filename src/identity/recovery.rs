@@ -3,7 +3,7 @@
 //! A token is made when its mail is sent. There is one a purpose, so a new one takes the place of the
 //! last, and using it deletes it: of several who use it at a time, one finds it there.
 
-use super::{groups, password_rules, secrets, sessions, sessions::Session};
+use super::{groups, password_rules, passwords, secrets, sessions, sessions::Session};
 use crate::{
     app::App,
     config::Config,
@@ -85,12 +85,15 @@ pub async fn void_all(connection: &mut PgConnection, account: i64) -> Result<()>
 }
 
 /// Has a mail sent to whoever has this address, if anyone has. Nothing here depends on that.
-pub async fn forgot(app: &App, address: &str) -> Result<()> {
+pub async fn forgot(app: &App, address: &str, from: Option<IpAddr>) -> Result<()> {
     let address = address.trim();
     check_address(address)?;
+    if let Some(client) = passwords::network(from) {
+        app.reset_clients.spend(&client.to_string())?;
+    }
     app.resets.spend(address)?;
     let mut tx = transaction::begin(&app.db).await?;
-    outbox::put_reset(&mut tx, address, app.clock.now()).await?;
+    outbox::put_reset(&mut tx, address, &app.mail_pace, app.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -115,9 +118,10 @@ pub async fn set_password(
 ) -> Result<Session> {
     password_rules::check(password.expose_secret())?;
     let hash = secrets::digest(token.expose_secret());
+    let turn = app.passwords.turn(from).await?;
     let holder = find_holder(app, purpose, hash).await?.ok_or_else(refused)?;
     password_rules::check_for(password.expose_secret(), &holder.username, &holder.email)?;
-    let password_hash = app.passwords.hash(from, password).await?;
+    let password_hash = app.passwords.hash(turn, password).await?;
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
     sessions::lock(&mut tx, holder.id).await?;

@@ -93,7 +93,11 @@ async fn reset(
     request_body = Forgotten,
     responses((status = 200, body = Message, description = "If anybody has this address, a mail is on its way"))
 )]
-async fn forgot(State(app): State<App>, Json(body): Json<Forgotten>) -> Result<Json<Message>> {
-    recovery::forgot(&app, &body.email).await?;
+async fn forgot(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Json(body): Json<Forgotten>,
+) -> Result<Json<Message>> {
+    recovery::forgot(&app, &body.email, from).await?;
     Ok(Message::json("if a user has this address, a mail is on its way"))
 }

@@ -269,17 +269,6 @@ impl ListQuery {
         filtered.chain(self.sort.map(|(column, _)| column)).any(|column| names.contains(&column.name))
     }
 
-    /// Points at what costs most in this query, for a client that is to ask for less.
-    pub(super) fn costs(&self) -> &'static str {
-        if !self.conditions.is_empty() {
-            "/where"
-        } else if self.sort.is_some() {
-            "/sort"
-        } else {
-            "/skip"
-        }
-    }
-
     /// Whether rows come by ascending id, from wherever the client has come to.
     pub(super) fn is_followed(&self) -> bool {
         let in_order = self.sort.is_none_or(|(column, down)| column.name == self.listing.id().name && !down);

@@ -144,6 +144,16 @@ impl ListQuery {
         page.build().persistent(false).fetch_all(db).await
     }
 
+    /// Points at what costs most in this query, for a client that is to ask for less.
+    fn costs(&self) -> &'static str {
+        match self {
+            Self { conditions, .. } if !conditions.is_empty() => "/where",
+            Self { sort: Some(_), .. } => "/sort",
+            Self { skip: 1.., .. } => "/skip",
+            _ => "",
+        }
+    }
+
     /// The statement for all rows in order, for exports.
     pub fn all(&self, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
         self.select(&scope, None, None)
