@@ -215,7 +215,9 @@ async fn replay(
 ) -> Result<(StatusCode, Json<Replayed>)> {
     caller.may(Permission::IntegrationWrite)?;
     let what = what(body)?;
-    let mut tx = transaction::begin(&app.db).await?;
+    // A long period is read to write little of it.
+    let reading = app.reads.report(caller.group()).await?;
+    let mut tx = transaction::begin(&reading).await?;
     let owner = store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;
     let sql = "SELECT url IS NOT NULL FROM integration WHERE id = $1";
     if !sqlx::query_scalar::<_, bool>(sql).bind(id).fetch_one(&mut *tx).await? {
@@ -282,9 +284,10 @@ async fn replay_period(
         WHERE state <> 'waiting' ORDER BY id LIMIT $4";
     let limit = REPLAY_MAX as i64 + 1;
     let sales = sqlx::query(SALES).bind(id).bind(owner).bind(from).bind(to).bind(limit).persistent(false);
-    let mut replayed = sales.execute(&mut *db).await?.rows_affected();
+    let too_long = |error| transaction::too_long(error, "/to");
+    let mut replayed = sales.execute(&mut *db).await.map_err(too_long)?.rows_affected();
     let others = sqlx::query(OTHERS).bind(id).bind(from).bind(to).bind(limit);
-    replayed += others.execute(db).await?.rows_affected();
+    replayed += others.execute(db).await.map_err(too_long)?.rows_affected();
     if replayed > REPLAY_MAX {
         return Err(Error::invalid("/to", format!("takes in more than {REPLAY_MAX} deliveries")));
     }

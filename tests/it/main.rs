@@ -13,6 +13,7 @@ mod client;
 mod coupons;
 mod database;
 mod exports;
+mod fairness;
 mod faults;
 mod field;
 mod follow;
