@@ -40,6 +40,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// Connections for what vends look up that no memory holds: whatever else goes on, they find one there.
+    pub vends: PgPool,
     /// Connections for what people look up.
     pub reads: Reads,
     /// How Postgres is reached, for those who need a connection of their own.
@@ -118,7 +120,7 @@ impl App {
     pub fn start(config: Config, clock: Clock) -> Result<Self> {
         let options = postgres::setup::options(&config).map_err(Error::fault)?;
         let liveness = Arc::new(Liveness::default());
-        let db = postgres::pool(&config, &options, &liveness);
+        let db = postgres::pool(&config, config.database_connections, &options, &liveness);
         let stop = CancellationToken::new();
         let (barrier, proving) = Barrier::new(options.clone(), Arc::clone(&liveness), stop.clone());
         let tasks = TaskTracker::new();
@@ -145,6 +147,7 @@ impl App {
             guesses: Guesses::new(&config),
             jobs_due: Bell::default(),
             alerts_due: Notify::new(),
+            vends: postgres::pool(&config, config.vend_connections, &options, &liveness),
             reads: Reads::new(&config, &options, &liveness),
             db,
             postgres_options: options,
@@ -196,7 +199,7 @@ impl App {
     /// Has everybody give up the connections to Postgres that there are.
     pub fn give_up_postgres(&self) {
         self.liveness.cut();
-        for pool in [&self.db, self.reads.pool()] {
+        for pool in [&self.db, &self.vends, self.reads.pool()] {
             while let Some(idle) = pool.try_acquire() {
                 // Not given back, nor closed in an orderly way: nobody would answer.
                 drop(idle.detach());
@@ -254,5 +257,5 @@ async fn remember_keys(app: App) {
 /// The pool for tools that need no server around it.
 pub fn database(config: &Config) -> Result<PgPool, String> {
     let options = postgres::setup::options(config)?;
-    Ok(postgres::pool(config, &options, &Arc::default()))
+    Ok(postgres::pool(config, config.database_connections, &options, &Arc::default()))
 }

@@ -80,8 +80,10 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Postgres, besides the journal's own, three that watch over it, and those of look-ups.
+    /// Connections to Postgres, besides the journal's own, three that watch over it, and the two kinds below.
     pub database_connections: u32,
+    /// Connections to Postgres for what vends look up that is not in memory: nobody else has them.
+    pub vend_connections: u32,
     /// Connections to Postgres for what people look up: lists, exports, reports. One user group has half of them
     /// at most.
     pub read_connections: u32,
@@ -246,8 +248,9 @@ impl Default for Config {
             mail_from: None,
             mail_dir: None,
             worker_threads: 0,
-            database_connections: 16,
-            read_connections: 12,
+            database_connections: 12,
+            vend_connections: 8,
+            read_connections: 8,
             read_timeout_ms: 10_000,
             skip_max: 100_000,
             database_wait_ms: 3_000,

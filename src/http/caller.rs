@@ -59,7 +59,7 @@ impl FromRequestParts<App> for Caller {
             bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
         let now = app.clock.now();
         let grant = if token.starts_with(KEY_PREFIX) {
-            app.access.of_key(&app.db, token, now).await?
+            app.access.of_key(&app.vends, token, now).await?
         } else if let Some(claims) = app.tokens.read(token, now) {
             of_session(app, claims.account, claims.generation).await?
         } else {

@@ -1,7 +1,7 @@
 //! Connections for what people look up: lists, exports, reports, charts and sums.
 //!
-//! They have a pool of their own. Whatever is asked for there, vends and everything that writes find
-//! connections in theirs; and the time limit of a look-up is a setting of these connections, which costs
+//! They have a pool of their own. Whatever is asked for there, everything that writes finds connections in its
+//! own; and the time limit of a look-up is a setting of these connections, which costs
 //! neither a round trip nor anything on the way of a redemption. [`Gate`]s share the pool between tenants.
 
 use crate::{
@@ -51,7 +51,6 @@ impl Deref for Reading {
 impl Reads {
     /// Makes the pool, whose connections are made when they are needed.
     pub fn new(config: &Config, options: &PgConnectOptions, liveness: &Arc<Liveness>) -> Self {
-        let own = Config { database_connections: config.read_connections.max(1), ..config.clone() };
         let options = options.clone().options([("statement_timeout", config.read_timeout_ms.to_string())]);
         let gate = |what, places: usize| {
             Gate::new(Limits {
@@ -63,9 +62,9 @@ impl Reads {
                 retry_after_s: 2,
             })
         };
-        let all = own.database_connections as usize;
+        let all = config.read_connections as usize;
         Self {
-            db: postgres::pool(&own, &options, liveness),
+            db: postgres::pool(config, config.read_connections, &options, liveness),
             all: gate("look-ups", all),
             exports: gate("exports", EACH.min(all)),
             reports: gate("reports", EACH.min(all)),

@@ -78,14 +78,14 @@ pub(super) async fn meant(
                 return Ok(Some(meant.in_redis(true)));
             }
             // Nobody's business, or nobody's: both take the same way and the same time.
-            let rows = named(truth::vouchers(&app.db, code.key()).await?, code);
+            let rows = named(truth::vouchers(&app.vends, code.key()).await?, code);
             let vouchers: Vec<Voucher> = rows.into_iter().map(|row| row.voucher).collect();
             Ok(Meant::among(&vouchers, device, ask, now))
         }
         known => {
             let (rows, copies) = match known {
                 Ok(found) => load_key(app, code.key(), false, Some(found.evictions)).await?,
-                Err(Away) => (truth::vouchers(&app.db, code.key()).await?, Vec::new()),
+                Err(Away) => (truth::vouchers(&app.vends, code.key()).await?, Vec::new()),
             };
             let in_redis = !copies.is_empty();
             let vouchers: Vec<Voucher> =
@@ -136,7 +136,7 @@ pub(super) async fn load_key(
             None => app.hot.evictions(key).await,
         };
         let mark = app.near.mark();
-        let rows = truth::vouchers(&app.db, key).await?;
+        let rows = truth::vouchers(&app.vends, key).await?;
         if rows.is_empty() {
             return Ok((rows, Vec::new()));
         }
@@ -196,7 +196,7 @@ async fn assemble(app: &App, code: &Code, copies: &[Copy], mark: super::facts::M
         };
         facts_of_code.push(Arc::clone(&facts));
         if code.names(&facts.code, facts.generated)
-            && let Some(campaign) = app.near.campaign(&app.db, facts.campaign).await?
+            && let Some(campaign) = app.near.campaign(&app.vends, facts.campaign).await?
         {
             vouchers.push(Voucher::new(campaign, facts, copy.state));
         }

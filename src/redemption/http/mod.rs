@@ -73,7 +73,7 @@ impl<'a> Asked<'a> {
         if !well_formed {
             return Err(unknown());
         }
-        let device = app.near.device(&app.db, device_id).await?.ok_or_else(unknown)?;
+        let device = app.near.device(&app.vends, device_id).await?.ok_or_else(unknown)?;
         if !device.belongs_below(caller.group()) {
             return Err(unknown());
         }
