@@ -14,10 +14,10 @@ use crate::{
     },
     integrations::delivery::courier::Courier,
     jobs::worker::Bell,
-    mail::post::Post,
+    mail::{pace::Pace, post::Post},
     notice,
     offload::Offload,
-    postgres::{self, Liveness, barrier::Barrier},
+    postgres::{self, Liveness, barrier::Barrier, reads::Reads},
     redemption::{
         audit::Audit, epoch, facts::Near, guesses::Guesses, hot::Hot, journal::Journal, reconcile::Reconcile,
     },
@@ -46,6 +46,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Postgres, the source of truth.
     pub db: PgPool,
+    /// Connections for what vends look up that no memory holds: whatever else goes on, they find one there.
+    pub vends: PgPool,
+    /// Connections for what people look up.
+    pub reads: Reads,
     /// How Postgres is reached, for those who need a connection of their own.
     pub postgres_options: PgConnectOptions,
     /// Whether Postgres is worth waiting for.
@@ -82,6 +86,10 @@ pub struct Parts {
     pub logins: Logins,
     /// How often one address may be sent a mail for a new password.
     pub resets: Resets,
+    /// How often one client may have such mails sent.
+    pub reset_clients: Resets,
+    /// How fast mails leave that people cause to addresses of their choice.
+    pub mail_pace: Pace,
     /// How mails leave.
     pub post: Post,
     /// Carries deliveries to integrations.
@@ -120,7 +128,7 @@ impl App {
     pub fn start(config: Config, clock: Clock) -> Result<Self> {
         let options = postgres::setup::options(&config).map_err(Error::fault)?;
         let liveness = Arc::new(Liveness::default());
-        let db = postgres::pool(&config, &options, &liveness);
+        let db = postgres::pool(&config, config.database_connections, &options, &liveness);
         let stop = CancellationToken::new();
         let (barrier, proving) = Barrier::new(options.clone(), Arc::clone(&liveness), stop.clone());
         let tasks = TaskTracker::new();
@@ -147,6 +155,8 @@ impl App {
             guesses: Guesses::new(&config),
             jobs_due: Bell::default(),
             alerts_due: Notify::new(),
+            vends: postgres::pool(&config, config.vend_connections, &options, &liveness),
+            reads: Reads::new(&config, &options, &liveness),
             db,
             postgres_options: options,
             liveness,
@@ -157,7 +167,9 @@ impl App {
             tokens,
             passwords: Passwords::new(&config)?,
             logins: Logins::new(&config),
-            resets: Resets::new(config.resets_per_hour),
+            resets: Resets::of_address(config.resets_per_hour),
+            reset_clients: Resets::of_client(config.resets_per_client_per_minute),
+            mail_pace: Pace::new(config.reset_mails_per_minute, config.group_mails_per_minute),
             post,
             courier: Courier::new(&config),
             offload: Offload::default(),
@@ -196,9 +208,11 @@ impl App {
     /// Has everybody give up the connections to Postgres that there are.
     pub fn give_up_postgres(&self) {
         self.liveness.cut();
-        while let Some(idle) = self.db.try_acquire() {
-            // Not given back, nor closed in an orderly way: nobody would answer.
-            drop(idle.detach());
+        for pool in [&self.db, &self.vends, self.reads.pool()] {
+            while let Some(idle) = pool.try_acquire() {
+                // Not given back, nor closed in an orderly way: nobody would answer.
+                drop(idle.detach());
+            }
         }
     }
 
@@ -252,5 +266,5 @@ async fn remember_keys(app: App) {
 /// The pool for tools that need no server around it.
 pub fn database(config: &Config) -> Result<PgPool, String> {
     let options = postgres::setup::options(config)?;
-    Ok(postgres::pool(config, &options, &Arc::default()))
+    Ok(postgres::pool(config, config.database_connections, &options, &Arc::default()))
 }

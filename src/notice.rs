@@ -8,7 +8,6 @@
 
 use crate::{
     app::App,
-    config::Config,
     error::{Error, Result, Store},
     postgres::{self, CONNECT_WITHIN, limited, silent},
     redemption::{epoch, hot::Away},
@@ -114,8 +113,7 @@ async fn hear(app: &App) -> Result<(), sqlx::Error> {
 
 async fn hear_over_one_connection(app: &App) -> Result<(), sqlx::Error> {
     // A pool of its own: a listener gives its connection back only once Postgres has answered, if ever.
-    let alone = Config { database_connections: 1, ..app.config.clone() };
-    let pool = postgres::pool(&alone, &app.postgres_options, &app.liveness);
+    let pool = postgres::pool(&app.config, 1, &app.postgres_options, &app.liveness);
     let mut listener = limited(CONNECT_WITHIN, PgListener::connect_with(&pool)).await?;
     // It would listen again over whatever connection the pool has left, to a Postgres that is dying, say.
     listener.eager_reconnect(false);

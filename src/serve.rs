@@ -137,7 +137,8 @@ pub(crate) async fn finish(app: &App) {
         tracing::warn!(waited_ms = started.elapsed().as_millis() as u64, "some tasks did not end in time");
     }
     // Connections to a Postgres that says nothing are left to the kernel.
-    let _ = tokio::time::timeout(LAST_WORDS, app.db.close()).await;
+    let closed = async { tokio::join!(app.db.close(), app.vends.close(), app.reads.pool().close()) };
+    let _ = tokio::time::timeout(LAST_WORDS, closed).await;
     tracing::info!("stopped");
 }
 

@@ -45,7 +45,7 @@ pub async fn look(db: &PgPool, patience_s: u32) -> Result<Transaction<'static, P
 pub fn too_long(error: sqlx::Error, pointer: &'static str) -> Error {
     match error.as_database_error().and_then(DatabaseError::code) {
         Some(code) if code == CANCELLED => {
-            Error::invalid(pointer, "takes too long to be worked out: ask for less")
+            Error::invalid(pointer, "takes too long to be worked out: narrow the conditions or the period")
         }
         _ => error.into(),
     }

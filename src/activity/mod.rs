@@ -14,13 +14,14 @@ use crate::{
         sheet::{self, Form, Sheet},
     },
     resource::camel,
+    transaction,
 };
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{FromRow, Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -206,7 +207,8 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     caller.may(Permission::ActivityRead)?;
     let query = params.over(&ENTRIES)?;
     let scope = Scope::of(&app, &caller).await?;
-    query.page(&app.db, |sql| scope.push(sql)).await
+    let reading = app.reads.list(caller.group()).await?;
+    query.page(&reading, |sql| scope.push(sql)).await
 }
 
 /// Export what was changed
@@ -219,21 +221,22 @@ async fn export(State(app): State<App>, caller: Caller, params: ListParams) -> R
     caller.may(Permission::ActivityRead)?;
     let query = params.over_all(&ENTRIES)?;
     let scope = Scope::of(&app, &caller).await?;
-    let permit = sheet::begin()?;
+    let reading = app.reads.export(caller.group()).await?;
     let (mut sheet, reader) = sheet::sheet(Form::Lines, FIELDS)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let writing = Box::pin(write(&app, &query, &scope, &mut sheet));
+        let writing = Box::pin(write(&reading, &query, &scope, &mut sheet));
         let outcome = app.liveness.while_up(writing).await;
         sheet.end(outcome).await;
-        drop(permit);
+        drop(reading);
     });
     reader.download("activity").await
 }
 
-async fn write(app: &App, query: &ListQuery, scope: &Scope, sheet: &mut Sheet) -> Result<()> {
+async fn write(db: &PgPool, query: &ListQuery, scope: &Scope, sheet: &mut Sheet) -> Result<()> {
     let mut statement = query.all(|sql| scope.push(sql));
-    let mut entries = statement.build_query_as::<Entry>().fetch(&app.db);
+    let mut tx = transaction::look(db, sheet::TIME_MAX_S).await?;
+    let mut entries = statement.build_query_as::<Entry>().fetch(&mut *tx);
     while let Some(entry) = entries.try_next().await? {
         let fields = serde_json::to_value(entry).map_err(Error::fault)?;
         if !sheet.row(FIELDS.iter().map(|name| &fields[name])).await? {

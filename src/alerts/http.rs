@@ -136,11 +136,12 @@ async fn page(
 ) -> Result<Page<Box<RawValue>>> {
     let spec = AlertObserver::spec();
     let query = params.over(spec.listing())?;
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
         sql.push(" AND ");
         condition(sql);
     };
-    query.page_of(&app.db, scope, spec.show).await
+    query.page_of(&reading, scope, spec.show).await
 }

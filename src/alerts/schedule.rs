@@ -68,7 +68,8 @@ async fn look_at_all(app: &App) -> Result<()> {
 
 /// Makes the watches due of machines that something arrived of; says how many times something did.
 async fn hand_over(app: &App) -> Result<i64> {
-    // In order, so that two servers do not wait for each other.
+    // In order, so that two servers do not wait for each other. Due now, not before all that is due already:
+    // machines that send without end keep nobody else's timers waiting.
     const SQL: &str = "
         WITH taken AS (
             DELETE FROM alert_look WHERE id IN (
@@ -79,11 +80,11 @@ async fn hand_over(app: &App) -> Result<i64> {
             WHERE (w.machine, o.type) IN (SELECT machine, type FROM taken)
             ORDER BY w.alert_observer, w.machine FOR UPDATE OF w
         ), due AS (
-            UPDATE alert_watch w SET due_at = '-infinity' FROM locked l
+            UPDATE alert_watch w SET due_at = LEAST(w.due_at, $2) FROM locked l
             WHERE w.alert_observer = l.alert_observer AND w.machine = l.machine
         )
         SELECT count(*) FROM taken";
-    Ok(sqlx::query_scalar(SQL).bind(BATCH).fetch_one(&app.db).await?)
+    Ok(sqlx::query_scalar(SQL).bind(BATCH).bind(app.clock.now()).fetch_one(&app.db).await?)
 }
 
 /// Looks at a batch of watches that are due, puts off those that stay what they are, and returns how many it

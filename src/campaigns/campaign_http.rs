@@ -60,8 +60,9 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     caller.may(Permission::CampaignRead)?;
     let now = app.clock.now();
     let query = params.over(&CAMPAIGNS)?;
-    let below = Below::of(&app.db, caller.group()).await?;
-    let page = query.page(&app.db, |sql| belongs_to(sql, "c.user_group", &below)).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
+    let page = query.page(&reading, |sql| belongs_to(sql, "c.user_group", &below)).await?;
     page.try_map(|campaign: Campaign| links::of_campaign(&app, &caller, campaign.as_of(now)))
 }
 
@@ -164,7 +165,8 @@ async fn list_vouchers(
     caller.may(Permission::CampaignRead)?;
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app.db, caller.group(), id).await?;
-    let page = voucher_list::page(&app, params, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let page = voucher_list::page(&app, &reading, params, |sql| {
         sql.push("v.campaign = ").push_bind(id);
     });
     page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
@@ -184,7 +186,8 @@ async fn fetch_stats(
 ) -> Result<Json<Stats>> {
     caller.may(Permission::CampaignRead)?;
     let campaign = store::fetch(&app.db, caller.group(), id).await?;
-    Ok(Json(stats::of(&app.db, &campaign, range, app.clock.now()).await?))
+    let reading = app.reads.report(caller.group()).await?;
+    Ok(Json(stats::of(&reading, &campaign, range, app.clock.now()).await?))
 }
 
 /// Stop what is done for a campaign in the background

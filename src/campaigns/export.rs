@@ -12,10 +12,12 @@ use crate::{
         sheet::{self, Asked, Sheet},
     },
     resource::export::in_zone,
+    transaction,
 };
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use serde_json::Value;
+use sqlx::PgPool;
 
 /// What can be exported: the fields of [`Voucher`], by their names in the API.
 pub(super) const FIELDS: &[&str] = &[
@@ -68,30 +70,32 @@ const CHUNK: usize = 500;
 pub(super) async fn vouchers(app: App, group: i64, mut params: ListParams) -> Result<Response> {
     let asked = Asked::take(&mut params, FIELDS, "vouchers")?;
     let query = list::asked(params.over_all(&VOUCHERS)?, app.clock.now());
-    let permit = sheet::begin()?;
+    let reading = app.reads.export(group).await?;
     let (mut sheet, reader) = sheet::sheet(asked.form, asked.columns.iter().copied())?;
     let filename = asked.filename.clone();
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let writing = Box::pin(write(&app, group, &query, &asked, &mut sheet));
+        let writing = Box::pin(write(&app, &reading, group, &query, &asked, &mut sheet));
         let outcome = app.liveness.while_up(writing).await;
         sheet.end(outcome).await;
-        drop(permit);
+        drop(reading);
     });
     reader.download(&filename).await
 }
 
 async fn write(
     app: &App,
+    db: &PgPool,
     group: i64,
     query: &(ListQuery, Vec<Condition>),
     asked: &Asked,
     sheet: &mut Sheet,
 ) -> Result<()> {
     let now = app.clock.now();
-    let below = Below::of(&app.db, group).await?;
+    let mut tx = transaction::look(db, sheet::TIME_MAX_S).await?;
+    let below = Below::of(&mut *tx, group).await?;
     let mut statement = list::all(query, |sql| belongs_to(sql, "c.user_group", &below));
-    let vouchers = statement.build_query_as::<Voucher>().fetch(&app.db);
+    let vouchers = statement.build_query_as::<Voucher>().fetch(&mut *tx);
     let mut chunks = vouchers.try_chunks(CHUNK);
     while let Some(chunk) = chunks.try_next().await.map_err(|broken| broken.1)? {
         let mut vouchers: Vec<Voucher> = chunk.into_iter().map(|voucher| voucher.as_of(now)).collect();

@@ -11,7 +11,7 @@ use crate::{
     crash,
     error::{Error, Result, violates},
     ids,
-    jobs::{Claim, Kind, Ran},
+    jobs::{Claim, Kind, Next, Ran},
     redemption::{
         code::{self, Code},
         voucher::CampaignType,
@@ -37,24 +37,16 @@ struct Mould {
     prefix: String,
 }
 
-/// How one batch went.
-enum Batch {
-    /// There is more to do.
-    Written,
-    /// It was the last.
-    Complete,
-    /// The job is no longer ours.
-    Lost,
-}
-
-/// Works batch by batch until all vouchers are there, the server stops, or the job is taken away.
+/// Works batch by batch until all vouchers are there, it is another group's turn, the server stops, or the job
+/// is taken away.
 pub async fn run(app: &App, claim: &Claim) -> Result<Ran> {
     let mut draws = 0;
     while !app.stop.is_cancelled() {
         match batch(app, claim).await {
-            Ok(Batch::Written) => draws = 0,
-            Ok(Batch::Complete) => return Ok(Ran::Done),
-            Ok(Batch::Lost) => return Ok(Ran::Lost),
+            Ok(Some(Next::More)) => draws = 0,
+            Ok(Some(Next::Yield)) => return Ok(Ran::Yielded),
+            Ok(Some(Next::Complete)) => return Ok(Ran::Done),
+            Ok(None) => return Ok(Ran::Lost),
             Err(BatchError::CodeTaken) if draws < DRAWS_MAX => draws += 1,
             Err(BatchError::CodeTaken) => {
                 return Err(Error::fault("generated codes are taken again and again"));
@@ -89,11 +81,12 @@ impl From<Error> for BatchError {
     }
 }
 
-async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
+/// Writes the next vouchers; `None` if the job is no longer ours.
+async fn batch(app: &App, claim: &Claim) -> Result<Option<Next>, BatchError> {
     const MOULD: &str = "SELECT type, voucher_value, prefix FROM campaign WHERE id = $1";
     const COMPLETE: &str = "UPDATE campaign SET status = status_wanted WHERE id = $1 AND status = 'creating'";
     let mut transaction = transaction::begin(&app.db).await?;
-    let Some(done) = claim.lock(&mut transaction).await? else { return Ok(Batch::Lost) };
+    let Some(done) = claim.lock(&mut transaction).await? else { return Ok(None) };
     let count = (claim.total - done).clamp(0, app.config.generation_batch.max(1) as i64);
     let mould: Option<Mould> =
         sqlx::query_as(MOULD).bind(claim.subject).fetch_optional(&mut *transaction).await?;
@@ -101,17 +94,16 @@ async fn batch(app: &App, claim: &Claim) -> Result<Batch, BatchError> {
     let ids = ids::draw(&mut transaction, "voucher", count as usize).await?;
     let rows = rows(&mould, claim, ids, app.clock.now());
     copy(&mut transaction, rows).await?;
-    let complete = done + count >= claim.total;
-    if complete {
+    if done + count >= claim.total {
         sqlx::query(COMPLETE).bind(claim.subject).execute(&mut *transaction).await?;
         prints::outdate(&mut transaction, claim.subject, app.clock.now()).await?;
     }
-    claim.advance(&mut transaction, done + count, app).await?;
+    let next = claim.advance(&mut transaction, done + count, app).await?;
     crash::point("generation-before-commit");
     transaction.commit().await?;
     crash::point("generation-after-commit");
     metrics::counter!("scrip_vouchers_generated_total").increment(count as u64);
-    Ok(if complete { Batch::Complete } else { Batch::Written })
+    Ok(Some(next))
 }
 
 /// Vouchers as lines of COPY's text format. Nothing in them needs escaping: codes are letters,

@@ -87,10 +87,11 @@ static ENTRIES: Listing = Listing {
 };
 
 /// One page of the log of a voucher that the caller is known to see.
-pub(super) async fn page(app: &App, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
+pub(super) async fn page(app: &App, group: i64, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
     let mut query = params.over(&ENTRIES)?;
     query.now = Some(app.clock.now());
-    let of_voucher = query.page(&app.db, |sql| {
+    let reading = app.reads.list(group).await?;
+    let of_voucher = query.page(&reading, |sql| {
         sql.push("voucher = ").push_bind(voucher);
     });
     of_voucher.await

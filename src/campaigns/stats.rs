@@ -4,6 +4,7 @@ use super::campaign::Campaign;
 use crate::{
     error::{Error, Result},
     time::start_of_day,
+    transaction,
 };
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -127,18 +128,24 @@ pub(super) async fn of(
         SELECT width_bucket(occurred_at, $2::timestamptz[]) AS place, count(*),
             COALESCE(sum(amount_off) FILTER (WHERE currency = $5), 0)::bigint
         FROM redemption_rollback WHERE campaign = $1 AND occurred_at >= $3 AND occurred_at < $4 GROUP BY place";
+    let too_long = |error| transaction::too_long(error, "/from");
     let zone: Tz = super::terms::zone(&campaign.time_zone);
     let days = range.days(now.with_timezone(&zone).date_naive())?;
     let starts: Vec<_> = days.iter().map(|day| start_of_day(*day, zone)).collect();
     let end = days.last().map_or(now, |last| start_of_day(*last + Days::new(1), zone));
     let start = starts.first().copied().unwrap_or(end);
 
-    let (vouchers, active, redeemed) = sqlx::query_as(VOUCHERS).bind(campaign.id).fetch_one(db).await?;
-    let (redemptions, amount_redeemed, rollbacks, amount_rolled_back) =
-        sqlx::query_as(TOTALS).bind(campaign.id).bind(&campaign.currency).fetch_one(db).await?;
+    let (vouchers, active, redeemed) =
+        sqlx::query_as(VOUCHERS).bind(campaign.id).fetch_one(db).await.map_err(too_long)?;
+    let (redemptions, amount_redeemed, rollbacks, amount_rolled_back) = sqlx::query_as(TOTALS)
+        .bind(campaign.id)
+        .bind(&campaign.currency)
+        .fetch_one(db)
+        .await
+        .map_err(too_long)?;
     let sums = async |sql: &'static str| -> Result<Vec<Sums>> {
         let sums = sqlx::query_as(sql).bind(campaign.id).bind(&starts).bind(start).bind(end);
-        Ok(sums.bind(&campaign.currency).fetch_all(db).await?)
+        sums.bind(&campaign.currency).fetch_all(db).await.map_err(too_long)
     };
     let (redeemed_by_day, rolled_back_by_day) = (sums(REDEEMED).await?, sums(ROLLED_BACK).await?);
     let of_day = |sums: &[Sums], place: i32| {

@@ -61,8 +61,9 @@ async fn create(
     responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
 async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
     caller.may(Permission::VoucherRead)?;
-    let below = Below::of(&app.db, caller.group()).await?;
-    let page = voucher_list::page(&app, params, |sql| belongs_to(sql, "c.user_group", &below));
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
+    let page = voucher_list::page(&app, &reading, params, |sql| belongs_to(sql, "c.user_group", &below));
     page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
 }
 
@@ -129,7 +130,7 @@ async fn list_logs(
 ) -> Result<Page<LogEntry>> {
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app, caller.group(), id).await?;
-    logs::page(&app, id, params).await
+    logs::page(&app, caller.group(), id, params).await
 }
 
 /// Export vouchers

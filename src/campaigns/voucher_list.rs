@@ -8,6 +8,7 @@ use crate::{
         Column, Ids, Kind, ListParams, ListQuery, Listing, Page,
         params::{Condition, Op, Value},
     },
+    postgres::reads::Reading,
     redemption::{code::Code, voucher::Lock},
 };
 use chrono::{DateTime, Utc};
@@ -169,12 +170,13 @@ const FILTERS: &[Column] = &[
 /// One page of vouchers; `scope` pushes the condition that decides which the caller may see.
 pub(super) async fn page(
     app: &App,
+    reading: &Reading,
     params: ListParams,
     scope: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Page<Voucher>> {
     let now = app.clock.now();
     let (query, codes) = asked(params.over(&VOUCHERS)?, now);
-    let page = query.page(&app.db, |sql| {
+    let page = query.page(reading, |sql| {
         scope(sql);
         push_codes(sql, &codes);
     });

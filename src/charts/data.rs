@@ -15,13 +15,9 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
-use tokio::sync::Semaphore;
 
 /// For so long anybody waits for a chart, in seconds.
 const PATIENCE_S: u32 = 10;
-
-/// Charts that one server looks up at a time: each may take that long.
-static UNDER_WAY: Semaphore = Semaphore::const_new(4);
 
 /// The zones of the places of a group: its own, those of the groups below, and those above, which may
 /// share theirs; and wherever its machines stand otherwise.
@@ -47,10 +43,9 @@ pub async fn check(db: &mut PgConnection, criteria: &Criteria, group: i64, now: 
 pub async fn rows(app: &App, caller: &Caller, criteria: &Criteria) -> Result<Vec<Box<RawValue>>> {
     const GROUPS: &str = "SELECT descendant FROM user_group_tree WHERE ancestor = $1";
     const LANGUAGE: &str = "SELECT language FROM account WHERE id = $1";
-    let busy = Error::TooMany { what: "charts", retry_after_s: 2 };
-    let permit = UNDER_WAY.try_acquire().map_err(|_| busy)?;
+    let reading = app.reads.chart(caller.group()).await?;
     let now = app.clock.now();
-    let mut tx = transaction::look(&app.db, PATIENCE_S).await?;
+    let mut tx = transaction::look(&reading, PATIENCE_S).await?;
     let zones = zones(&mut tx, caller.group()).await?;
     let moment = Moment { now, zones: &zones };
     let plan = Plan::of(criteria, moment).map_err(Error::Invalid)?;
@@ -64,6 +59,6 @@ pub async fn rows(app: &App, caller: &Caller, criteria: &Criteria) -> Result<Vec
     let found = statement.build_query_scalar::<String>().persistent(false).fetch_all(&mut *tx).await;
     let rows = found.map_err(|error| transaction::too_long(error, "/criteria"))?;
     tx.commit().await?;
-    drop(permit);
+    drop(reading);
     rows.into_iter().map(|row| RawValue::from_string(row).map_err(Error::fault)).collect()
 }

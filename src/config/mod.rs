@@ -92,8 +92,17 @@ pub struct Config {
     /// Threads that answer requests; 0 is one less than there are cores, since Postgres, Redis and the
     /// kernel do the larger part where all of them share a machine.
     pub worker_threads: usize,
-    /// Connections to Postgres, besides the journal's own and three that watch over it.
+    /// Connections to Postgres, besides the journal's own, three that watch over it, and the two kinds below.
     pub database_connections: u32,
+    /// Connections to Postgres for what vends look up that is not in memory: nobody else has them.
+    pub vend_connections: u32,
+    /// Connections to Postgres for what people look up: lists, exports, reports. One user group has half of them
+    /// at most.
+    pub read_connections: u32,
+    /// How long Postgres works at one look-up of a list at most, in milliseconds.
+    pub read_timeout_ms: u64,
+    /// Rows of a list that `skip` can leave out.
+    pub skip_max: u32,
     /// How long a request waits for a connection, in milliseconds.
     pub database_wait_ms: u64,
     /// How long a statement of the journal waits for a row that someone else holds, in milliseconds.
@@ -131,6 +140,12 @@ pub struct Config {
     pub logins_of_strangers_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
     pub resets_per_hour: u32,
+    /// Requests a minute for such mails, to any address, from one client.
+    pub resets_per_client_per_minute: u32,
+    /// Such mails a minute in all that one server sends; those beyond a minute's wait.
+    pub reset_mails_per_minute: u32,
+    /// The same for mails to new users and new addresses of each user group.
+    pub group_mails_per_minute: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
     /// The largest body of a batch that came zipped, in bytes as it is unzipped.
@@ -192,8 +207,10 @@ pub struct Config {
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
     pub argon2_passes: u32,
-    /// Passwords hashed at once.
+    /// Passwords hashed at once: each takes a core from vends.
     pub argon2_parallel_max: usize,
+    /// Log-ins that wait for that; more are answered 429 or 503, those of the busiest address first.
+    pub logins_waiting_max: usize,
 
     /// Vouchers that a campaign's generation writes in one transaction.
     pub generation_batch: usize,

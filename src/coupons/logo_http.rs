@@ -115,7 +115,7 @@ async fn update(
             if drawing::is_one(&file.bytes) && file.bytes.len() > limit_bytes {
                 return Err(Error::TooLarge { what: "drawing", limit_bytes });
             }
-            let both = app.images.logo(file, |image| Logo::read(image).map(drop)).await?;
+            let both = app.images.logo(caller.group(), file, |image| Logo::read(image).map(drop)).await?;
             (NewLogo::Sent(both), "logo updated")
         }
     };

@@ -12,7 +12,7 @@ use crate::{
     campaigns::terms::Status,
     crash,
     error::{Error, Result},
-    jobs::{Claim, Ran},
+    jobs::{Claim, Next, Ran},
     transaction,
 };
 use chrono::TimeDelta;
@@ -24,22 +24,22 @@ use std::time::Duration;
 const SWEEP: Duration = Duration::from_hours(1);
 
 enum Step {
-    /// There is more to do.
-    Printed,
-    /// It was the last.
-    Complete,
+    /// A part was printed.
+    Printed(Next),
     /// The vouchers are not there yet.
     TooEarly,
     /// The job is no longer ours.
     Lost,
 }
 
-/// Works part by part until all coupons are printed, the server stops, or the job is taken away.
+/// Works part by part until all coupons are printed, it is another group's turn, the server stops, or the job is
+/// taken away.
 pub async fn run(app: &App, claim: &Claim) -> Result<Ran> {
     while !app.stop.is_cancelled() {
         match step(app, claim).await {
-            Ok(Step::Printed) => {}
-            Ok(Step::Complete) => return Ok(Ran::Done),
+            Ok(Step::Printed(Next::More)) => {}
+            Ok(Step::Printed(Next::Yield)) => return Ok(Ran::Yielded),
+            Ok(Step::Printed(Next::Complete)) => return Ok(Ran::Done),
             Ok(Step::TooEarly) => return Ok(Ran::TooEarly),
             Ok(Step::Lost) => return Ok(Ran::Lost),
             // The press ends a part that the server does not wait for.
@@ -85,12 +85,12 @@ async fn step(app: &App, claim: &Claim) -> Result<Step> {
         claim.measure(&mut transaction, total).await?;
     }
     store::keep(&mut transaction, campaign, &part, &printed.bytes).await?;
-    let complete = claim.advance(&mut transaction, done + count, app).await?;
+    let next = claim.advance(&mut transaction, done + count, app).await?;
     crash::point("coupons-before-commit");
     transaction.commit().await?;
     crash::point("coupons-after-commit");
     metrics::counter!("scrip_coupons_printed_total").increment(count as u64);
-    Ok(if complete { Step::Complete } else { Step::Printed })
+    Ok(Step::Printed(next))
 }
 
 /// Ends a job behind whose last part there is nothing, whatever was counted before.
@@ -100,7 +100,7 @@ async fn finish(app: &App, claim: &Claim) -> Result<Step> {
     claim.measure(&mut transaction, done).await?;
     claim.advance(&mut transaction, done, app).await?;
     transaction.commit().await?;
-    Ok(Step::Complete)
+    Ok(Step::Printed(Next::Complete))
 }
 
 /// Drops PDFs that nobody has asked for in a long time, until the server stops.

@@ -18,14 +18,20 @@ use crate::{
     },
     config::Config,
     error::{Error, Result},
+    fairness::{Gate, Limits},
     fleet::image::{self, Size},
 };
 use quick_cache::sync::Cache;
-use std::{collections::HashMap, sync::Arc};
-use tokio::sync::Semaphore;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// Logos that are kept: each has a few megabytes at most.
 const LOGOS: usize = 16;
+
+/// Prints that wait for their turn at most.
+const WAITING_MAX: usize = 256;
+
+/// How long one waits.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Prints coupons.
 #[derive(Debug)]
@@ -33,7 +39,7 @@ pub struct PrintShop {
     typefaces: Arc<Typefaces>,
     /// How amounts and dates are written where no style says so.
     locale: Locale,
-    turns: Arc<Semaphore>,
+    turns: Gate,
     /// Logos that were read, by the hash of their image.
     logos: Cache<Vec<u8>, Arc<Logo>>,
 }
@@ -53,11 +59,18 @@ impl PrintShop {
     /// With the fonts and the room that `config` gives it. The error says which font can't be used.
     pub fn new(config: &Config) -> Result<Self> {
         let typefaces = Typefaces::load(config.font_dir.as_deref()).map_err(Error::fault)?;
-        let turns = config.coupons_parallel_max.clamp(1, Semaphore::MAX_PERMITS);
+        let places = config.coupons_parallel_max;
         Ok(Self {
             typefaces: Arc::new(typefaces),
             locale: config.locale,
-            turns: Arc::new(Semaphore::new(turns)),
+            turns: Gate::new(Limits {
+                what: "coupons",
+                places,
+                share: places.div_ceil(2),
+                waiting: WAITING_MAX,
+                patience: PATIENCE,
+                retry_after_s: 5,
+            }),
             logos: Cache::new(LOGOS),
         })
     }
@@ -77,7 +90,7 @@ impl PrintShop {
         let coupon = |voucher| Self::coupon(&design.currency, locale, voucher, &mut styles);
         let coupons: Vec<Coupon> = vouchers.into_iter().map(coupon).collect();
         let stop = app.stop.clone();
-        self.work(move || {
+        self.work(design.user_group, move || {
             let printed = press::print(&print, &coupons, &mut |_| !stop.is_cancelled()).map_err(refusal)?;
             let notes = printed.remarks.iter().map(Note::from).collect();
             Ok(Pdf { bytes: printed.bytes, pages: printed.pages, notes })
@@ -102,7 +115,7 @@ impl PrintShop {
         options.check(&style)?;
         let print = self.setting(app, design, options, &style).await?;
         let coupon = Self::coupon(&design.currency, self.locale(design), voucher, &mut Styles::new());
-        self.work(move || {
+        self.work(design.user_group, move || {
             let notes = press::check(&print, &coupon).map_err(refusal)?;
             Ok(notes.iter().map(|note| Note::of(note, 1, &coupon.code)).collect())
         })
@@ -134,7 +147,7 @@ impl PrintShop {
         let image = image::store::fetch(&app.db, group, id, Size::Original).await?;
         // The image may be another by now.
         let hash = image.hash.clone();
-        let logo = self.work(move || Logo::read(&image).map(Arc::new).map_err(Error::fault)).await?;
+        let logo = self.work(group, move || Logo::read(&image).map(Arc::new).map_err(Error::fault)).await?;
         self.logos.insert(hash, Arc::clone(&logo));
         Ok(logo)
     }
@@ -167,8 +180,13 @@ impl PrintShop {
         text.and_then(|text| Style::read(text).ok()).unwrap_or_default()
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::fault)?;
+    /// Works off the async workers when it is the turn of the user group whose coupons they are.
+    async fn work<T: Send + 'static>(
+        &self,
+        group: i64,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.enter(group).await?;
         let work = move || {
             let outcome = work();
             drop(turn);

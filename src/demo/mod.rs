@@ -62,7 +62,8 @@ pub async fn load(app: &App, file: &Path) -> Result<()> {
         Some(known) => known.password,
         None => rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect(),
     };
-    let hash = app.passwords.hash(SecretString::from(password.clone())).await?;
+    let hash =
+        app.passwords.hash(app.passwords.turn(None).await?, SecretString::from(password.clone())).await?;
     sqlx::query("UPDATE account SET password_hash = $1 WHERE username = 'demo'")
         .bind(hash)
         .execute(&mut *tx)

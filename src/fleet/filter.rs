@@ -6,8 +6,10 @@ use super::{
     machine::{Machine, MachineGroup},
 };
 use crate::{
+    app::App,
     error::{Error, Issue, Result},
     resource::{Resource, Spec, reach},
+    transaction,
 };
 use serde::Deserialize;
 use sqlx::{PgPool, Postgres, QueryBuilder};
@@ -84,12 +86,13 @@ impl Type {
 }
 
 impl Filter {
-    /// The ids of the machines that it names, of those that `group` may change: `max` at most.
-    pub async fn machines(&self, db: &PgPool, group: i64, max: usize) -> Result<Vec<i64>> {
+    /// Looks up the machines that it names, of those that `group` may change, and refuses too many.
+    pub async fn machines(&self, app: &App, group: i64) -> Result<Vec<i64>> {
         if self.ids.is_empty() || self.ids.len() > IDS_MAX {
             return Err(Error::invalid("/filter/ids", format!("must be from 1 to {IDS_MAX} ids")));
         }
-        let unknown = unknown(&self.ids, &self.known(db, group).await?);
+        let (reading, max) = (app.reads.list(group).await?, app.config.filter_machines_max);
+        let unknown = unknown(&self.ids, &self.known(&reading, group).await?);
         if !unknown.is_empty() {
             return Err(Error::Invalid(unknown));
         }
@@ -100,7 +103,8 @@ impl Filter {
         // One more than allowed tells whether there are more.
         sql.push(" ORDER BY this.id LIMIT ")
             .push_bind(i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1));
-        let machines: Vec<i64> = sql.build_query_scalar().fetch_all(db).await?;
+        let found = sql.build_query_scalar().fetch_all(&*reading).await;
+        let machines: Vec<i64> = found.map_err(|error| transaction::too_long(error, "/filter"))?;
         if machines.len() > max {
             return Err(Error::invalid("/filter/ids", format!("names more than {max} machines")));
         }

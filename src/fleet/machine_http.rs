@@ -108,12 +108,13 @@ async fn list_offline(
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
     let query = params.over(spec.listing())?;
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
         Status::Offline.push(sql, heard_since(&app));
     };
-    query.page_of(&app.db, scope, spec.show).await
+    query.page_of(&reading, scope, spec.show).await
 }
 
 /// Since when a machine must have been heard of to be online.
@@ -174,12 +175,13 @@ async fn list_by_status(
     // Which widget shows them makes no difference to which they are.
     params.take_number("widget", 0, i64::MAX)?;
     let query = params.over(spec.listing())?;
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
         status.push(sql, heard_since(&app));
     };
-    query.page_of(&app.db, scope, spec.show).await
+    query.page_of(&reading, scope, spec.show).await
 }
 
 /// A location and the machines at it.
@@ -203,10 +205,11 @@ async fn list_by_location(
     caller.may(Permission::FleetRead)?;
     let spec = Location::spec();
     let query = params.over(spec.listing())?;
-    let below = Below::of(&app.db, caller.group()).await?;
-    let page: Page<Location> = query.page(&app.db, |sql| reach::readable(sql, spec, &below)).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
+    let page: Page<Location> = query.page(&reading, |sql| reach::readable(sql, spec, &below)).await?;
     let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
-    let mut machines = at(&app.db, &caller, &places).await?;
+    let mut machines = at(&reading, &caller, &places).await?;
     Ok(page.map(|location| LocationWithMachines {
         machines: machines.remove(&location.id).unwrap_or_default(),
         location,

@@ -75,7 +75,7 @@ impl FromRequestParts<App> for Caller {
             bearer(&parts.headers).ok_or(Error::Unauthorized("send a token: Authorization: Bearer …"))?;
         let now = app.clock.now();
         let caller = if token.starts_with(KEY_PREFIX) {
-            let grant = app.access.of_key(&app.db, token, now, ClientAddress::of(parts).0).await?;
+            let grant = app.access.of_key(&app.vends, token, now, ClientAddress::of(parts).0).await?;
             grant.map(|grant| Self::of(grant, None, parts))
         } else if let Some(claims) = app.tokens.read(token, now) {
             of_session(app, claims.account, claims.generation, claims.family, parts).await?

@@ -54,6 +54,11 @@ fn describe() {
         "http_connections_given_up_total",
         "Connections closed because their clients were waited for in vain, by what for."
     );
+    metrics::describe_gauge!("scrip_gate_waiting", "Requests that wait for a place that tenants share.");
+    metrics::describe_counter!(
+        "scrip_gate_refused_total",
+        "Requests refused for the places that tenants share, by the limit that they met."
+    );
     metrics::describe_gauge!("scrip_gateways_waiting", "Gateways that wait for commands.");
 }
 

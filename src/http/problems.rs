@@ -110,7 +110,8 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "too-many-requests",
         status: 429,
         meaning: "A budget is used up.",
-        cause: "Too many failed look-ups of codes by a device, a key or a group, or too many attempts to log in.",
+        cause: "Too many failed look-ups of codes by a device, a key or a group, too many attempts to log in, or as \
+                many exports, reports, uploads or look-ups at once as one user group can have; detail says which.",
         cure: "Wait as long as the Retry-After header says.",
     },
     Explanation {
@@ -131,8 +132,9 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "busy",
         status: 503,
         meaning: "Too many requests are under way.",
-        cause: "More arrive than this server works off; the limits are requests_max, bodies_max and polls_max, and \
-                address_share_percent of them for one address.",
+        cause: "More arrive than this server works off: requests_max, bodies_max and polls_max, and \
+                address_share_percent of them for one address, or as many exports, reports, uploads or look-ups \
+                as there is room for; detail says which.",
         cure: "Send the same request again after Retry-After; add servers if it stays so.",
     },
 ];

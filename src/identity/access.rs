@@ -64,6 +64,8 @@ pub struct Grant {
     pub who: Who,
     /// The user group that it acts for.
     pub group: i64,
+    /// That group and those above it, on which its permissions rest.
+    pub line: Box<[i64]>,
     /// What its group (and, for a key, its scopes) allows.
     pub permissions: Permissions,
     /// Of an account: access tokens of another generation are of sessions that were ended.
@@ -175,8 +177,12 @@ impl Access {
                 self.drops.fetch_add(1, Ordering::SeqCst);
                 self.keys.retain(|_, grant| !matches!(grant.who, Who::Key { id: key, .. } if key == id));
             }
-            // A group's permissions bear on all below it, and groups change rarely.
-            "group" => self.clear(),
+            // A group's permissions bear on all below it, and on nobody else.
+            "group" => {
+                self.drops.fetch_add(1, Ordering::SeqCst);
+                self.accounts.retain(|_, grant| !grant.line.contains(&id));
+                self.keys.retain(|_, grant| !grant.line.contains(&id));
+            }
             _ => {}
         }
     }
@@ -233,11 +239,21 @@ async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
     .fetch_optional(db)
     .await?;
     let Some((group, generation, username)) = found else { return Ok(None) };
-    let Some(permissions) = groups::allowed(db, group).await? else { return Ok(None) };
+    let Some((permissions, line)) = groups::standing(db, group).await? else { return Ok(None) };
     let ended = sqlx::query_scalar("SELECT family FROM ended_session WHERE account = $1");
     let ended = ended.bind(account).fetch_all(db).await?;
     let who = Who::Account(account);
-    Ok(Some(Grant { who, group, permissions, generation, ended, username, owner: None, expires_at: None }))
+    Ok(Some(Grant {
+        who,
+        group,
+        line,
+        permissions,
+        generation,
+        ended,
+        username,
+        owner: None,
+        expires_at: None,
+    }))
 }
 
 /// A key as it is stored.
@@ -265,7 +281,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32], address: Option<IpAddr>) -> Res
         security::note(Event::RevokedKeyUsed, Some(who), address, "");
         return Ok(None);
     }
-    let Some(allowed) = groups::allowed(db, key.user_group).await? else { return Ok(None) };
+    let Some((allowed, line)) = groups::standing(db, key.user_group).await? else { return Ok(None) };
     let mut permissions = allowed.and(Permissions::named(&key.scopes));
     if key.machine.is_some() {
         permissions = permissions.and(Permission::OF_ONE_MACHINE.into_iter().collect());
@@ -274,6 +290,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32], address: Option<IpAddr>) -> Res
     Ok(Some(Grant {
         who,
         group,
+        line,
         permissions,
         generation: 0,
         ended: Vec::new(),
@@ -290,9 +307,14 @@ mod tests {
     use std::{cell::Cell, future::ready};
 
     fn grant(who: Who) -> Grant {
+        of_group(who, &[1])
+    }
+
+    fn of_group(who: Who, line: &[i64]) -> Grant {
         Grant {
             who,
-            group: 1,
+            group: line[0],
+            line: line.into(),
             permissions: Permissions::ALL,
             generation: 0,
             ended: Vec::new(),
@@ -330,6 +352,23 @@ mod tests {
             access.kept(&access.keys, &[0; 32], read_then_changed).await.unwrap();
             assert_eq!(access.keys.get(&[0; 32]).is_some(), kept, "{noun}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_notice_about_a_group_drops_those_below_it_alone() {
+        let access = Access::default();
+        for (id, line) in [(1, &[1][..]), (2, &[2, 1]), (3, &[3, 2, 1]), (4, &[4, 1])] {
+            let account = ready(Ok(Some(of_group(Who::Account(id), line))));
+            access.kept(&access.accounts, &id, account).await.unwrap();
+            let key = ready(Ok(Some(of_group(Who::Key { id, machine: None }, line))));
+            access.kept(&access.keys, &[id as u8; 32], key).await.unwrap();
+        }
+        access.on_notice("group", 2);
+        let kept: Vec<_> = (1..=4)
+            .filter(|id| access.accounts.get(id).is_some() && access.keys.get(&[*id as u8; 32]).is_some())
+            .collect();
+        assert_eq!(kept, [1, 4]);
+        assert!(access.accounts.get(&3).is_none() && access.keys.get(&[2; 32]).is_none());
     }
 
     #[tokio::test]

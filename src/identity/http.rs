@@ -174,6 +174,9 @@ async fn list_keys(
     if skip < 0 {
         return Err(Error::malformed("/skip", "must be at least 0"));
     }
+    if skip > app.config.skip_max.into() {
+        return Err(Error::invalid("/skip", format!("must be at most {}", app.config.skip_max)));
+    }
     keys::list(&app, &caller, limit, skip).await.map(Json)
 }
 

@@ -1,6 +1,6 @@
 //! Logging in with a password, and how often one may try.
 
-use super::{access::Who, groups, sessions, sessions::Session};
+use super::{access::Who, groups, passwords, sessions, sessions::Session};
 use crate::{
     app::App,
     budget::{Budgets, Try},
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -57,6 +57,7 @@ pub async fn login(
         error
     };
     let host = app.logins.host(address).map_err(used_up)?;
+    let turn = app.passwords.turn(address).await?;
     let account = find(app, username).await?;
     let is_known = match (&account, address) {
         (Some(account), Some(address)) => has_logged_in_from(app, account.id, address).await?,
@@ -65,7 +66,7 @@ pub async fn login(
     let name = account.as_ref().map_or_else(|| unknown_name(username), |account| account.id.to_string());
     let tries = app.logins.name(host, &name, address, is_known).map_err(used_up)?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let right = app.passwords.matches(password, stored).await?;
+    let right = app.passwords.matches(turn, password, stored).await?;
     let who = account.as_ref().map(|account| Who::Account(account.id));
     let refused = |error: Error| {
         security::note(Event::LogInFailed, who, None, "");
@@ -205,15 +206,9 @@ impl LoginTries<'_> {
     }
 }
 
-/// The network that budgets are for: an address of IPv4; of IPv6 the 64 bits that one subscriber is given.
+/// The network that budgets are for.
 fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
-        }
-    }
+    passwords::network(Some(address)).map(|network| network.to_string()).unwrap_or_default()
 }
 
 /// Stands for a name that nobody has; short, and the same on every server.
@@ -222,8 +217,10 @@ fn unknown_name(name: &str) -> String {
     format!("nobody-{}", BASE64_URL_SAFE_NO_PAD.encode(&digest[..16]))
 }
 
-/// How often one address may be sent a mail, whether or not anybody has it. Each server counts its own.
+/// How often mails for a new password may be asked for. Each server counts its own.
 pub struct Resets {
+    /// What is asked for, for who is told that it was too often.
+    what: &'static str,
     /// By a hash of the address, so that long ones take no room.
     budgets: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
@@ -232,9 +229,18 @@ pub struct Resets {
 
 impl Resets {
     /// `per_hour` requests for a new password, at once or spread out.
-    pub fn new(per_hour: u32) -> Self {
-        let quota = Quota::per_hour(NonZeroU32::new(per_hour).unwrap_or(NonZeroU32::MIN));
+    pub fn of_address(per_hour: u32) -> Self {
+        Self::new("requests for a new password with this address", Quota::per_hour(at_least_one(per_hour)))
+    }
+
+    /// `per_minute` requests for new passwords of anyone, from one client.
+    pub fn of_client(per_minute: u32) -> Self {
+        Self::new("requests for a new password from this client", Quota::per_minute(at_least_one(per_minute)))
+    }
+
+    fn new(what: &'static str, quota: Quota) -> Self {
         Self {
+            what,
             budgets: RateLimiter::keyed(quota),
             hasher: RandomState::new(),
             since_sweep: AtomicU32::new(0),
@@ -248,10 +254,14 @@ impl Resets {
         }
         let address = self.hasher.hash_one(address.to_lowercase());
         self.budgets.check_key(&address).map_err(|refused| Error::TooMany {
-            what: "requests for a new password with this address",
+            what: self.what,
             retry_after_s: refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
         })
     }
+}
+
+fn at_least_one(attempts: u32) -> NonZeroU32 {
+    NonZeroU32::new(attempts).unwrap_or(NonZeroU32::MIN)
 }
 
 impl fmt::Debug for Resets {
@@ -266,20 +276,12 @@ mod tests {
 
     #[test]
     fn each_address_has_a_budget_whatever_its_case() {
-        let resets = Resets::new(3);
+        let resets = Resets::of_address(3);
         for address in ["ann@example.com", "ANN@example.com", "Ann@example.com"] {
             resets.spend(address).unwrap();
         }
         assert!(matches!(resets.spend("ann@example.com"), Err(Error::TooMany { .. })));
         resets.spend("bob@example.com").unwrap();
-    }
-
-    #[test]
-    fn a_network_is_what_one_subscriber_has() {
-        let of = |address: &str| network(address.parse().unwrap());
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2:ffff::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     }
 
     #[test]

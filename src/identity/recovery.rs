@@ -3,7 +3,7 @@
 //! A token is made when its mail is sent. There is one a purpose, so a new one takes the place of the
 //! last, and using it deletes it: of several who use it at a time, one finds it there.
 
-use super::{access::Who, groups, password_rules, secrets, sessions, sessions::Session};
+use super::{access::Who, groups, password_rules, passwords, secrets, sessions, sessions::Session};
 use crate::{
     app::App,
     author,
@@ -16,6 +16,7 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
+use std::net::IpAddr;
 
 /// The longest e-mail address that there can be, in bytes.
 const ADDRESS_MAX_BYTES: usize = 254;
@@ -120,13 +121,17 @@ pub async fn void_all(connection: &mut PgConnection, account: i64) -> Result<()>
 }
 
 /// Has a mail sent to whoever has this address, if anyone has. Nothing here depends on that.
-pub async fn forgot(app: &App, address: &str) -> Result<()> {
+pub async fn forgot(app: &App, address: &str, from: Option<IpAddr>) -> Result<()> {
     let address = address.trim();
     check_address(address)?;
-    app.resets.spend(address).inspect_err(|_| security::note(Event::BudgetUsedUp, None, None, "resets"))?;
+    let used_up = |_: &Error| security::note(Event::BudgetUsedUp, None, None, "resets");
+    if let Some(client) = passwords::network(from) {
+        app.reset_clients.spend(&client.to_string()).inspect_err(used_up)?;
+    }
+    app.resets.spend(address).inspect_err(used_up)?;
     security::note(Event::ResetAsked, None, None, "");
     let mut tx = transaction::begin(&app.db).await?;
-    outbox::put_reset(&mut tx, address, app.clock.now()).await?;
+    outbox::put_reset(&mut tx, address, &app.mail_pace, app.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -147,13 +152,15 @@ pub async fn set_password(
     purpose: Purpose,
     token: &SecretString,
     password: SecretString,
+    from: Option<IpAddr>,
 ) -> Result<Session> {
     password_rules::check(password.expose_secret())?;
     let hash = secrets::digest(token.expose_secret());
+    let turn = app.passwords.turn(from).await?;
     let holder = find_holder(app, purpose, hash).await?.ok_or_else(refused)?;
     let email = holder.former.as_ref().unwrap_or(&holder.email);
     password_rules::check_for(password.expose_secret(), &holder.username, email)?;
-    let password_hash = app.passwords.hash(password).await?;
+    let password_hash = app.passwords.hash(turn, password).await?;
     let now = app.clock.now();
     author::is_account(holder.id, holder.user_group);
     let mut tx = transaction::begin(&app.db).await?;

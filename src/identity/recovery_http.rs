@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Json, Message},
+    http::{Json, Message, peer::ClientAddress},
 };
 use axum::{extract::State, http::StatusCode};
 use secrecy::SecretString;
@@ -58,9 +58,10 @@ struct Forgotten {
 )]
 async fn activate(
     State(app): State<App>,
+    ClientAddress(from): ClientAddress,
     Json(body): Json<NewPassword>,
 ) -> Result<(StatusCode, Json<Session>)> {
-    let session = recovery::set_password(&app, Purpose::Activation, &body.token, body.password).await?;
+    let session = recovery::set_password(&app, Purpose::Activation, &body.token, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -74,8 +75,12 @@ async fn activate(
     request_body = NewPassword,
     responses((status = 201, body = Session, description = "Set, and logged in"))
 )]
-async fn reset(State(app): State<App>, Json(body): Json<NewPassword>) -> Result<(StatusCode, Json<Session>)> {
-    let session = recovery::set_password(&app, Purpose::Reset, &body.token, body.password).await?;
+async fn reset(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Json(body): Json<NewPassword>,
+) -> Result<(StatusCode, Json<Session>)> {
+    let session = recovery::set_password(&app, Purpose::Reset, &body.token, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -93,9 +98,10 @@ async fn reset(State(app): State<App>, Json(body): Json<NewPassword>) -> Result<
 )]
 async fn restore(
     State(app): State<App>,
+    ClientAddress(from): ClientAddress,
     Json(body): Json<NewPassword>,
 ) -> Result<(StatusCode, Json<Session>)> {
-    let session = recovery::set_password(&app, Purpose::Restore, &body.token, body.password).await?;
+    let session = recovery::set_password(&app, Purpose::Restore, &body.token, body.password, from).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -112,7 +118,11 @@ async fn restore(
     request_body = Forgotten,
     responses((status = 200, body = Message, description = "If anybody has this address, a mail is on its way"))
 )]
-async fn forgot(State(app): State<App>, Json(body): Json<Forgotten>) -> Result<Json<Message>> {
-    recovery::forgot(&app, &body.email).await?;
+async fn forgot(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Json(body): Json<Forgotten>,
+) -> Result<Json<Message>> {
+    recovery::forgot(&app, &body.email, from).await?;
     Ok(Message::json("if a user has this address, a mail is on its way"))
 }

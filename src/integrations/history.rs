@@ -172,7 +172,8 @@ async fn list_logs(
     caller.may(Permission::IntegrationRead)?;
     store::find(&app.db, Integration::spec(), caller.group(), None, id).await?;
     let query = params.over(&LOGS)?;
-    let of_integration = query.page(&app.db, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let of_integration = query.page(&reading, |sql| {
         sql.push("d.integration = ").push_bind(id);
     });
     of_integration.await
@@ -195,8 +196,9 @@ async fn list_transactions(
     caller.may(Permission::TransactionRead)?;
     let owner = owner(&app, &caller, id).await?;
     let query = params.over(&TRANSACTIONS)?;
-    let below = Below::of(&app.db, owner).await?;
-    query.page(&app.db, |sql| belongs_to(sql, "t.user_group", &below)).await
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, owner).await?;
+    query.page(&reading, |sql| belongs_to(sql, "t.user_group", &below)).await
 }
 
 /// Tell an integration again
@@ -214,7 +216,9 @@ async fn replay(
 ) -> Result<(StatusCode, Json<Replayed>)> {
     let Json(body) = body.read(&app, &caller, Permission::IntegrationWrite).await?;
     let what = what(body)?;
-    let mut tx = transaction::begin(&app.db).await?;
+    // A long period is read to write little of it.
+    let reading = app.reads.report(caller.group()).await?;
+    let mut tx = transaction::begin(&reading).await?;
     let owner = store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;
     rights::check(&mut tx, &caller, id).await?;
     let sql = "SELECT url IS NOT NULL FROM integration WHERE id = $1";
@@ -285,9 +289,10 @@ async fn replay_period(
         WHERE state <> 'waiting' ORDER BY id LIMIT $4";
     let limit = REPLAY_MAX as i64 + 1;
     let sales = sqlx::query(SALES).bind(id).bind(owner).bind(from).bind(to).bind(limit).persistent(false);
-    let mut replayed = sales.execute(&mut *db).await?.rows_affected();
+    let too_long = |error| transaction::too_long(error, "/to");
+    let mut replayed = sales.execute(&mut *db).await.map_err(too_long)?.rows_affected();
     let others = sqlx::query(OTHERS).bind(id).bind(from).bind(to).bind(limit);
-    replayed += others.execute(db).await?.rows_affected();
+    replayed += others.execute(db).await.map_err(too_long)?.rows_affected();
     if replayed > REPLAY_MAX {
         return Err(Error::invalid("/to", format!("takes in more than {REPLAY_MAX} deliveries")));
     }

@@ -8,6 +8,9 @@
 //! part of the work first locks the job's row and checks that it still belongs to this claim. A
 //! worker that was only slow, or whose job was cancelled, finds out there and commits nothing.
 //!
+//! Jobs of one kind take turns by user group, and a long job gives its turn back after each batch while another
+//! group waits: nobody waits for more than one batch of each. The jobs of one group keep their order.
+//!
 //! Whoever locks both locks the job's row before the row of what the job is about.
 
 pub mod worker;
@@ -36,8 +39,10 @@ const BACKOFF_MAX_S: i64 = 300;
 pub enum Kind {
     /// Generates the vouchers of a campaign, which is the job's subject.
     GenerateVouchers,
-    /// Sends the mail that is the job's subject.
+    /// Sends the mail about an account that is the job's subject.
     SendMail,
+    /// Sends the mail about alerts that is the job's subject.
+    SendAlert,
     /// Sets the configuration of many machines: the job's subject says to what.
     ConfigureMachines,
     /// Makes the PDF of a campaign's coupons; the campaign is its subject.
@@ -46,14 +51,20 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &[Self] =
-        &[Self::GenerateVouchers, Self::SendMail, Self::ConfigureMachines, Self::PrintCoupons];
+    pub const ALL: &[Self] = &[
+        Self::GenerateVouchers,
+        Self::SendMail,
+        Self::SendAlert,
+        Self::ConfigureMachines,
+        Self::PrintCoupons,
+    ];
 
     /// What its changes are signed with.
     const fn author(self) -> &'static str {
         match self {
             Self::GenerateVouchers => "job generate_vouchers",
             Self::SendMail => "job send_mail",
+            Self::SendAlert => "job send_alert",
             Self::ConfigureMachines => "job configure_machines",
             Self::PrintCoupons => "job print_coupons",
         }
@@ -62,7 +73,7 @@ impl Kind {
     async fn run(self, app: &App, claim: &Claim) -> Result<Ran> {
         match self {
             Self::GenerateVouchers => generation::run(app, claim).await,
-            Self::SendMail => send::run(app, claim).await,
+            Self::SendMail | Self::SendAlert => send::run(app, claim).await,
             Self::ConfigureMachines => bulk::run(app, claim).await,
             Self::PrintCoupons => print::run(app, claim).await,
         }
@@ -73,7 +84,7 @@ impl Kind {
         match self {
             Self::GenerateVouchers | Self::ConfigureMachines | Self::PrintCoupons => 8,
             // Mail servers are away for hours now and then: this is a working day.
-            Self::SendMail => 100,
+            Self::SendMail | Self::SendAlert => 100,
         }
     }
 
@@ -81,7 +92,7 @@ impl Kind {
     async fn abandoned(self, connection: &mut PgConnection, subject: i64) -> Result<()> {
         match self {
             Self::GenerateVouchers => generation::stop(connection, subject).await,
-            Self::SendMail => outbox::remove(connection, subject).await,
+            Self::SendMail | Self::SendAlert => outbox::remove(connection, subject).await,
             Self::ConfigureMachines => bulk::stop(connection, subject).await,
             // What is printed so far is kept, for a resume.
             Self::PrintCoupons => Ok(()),
@@ -96,6 +107,8 @@ pub enum Ran {
     Done,
     /// The server stops; another one is to go on.
     Paused,
+    /// It is another user group's turn.
+    Yielded,
     /// Something else has to be done first: it is to be looked at again a little later.
     TooEarly,
     /// The job is no longer this worker's.
@@ -215,6 +228,17 @@ pub async fn restart(
     Ok(())
 }
 
+/// What follows a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another one.
+    More,
+    /// Another one, once the user groups that wait have had their turn.
+    Yield,
+    /// Nothing: it was the last.
+    Complete,
+}
+
 /// A job in the hands of one worker.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Claim {
@@ -240,21 +264,25 @@ impl Claim {
         Ok(sqlx::query_scalar(SQL).bind(self.id).bind(self.worker).fetch_optional(connection).await?)
     }
 
-    /// Notes how much is done, in the transaction that has done it, and extends the lease; true if that
-    /// was all.
-    pub async fn advance(&self, connection: &mut PgConnection, done: i64, app: &App) -> Result<bool> {
+    /// Notes how much is done, in the transaction that has done it, and extends the lease.
+    pub async fn advance(&self, connection: &mut PgConnection, done: i64, app: &App) -> Result<Next> {
         const SQL: &str = "
             UPDATE job SET done = $3, attempts = 0, leased_until = $4, updated_at = $5,
                 state = CASE WHEN $3 >= total THEN 'done' ELSE state END
-            WHERE id = $1 AND worker = $2 RETURNING state = 'done'";
+            WHERE id = $1 AND worker = $2
+            RETURNING state = 'done',
+                EXISTS (SELECT FROM job o WHERE o.kind = job.kind AND o.user_group < job.user_group
+                    AND o.state = 'queued' AND o.run_at <= $5)
+                OR EXISTS (SELECT FROM job o WHERE o.kind = job.kind AND o.user_group > job.user_group
+                    AND o.state = 'queued' AND o.run_at <= $5)";
         let now = app.clock.now();
-        let update = sqlx::query_scalar(SQL)
-            .bind(self.id)
-            .bind(self.worker)
-            .bind(done)
-            .bind(now + lease(app))
-            .bind(now);
-        Ok(update.fetch_optional(connection).await?.unwrap_or(false))
+        let update =
+            sqlx::query_as(SQL).bind(self.id).bind(self.worker).bind(done).bind(now + lease(app)).bind(now);
+        Ok(match update.fetch_optional(connection).await? {
+            Some((true, _)) => Next::Complete,
+            Some((false, true)) => Next::Yield,
+            Some((false, false)) | None => Next::More,
+        })
     }
 
     /// Notes how much there is to do in all, where that was not known when the job was enqueued.
@@ -280,10 +308,10 @@ impl Claim {
         Ok(update.execute(&app.db).await?.rows_affected() == 1)
     }
 
-    /// Hands the job back unfinished, to be claimed by the next from `run_at` on.
-    async fn give_back(&self, app: &App, run_at: DateTime<Utc>) -> Result<()> {
+    /// Hands the job back unfinished, to be claimed by the next: from `run_at` on, or in its old place.
+    async fn give_back(&self, app: &App, run_at: Option<DateTime<Utc>>) -> Result<()> {
         const SQL: &str = "
-            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, run_at = $3,
+            UPDATE job SET state = 'queued', worker = NULL, leased_until = NULL, run_at = COALESCE($3, run_at),
                 attempts = GREATEST(attempts - 1, 0)
             WHERE id = $1 AND worker = $2 AND state = 'running'";
         sqlx::query(SQL).bind(self.id).bind(self.worker).bind(run_at).execute(&app.db).await?;
@@ -317,19 +345,47 @@ impl Claim {
     }
 }
 
-/// Claims the job of these kinds that is due first: a queued one, or one whose worker is silent.
-async fn claim(app: &App, kinds: &[Kind]) -> Result<Option<Claim>> {
+/// Claims a job of this kind that is due: a queued one, or one whose worker is silent. Of the user groups that
+/// have one it is the turn of the one that was served longest ago; of its jobs, of the first.
+async fn claim(app: &App, kind: Kind) -> Result<Option<Claim>> {
+    // The groups are found by skipping from one to the next in the index of the queue.
     const SQL: &str = "
-        UPDATE job SET state = 'running', worker = $1, leased_until = $2, attempts = attempts + 1, updated_at = $3
-        WHERE id = (
-            SELECT id FROM job
-            WHERE ((state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until <= $3))
-                AND kind = ANY ($4)
-            ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        WITH RECURSIVE tenant AS (
+            (SELECT user_group FROM job WHERE kind = $4 AND state IN ('queued', 'running')
+             ORDER BY user_group LIMIT 1)
+            UNION ALL
+            SELECT (SELECT j.user_group FROM job j
+                    WHERE j.kind = $4 AND j.state IN ('queued', 'running') AND j.user_group > tenant.user_group
+                    ORDER BY j.user_group LIMIT 1)
+            FROM tenant WHERE tenant.user_group IS NOT NULL
+        ), head AS (
+            SELECT first.id, first.run_at, COALESCE(turn.taken, 0) AS taken
+            FROM tenant
+            CROSS JOIN LATERAL (
+                SELECT j.id, j.run_at FROM job j
+                WHERE j.kind = $4 AND j.user_group = tenant.user_group AND j.state IN ('queued', 'running')
+                    AND CASE j.state WHEN 'queued' THEN j.run_at ELSE j.leased_until END <= $3
+                ORDER BY j.run_at, j.id LIMIT 1
+            ) first
+            LEFT JOIN job_turn turn ON turn.kind = $4 AND turn.user_group = tenant.user_group
+        ), claimed AS (
+            UPDATE job SET state = 'running', worker = $1, leased_until = $2, attempts = attempts + 1,
+                updated_at = $3
+            WHERE id = (
+                SELECT j.id FROM head JOIN job j ON j.id = head.id
+                WHERE j.state IN ('queued', 'running')
+                    AND CASE j.state WHEN 'queued' THEN j.run_at ELSE j.leased_until END <= $3
+                ORDER BY head.taken, head.run_at, head.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+            )
+            RETURNING id, kind, user_group, subject, total, attempts, worker
+        ), turn AS (
+            INSERT INTO job_turn (kind, user_group, taken)
+            SELECT kind, user_group, nextval('job_turn_taken') FROM claimed
+            ON CONFLICT (kind, user_group) DO UPDATE SET taken = EXCLUDED.taken
         )
-        RETURNING id, kind, subject, total, attempts, worker";
+        SELECT id, kind, subject, total, attempts, worker FROM claimed";
     let now = app.clock.now();
-    let claim = sqlx::query_as(SQL).bind(Uuid::now_v7()).bind(now + lease(app)).bind(now).bind(kinds);
+    let claim = sqlx::query_as(SQL).bind(Uuid::now_v7()).bind(now + lease(app)).bind(now).bind(kind);
     Ok(claim.fetch_optional(&app.db).await?)
 }
 

@@ -42,7 +42,7 @@ pub async fn work(app: App) {
 
 async fn work_on(app: &App, kind: Kind, bell: &Notify) {
     while !app.stop.is_cancelled() {
-        match work_one_of(app, &[kind]).await {
+        match work_one_of(app, kind).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(error = %error, "the job queue did not answer"),
@@ -57,11 +57,16 @@ async fn work_on(app: &App, kind: Kind, bell: &Notify) {
 
 /// Claims one job of any kind and works on it; false if none is due.
 pub async fn work_one(app: &App) -> Result<bool> {
-    work_one_of(app, Kind::ALL).await
+    for kind in Kind::ALL {
+        if work_one_of(app, *kind).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
-    let Some(claim) = claim(app, kinds).await? else { return Ok(false) };
+async fn work_one_of(app: &App, kind: Kind) -> Result<bool> {
+    let Some(claim) = claim(app, kind).await? else { return Ok(false) };
     tracing::info!(job.id = claim.id, job.kind = ?claim.kind, job.subject = claim.subject, "job claimed");
     if claim.attempts > claim.kind.attempts_max() {
         // Nobody lived to note a fault: the attempts themselves end their servers.
@@ -80,8 +85,8 @@ async fn work_one_of(app: &App, kinds: &[Kind]) -> Result<bool> {
         () = keep(app, &claim) => Ok(Ran::Lost),
     };
     match outcome {
-        Ok(Ran::Paused) => claim.give_back(app, app.clock.now()).await?,
-        Ok(Ran::TooEarly) => claim.give_back(app, app.clock.now() + TOO_EARLY).await?,
+        Ok(Ran::Paused | Ran::Yielded) => claim.give_back(app, None).await?,
+        Ok(Ran::TooEarly) => claim.give_back(app, Some(app.clock.now() + TOO_EARLY)).await?,
         Ok(ran) => tracing::info!(job.id = claim.id, outcome = ?ran, "job left"),
         Err(error) => {
             tracing::warn!(job.id = claim.id, error = %super::reason(&error), "job failed");

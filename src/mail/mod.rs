@@ -9,5 +9,6 @@
 pub mod bulletin;
 pub mod letter;
 pub mod outbox;
+pub mod pace;
 pub mod post;
 pub mod send;

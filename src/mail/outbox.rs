@@ -1,12 +1,16 @@
 //! Mails that are still to be sent, in Postgres.
 
-use super::{bulletin::Bulletin, letter::Letter};
+use super::{
+    bulletin::Bulletin,
+    letter::Letter,
+    pace::{Cause, Pace},
+};
 use crate::{
     error::Result,
     jobs::{self, Kind},
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{Connection, PgConnection, types::Json};
 
 /// A mail that is to be sent, and whom it is about as that is now.
 #[derive(Debug, sqlx::FromRow)]
@@ -43,6 +47,7 @@ pub async fn put(
     letter: Letter,
     account: i64,
     recipient: &str,
+    pace: &Pace,
     now: DateTime<Utc>,
 ) -> Result<()> {
     const SQL: &str = "
@@ -50,22 +55,35 @@ pub async fn put(
         RETURNING id, (SELECT user_group FROM account WHERE id = $3)";
     let put = sqlx::query_as(SQL).bind(letter).bind(recipient).bind(account).bind(now);
     let (mail, group): (i64, i64) = put.fetch_one(&mut *connection).await?;
-    jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+    let due = pace.due(Cause::Group(group), now);
+    jobs::enqueue(connection, Kind::SendMail, mail, group, 1, due).await?;
     Ok(())
 }
 
-/// Puts a letter in the outbox for whoever has this address, or for nobody: that is found out when
-/// it is sent, so that asking takes the same steps either way.
-pub async fn put_reset(connection: &mut PgConnection, address: &str, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO mail (letter, recipient, created_at)
-        SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM user_group)
-        RETURNING id, COALESCE((SELECT user_group FROM account WHERE lower(email) = lower($2)
-                                ORDER BY disabled_at IS NULL DESC, email_confirmed DESC, id LIMIT 1),
-                               (SELECT min(id) FROM user_group))";
-    let put = sqlx::query_as(SQL).bind(Letter::Reset).bind(address).bind(now);
-    if let Some((mail, group)) = put.fetch_optional(&mut *connection).await? {
-        jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+/// Puts a letter in the outbox for the account that has this address. Where there is none the same is written
+/// and taken back within the transaction: asking takes the same steps either way, and nobody's mail waits behind
+/// those of strangers.
+pub async fn put_reset(
+    connection: &mut PgConnection,
+    address: &str,
+    pace: &Pace,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const GROUPS: &str = "
+        SELECT min(id), (SELECT user_group FROM account WHERE lower(email) = lower($1)
+                         ORDER BY disabled_at IS NULL DESC, email_confirmed DESC, id LIMIT 1) FROM user_group";
+    const MAIL: &str = "INSERT INTO mail (letter, recipient, created_at) VALUES ($1, $2, $3) RETURNING id";
+    let groups = sqlx::query_as(GROUPS).bind(address).fetch_one(&mut *connection).await?;
+    let (any, owner): (Option<i64>, Option<i64>) = groups;
+    let Some(group) = owner.or(any) else { return Ok(()) };
+    let due = if owner.is_some() { pace.due(Cause::Stranger, now) } else { now };
+    let mut put = connection.begin().await?;
+    let mail = sqlx::query_scalar(MAIL).bind(Letter::Reset).bind(address).bind(now);
+    let mail: i64 = mail.fetch_one(&mut *put).await?;
+    jobs::enqueue(&mut put, Kind::SendMail, mail, group, 1, due).await?;
+    match owner {
+        Some(_) => put.commit().await?,
+        None => put.rollback().await?,
     }
     Ok(())
 }
@@ -83,7 +101,7 @@ pub async fn put_bulletin(
         INSERT INTO mail (letter, recipient, content, created_at) VALUES ($1, $2, $3, $4) RETURNING id";
     let put = sqlx::query_scalar(SQL).bind(letter).bind(recipient).bind(Json(bulletin)).bind(now);
     let mail = put.fetch_one(&mut *connection).await?;
-    jobs::enqueue(connection, Kind::SendMail, mail, group, 1, now).await?;
+    jobs::enqueue(connection, Kind::SendAlert, mail, group, 1, now).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 pub mod barrier;
 mod liveness;
 mod probe;
+pub mod reads;
 pub mod setup;
 pub mod warnings;
 
@@ -30,12 +31,17 @@ const DONE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a request that met a standby waits before it connects again.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
-/// The pool, which connects when it is first asked to: a server starts while Postgres is away.
-pub fn pool(config: &Config, options: &PgConnectOptions, liveness: &Arc<Liveness>) -> PgPool {
+/// A pool of so many connections, which connects when it is first asked to: a server starts while Postgres is away.
+pub fn pool(
+    config: &Config,
+    connections: u32,
+    options: &PgConnectOptions,
+    liveness: &Arc<Liveness>,
+) -> PgPool {
     let wait = Duration::from_millis(config.database_wait_ms.min(config.redeem_deadline_ms));
     let liveness = Arc::clone(liveness);
     PgPoolOptions::new()
-        .max_connections(config.database_connections)
+        .max_connections(connections.max(1))
         .acquire_timeout(wait)
         .acquire_slow_threshold(wait)
         .test_before_acquire(false)

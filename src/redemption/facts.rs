@@ -187,7 +187,8 @@ impl Near {
                 device.machine != number && key.id.eq_ignore_ascii_case(&device.hostname)
             }),
             "location" => self.devices.retain(|_, device| device.location != number),
-            _ => self.devices.clear(),
+            // A device knows its groups up to the root: what is told of a group is told of all below it.
+            _ => self.devices.retain(|_, device| !device.groups.contains(&number)),
         }
     }
 
@@ -205,6 +206,31 @@ impl Near {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_about_a_group_forgets_machines_below_it_alone() {
+        let near = Near::new(10);
+        for (machine, groups) in [(1, vec![1]), (2, vec![2, 1]), (3, vec![3, 2, 1]), (4, vec![4, 1])] {
+            let device = Device {
+                machine,
+                hostname: machine.to_string(),
+                groups,
+                location: 1,
+                location_external_ref: None,
+                location_groups: Vec::new(),
+                machine_groups: Vec::new(),
+                machine_type: 1,
+                currency: "EUR".into(),
+            };
+            near.devices.insert(device.hostname.as_str().into(), Arc::new(device));
+        }
+        near.on_notice("group", "2");
+        let kept: Vec<_> =
+            (1..=4).filter(|machine| near.devices.get(machine.to_string().as_str()).is_some()).collect();
+        assert_eq!(kept, [1, 4]);
+        near.on_notice("group", "1");
+        assert!(near.devices.is_empty());
+    }
 
     #[test]
     fn a_notice_about_a_code_keeps_no_campaign_out() {

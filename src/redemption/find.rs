@@ -87,7 +87,7 @@ pub(super) async fn meant(
             }
         }
         known => {
-            let rows = truth::vouchers(&app.db, code.key()).await?;
+            let rows = truth::vouchers(&app.vends, code.key()).await?;
             if rows.iter().any(is_ours) {
                 keep(app, code.key(), &rows, mark);
             }
@@ -169,7 +169,7 @@ pub(super) async fn load_key(
             None => app.hot.evictions(key).await,
         };
         let mark = app.near.mark();
-        let rows = truth::vouchers(&app.db, key).await?;
+        let rows = truth::vouchers(&app.vends, key).await?;
         if !rows.iter().any(&is_wanted) {
             return Ok((Vec::new(), Vec::new()));
         }

@@ -15,7 +15,7 @@ use crate::{app::App, error::Result};
 pub(super) async fn holds(app: &App, device: &Device, code: &Code) -> Result<bool> {
     let now = app.clock.now();
     let found = app.hot.read(code.key()).await;
-    let mut rows = truth::vouchers(&app.db, code.key()).await?;
+    let mut rows = truth::vouchers(&app.vends, code.key()).await?;
     // What others have of this code is not loaded for a stranger, who could tell by the time that it takes.
     rows.retain(|row| find::is_for(device, code, row));
     let copies = match found {
@@ -40,5 +40,5 @@ pub(super) async fn holds(app: &App, device: &Device, code: &Code) -> Result<boo
 /// Returns `true` if the device has redeemed this order with this code, rolled back or not.
 pub(super) async fn has_redeemed(app: &App, device: &Device, code: &Code, order_id: &str) -> Result<bool> {
     let keys = idempotency_keys(code, device.machine, order_id);
-    Ok(truth::redemption(&app.db, keys).await?.is_some())
+    Ok(truth::redemption(&app.vends, keys).await?.is_some())
 }

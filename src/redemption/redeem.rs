@@ -337,9 +337,9 @@ impl Attempt<'_> {
     /// The vouchers are read before the journal: a voucher that this very order has spent is then
     /// found in it.
     async fn judge_by_postgres(&self) -> Result<Result<Admitted, Redeemed>> {
-        let rows = truth::vouchers(&self.app.db, self.code.key()).await?;
+        let rows = truth::vouchers(&self.app.vends, self.code.key()).await?;
         let keys = journal::idempotency_keys(self.code, self.device.machine, &self.order.id);
-        if let Some(redemption) = truth::redemption(&self.app.db, keys).await? {
+        if let Some(redemption) = truth::redemption(&self.app.vends, keys).await? {
             // What was only read counts once it is where its commit has to be.
             self.app.barrier.pass().await?;
             return self.repeat(redemption).map(Err);

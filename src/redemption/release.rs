@@ -22,7 +22,7 @@ pub struct Released {
 /// `None` if the code means nothing to this device.
 pub async fn release(app: &App, device: &Device, code: &Code) -> Result<Option<Released>> {
     let now = app.clock.now();
-    let rows = find::named(truth::vouchers(&app.db, code.key()).await?, code);
+    let rows = find::named(truth::vouchers(&app.vends, code.key()).await?, code);
     let vouchers: Vec<Voucher> = rows
         .into_iter()
         .map(|row| row.voucher)
@@ -33,7 +33,7 @@ pub async fn release(app: &App, device: &Device, code: &Code) -> Result<Option<R
         // The lock is in one of the two, or in both after an outage.
         let in_redis = app.hot.release(code.key(), id, device.machine, now).await.unwrap_or(false);
         let in_row = voucher.state.lock.is_some_and(|lock| lock.owner == device.machine)
-            && locks::release(&app.db, id, device.machine, now).await?;
+            && locks::release(&app.vends, id, device.machine, now).await?;
         if in_redis || in_row {
             return Ok(Some(Released { voucher: voucher.clone(), released: true }));
         }

@@ -37,7 +37,7 @@ pub async fn rollback(
     reason: Option<&str>,
 ) -> Result<Option<RolledBack>> {
     let keys = idempotency_keys(code, device.machine, order_id);
-    match undo(&app.db, keys, device, requester, reason, app.clock.now()).await? {
+    match undo(&app.vends, keys, device, requester, reason, app.clock.now()).await? {
         Undone::Nothing => Ok(None),
         Undone::Undone { voucher, code: printed, voucher_value, currency, first, is_sure } => {
             crash::point("rollback-committed");

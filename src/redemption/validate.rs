@@ -56,7 +56,7 @@ pub async fn validate(
         let voucher = validated.voucher.clone();
         if !in_redis || !app.hot.is_up() {
             let lock = Lock { owner: device.machine, till: at + lock };
-            if locks::hold(&app.db, &voucher.facts, lock, at).await? {
+            if locks::hold(&app.vends, &voucher.facts, lock, at).await? {
                 // A Redis that comes back learns of it.
                 drop(app.reconcile.watch(code.key()));
                 return Ok(Some(validated));

@@ -24,7 +24,6 @@ use axum::{
 };
 use chrono::NaiveDateTime;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -37,9 +36,6 @@ use utoipa::{
     },
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
-
-/// Reports that one server answers at a time: the rest of its connections are for others.
-static UNDER_WAY: Semaphore = Semaphore::const_new(4);
 
 /// For so long anybody waits for one of its periods, in seconds.
 const PATIENCE_S: u32 = 30;
@@ -129,24 +125,23 @@ async fn run(
     let filename = sheet::filename(wanted.filename, report.title)?;
     let question = question(&app, &caller, request).await?;
     let Some(form) = form else {
-        let busy = |_| Error::TooMany { what: "reports", retry_after_s: 5 };
-        let _turn = UNDER_WAY.try_acquire().map_err(busy)?;
-        let mut tx = transaction::look(&app.db, PATIENCE_S).await?;
+        let reading = app.reads.report(caller.group()).await?;
+        let mut tx = transaction::look(&reading, PATIENCE_S).await?;
         let answer = question.answer(&mut tx, report).await?;
         tx.commit().await?;
         return Ok(Json(answer).into_response());
     };
-    let permit = sheet::begin()?;
+    let reading = app.reads.export(caller.group()).await?;
     let (mut sheet, reader) = sheet::sheet(form, answer::header(report))?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         let outcome = async {
-            let mut db = app.db.acquire().await?;
-            question.write(&mut db, report, &mut sheet).await
+            let mut tx = transaction::look(&reading, sheet::TIME_MAX_S).await?;
+            question.write(&mut tx, report, &mut sheet).await
         };
         let outcome = app.liveness.while_up(outcome).await;
         sheet.end(outcome).await;
-        drop(permit);
+        drop(reading);
     });
     reader.download(&filename).await
 }

@@ -12,6 +12,7 @@ use crate::{
         sheet::{self, Form, FormParams, Sheet},
     },
     telemetry::selection::{Named, Selection},
+    transaction,
 };
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Duration, Months, NaiveDateTime, SecondsFormat, Utc};
@@ -124,13 +125,13 @@ async fn download(State(app): State<App>, caller: Caller, mut params: ListParams
     let mut db = app.db.acquire().await?;
     let selection = named.resolve(&mut db, caller.group(), Error::Malformed).await?;
     drop(db);
-    let permit = sheet::begin()?;
+    let reading = app.reads.export(caller.group()).await?;
     let (mut sheet, reader) = sheet::sheet(form, HEADER)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = app.liveness.while_up(write(&app.db, &selection, span, zone, &mut sheet)).await;
+        let outcome = app.liveness.while_up(write(&reading, &selection, span, zone, &mut sheet)).await;
         sheet.end(outcome).await;
-        drop(permit);
+        drop(reading);
     });
     reader.download(&filename).await
 }
@@ -139,7 +140,8 @@ async fn write(db: &PgPool, selection: &Selection, span: Span, zone: Tz, sheet: 
     let Selection { groups, machines, locations } = selection;
     let query = sqlx::query(SQL).bind(groups).bind(machines).bind(locations);
     let query = query.bind(span.start).bind(span.end + Duration::seconds(1)).persistent(false);
-    let mut rows = query.fetch(db);
+    let mut tx = transaction::look(db, sheet::TIME_MAX_S).await?;
+    let mut rows = query.fetch(&mut *tx);
     while let Some(row) = rows.try_next().await? {
         if !sheet.row(&cells(&row, zone)?).await? {
             return Ok(());

@@ -9,12 +9,14 @@ use crate::{
         list::{Below, Kind, ListParams, ListQuery, params::Op},
         sheet::{self, Asked, Sheet},
     },
+    transaction,
 };
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use futures_util::TryStreamExt;
 use serde_json::Value;
+use sqlx::PgPool;
 
 /// The named one of `specs` as a download.
 pub async fn export(
@@ -28,21 +30,21 @@ pub async fn export(
     let listing = spec.listing_asked(&mut params)?;
     let query = params.over_all(listing)?;
     named_parent(spec, &query)?;
-    let permit = sheet::begin()?;
+    let reading = app.reads.export(caller.group()).await?;
     let (mut sheet, reader) = sheet::sheet(asked.form, asked.columns.iter().copied())?;
     let group = caller.group();
     let filename = asked.filename.clone();
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        let outcome = app.liveness.while_up(write(&app, spec, group, &query, &asked, &mut sheet)).await;
+        let outcome = app.liveness.while_up(write(&reading, spec, group, &query, &asked, &mut sheet)).await;
         sheet.end(outcome).await;
-        drop(permit);
+        drop(reading);
     });
     reader.download(&filename).await
 }
 
 async fn write(
-    app: &App,
+    db: &PgPool,
     spec: &'static Spec,
     group: i64,
     query: &ListQuery,
@@ -50,9 +52,10 @@ async fn write(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let times: Vec<bool> = asked.columns.iter().map(|column| is_time(spec, column)).collect();
-    let below = Below::of(&app.db, group).await?;
+    let mut tx = transaction::look(db, sheet::TIME_MAX_S).await?;
+    let below = Below::of(&mut *tx, group).await?;
     let mut statement = query.all(|sql| reach::readable(sql, spec, &below));
-    let mut rows = statement.build().persistent(false).fetch(&app.db);
+    let mut rows = statement.build().persistent(false).fetch(&mut *tx);
     while let Some(row) = rows.try_next().await? {
         let mut shown: Columns = serde_json::from_str((spec.show)(&row)?.get()).map_err(Error::fault)?;
         let cells = asked.columns.iter().zip(&times).map(|(column, is_time)| {

@@ -151,13 +151,14 @@ async fn page(
 ) -> Result<Page<Box<RawValue>>> {
     let listing = spec.listing_asked(&mut params)?;
     let query = params.over(listing)?;
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
         store::push_place(sql, spec, parent, None);
         sql.push(" AND ");
         reach::readable(sql, spec, &below);
     };
-    query.page_of(&app.db, scope, spec.show).await
+    query.page_of(&reading, scope, spec.show).await
 }
 
 async fn read(
@@ -259,11 +260,12 @@ async fn populate(
             .await
             .map(|shown| Json(shown).into_response());
     };
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
         reach::readable(sql, target, &below);
         sql.push(" AND ");
         many.push(sql, parent);
     };
-    query.page_of(&app.db, scope, target.show).await.map(IntoResponse::into_response)
+    query.page_of(&reading, scope, target.show).await.map(IntoResponse::into_response)
 }

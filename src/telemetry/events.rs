@@ -48,7 +48,8 @@ async fn list_active(
         let nothing = |_| Error::malformed("/machine", "is no machine that you see");
         named.resolve(&mut *app.db.acquire().await?, caller.group(), nothing).await?;
     }
-    let below = Below::of(&app.db, caller.group()).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
         sql.push(" AND this.resolved_at IS NULL AND this.type > 1");
@@ -56,7 +57,7 @@ async fn list_active(
             sql.push(" AND this.machine = ").push_bind(machine);
         }
     };
-    query.page_of(&app.db, scope, spec.show).await
+    query.page_of(&reading, scope, spec.show).await
 }
 
 /// How often something has happened.

@@ -87,7 +87,8 @@ async fn children(
     params: ListParams,
 ) -> Result<Page<Box<RawValue>>> {
     caller.may(Permission::UserGroupRead)?;
-    store::descendants(&app.db, &caller, parentid, params).await
+    let reading = app.reads.list(caller.group()).await?;
+    store::descendants(&reading, &caller, parentid, params).await
 }
 
 /// List what the members of a user group may do

@@ -13,6 +13,7 @@ use crate::{
         list::{Below, ListParams, Page},
     },
     identity::{directory::UserGroup, groups},
+    postgres::reads::Reading,
     resource::{
         Columns, Resource,
         reach::readable,
@@ -207,21 +208,21 @@ async fn lock(tx: &mut PgConnection, caller: &Caller, id: i64) -> Result<Stored>
 
 /// The groups below one that the caller reaches, however far.
 pub(super) async fn descendants(
-    db: &PgPool,
+    reading: &Reading,
     caller: &Caller,
     id: i64,
     params: ListParams,
 ) -> Result<Page<Box<RawValue>>> {
     let spec = UserGroup::spec();
-    find(db, spec, caller.group(), None, id).await?;
+    find(&**reading, spec, caller.group(), None, id).await?;
     let query = params.over(spec.listing())?;
-    let below = Below::of(db, caller.group()).await?;
+    let below = Below::of(&**reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         readable(sql, spec, &below);
         sql.push(" AND this.id IN (SELECT descendant FROM user_group_tree WHERE depth > 0 AND ancestor = ");
         sql.push_bind(id).push(")");
     };
-    query.page_of(db, scope, spec.show).await
+    query.page_of(reading, scope, spec.show).await
 }
 
 /// What members of a group that the caller reaches may do.

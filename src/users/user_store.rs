@@ -13,7 +13,6 @@ use crate::{
     security::{self, Event},
     transaction,
 };
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 const NOT_FOUND: Error = Error::NotFound("user");
@@ -38,7 +37,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
         .fetch_one(&mut *tx)
         .await
         .map_err(explained)?;
-    outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
+    outbox::put(&mut tx, Letter::Activation, id, &new.email, &app.mail_pace, now).await?;
     tx.commit().await?;
     security::note(Event::UserCreated, None, None, &format!("user {id}"));
     Ok(id)
@@ -81,7 +80,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         keys::expect_within_reach(&mut tx, id).await?;
     }
     if after.moved_from(&before) {
-        tell_of_move(&mut tx, id, &before, &after, now).await?;
+        tell_of_move(&mut tx, app, id, &before, &after).await?;
     }
     tx.commit().await?;
     app.access.on_notice("account", id);
@@ -152,18 +151,19 @@ async fn lock(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result
 
 async fn tell_of_move(
     connection: &mut PgConnection,
+    app: &App,
     id: i64,
     before: &Stored,
     after: &Stored,
-    now: DateTime<Utc>,
 ) -> Result<()> {
+    let (pace, now) = (&app.mail_pace, app.clock.now());
     recovery::void_all(connection, id).await?;
     if !before.activated {
         // Nobody has shown that the old address is theirs: there is nobody to tell.
-        return outbox::put(connection, Letter::Activation, id, &after.email, now).await;
+        return outbox::put(connection, Letter::Activation, id, &after.email, pace, now).await;
     }
-    outbox::put(connection, Letter::Confirmation, id, &after.email, now).await?;
-    outbox::put(connection, Letter::AddressChanged, id, &before.email, now).await
+    outbox::put(connection, Letter::Confirmation, id, &after.email, pace, now).await?;
+    outbox::put(connection, Letter::AddressChanged, id, &before.email, pace, now).await
 }
 
 async fn check_group(connection: &mut PgConnection, caller: &Caller, group: i64) -> Result<()> {

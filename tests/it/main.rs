@@ -15,6 +15,7 @@ mod coupons;
 mod database;
 mod edge;
 mod exports;
+mod fairness;
 mod faults;
 mod field;
 mod follow;

@@ -49,9 +49,9 @@ async fn create(
         Sent::Empty => return Err(Error::invalid(ORIGINAL, "is empty")),
         Sent::Absent => return Err(Error::invalid(ORIGINAL, "is required")),
     };
-    let mut both = app.images.both(original).await?;
+    let mut both = app.images.both(caller.group(), original).await?;
     if let Sent::File(thumbnail) = thumbnail {
-        both.thumbnail = app.images.thumbnail(thumbnail).await?;
+        both.thumbnail = app.images.thumbnail(caller.group(), thumbnail).await?;
     }
     let id = store::insert(&app.db, caller.group(), &both, app.clock.now()).await?;
     Ok((StatusCode::CREATED, Done::json(id, "image", "created")))
@@ -127,20 +127,22 @@ async fn update(
         Sent::Absent => None,
         Sent::Empty => return Err(Error::invalid(ORIGINAL, "can't be taken away: delete the image")),
         Sent::File(original) => {
-            let both = app.images.both(original).await?;
+            let both = app.images.both(caller.group(), original).await?;
             renditions.push((Size::Original, both.original));
             Some(both.thumbnail)
         }
     };
     match small {
-        Sent::File(file) => thumbnail = Some(app.images.thumbnail(file).await?),
+        Sent::File(file) => thumbnail = Some(app.images.thumbnail(caller.group(), file).await?),
         Sent::Empty if thumbnail.is_none() => {
             let original = store::fetch(&app.db, caller.group(), id, Size::Original).await?;
             thumbnail = Some(match original.format {
                 // A drawing is as good when it is small.
                 Format::Svg => original,
                 Format::Jpeg | Format::Png => {
-                    app.images.thumbnail(File { pointer: THUMBNAIL, bytes: original.bytes }).await?
+                    app.images
+                        .thumbnail(caller.group(), File { pointer: THUMBNAIL, bytes: original.bytes })
+                        .await?
                 }
             });
         }

@@ -4,6 +4,7 @@ use super::workshop::File;
 use crate::{
     app::App,
     error::{Error, Result},
+    fairness::Place,
     http::{
         extract::{self, broken, escaped, present},
         unread::FromBody,
@@ -20,7 +21,6 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 /// What a body can say that it is if it is an image. What it is, its bytes tell.
@@ -118,12 +118,12 @@ pub trait Fields<const FILES: usize>: 'static {
 pub struct Upload<F: Fields<FILES>, const FILES: usize> {
     /// What it comes down to.
     pub read: F::Read,
-    _seat: OwnedSemaphorePermit,
+    _seat: Place,
 }
 
 impl<F: Fields<FILES>, const FILES: usize> FromBody for Upload<F, FILES> {
     async fn from_body(request: Request<Body>, app: &App, group: i64) -> Result<Self> {
-        let seat = app.images.seat().await?;
+        let seat = app.images.seat(group).await?;
         let file_max = app.config.image_max_bytes;
         // The original in base64, a small thumbnail, and what stands around them.
         let body_max = file_max.saturating_mul(2);

@@ -7,18 +7,25 @@ use super::{
 use crate::{
     config::Config,
     error::{Error, Result},
+    fairness::{Gate, Limits, Place},
 };
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use std::time::Duration;
+
+/// Requests that wait for a seat, and for a turn, at most: each holds a file or will.
+const WAITING_MAX: usize = 64;
+
+/// How long one waits.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Decodes and encodes off the async workers.
 #[derive(Debug)]
 pub struct Workshop {
     bounds: Bounds,
     /// Uploads whose bodies may be in memory.
-    seats: Arc<Semaphore>,
+    seats: Gate,
     /// Images that may be decoded.
-    turns: Arc<Semaphore>,
+    turns: Gate,
 }
 
 /// A file, and where in the request it was.
@@ -33,35 +40,45 @@ pub struct File {
 impl Workshop {
     /// With the room that `config` gives it.
     pub fn new(config: &Config) -> Self {
-        let room = |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+        let gate = |what, places: usize, share| {
+            Gate::new(Limits {
+                what,
+                places,
+                share,
+                waiting: WAITING_MAX,
+                patience: PATIENCE,
+                retry_after_s: 5,
+            })
+        };
         Self {
             bounds: Bounds {
                 bytes: config.image_max_bytes,
                 pixels: config.image_max_pixels,
                 drawing_bytes: config.drawing_max_bytes,
             },
-            seats: room(config.image_uploads_max),
-            turns: room(config.image_parallel_max),
+            seats: gate("uploads", config.image_uploads_max, config.image_uploads_max.div_ceil(4)),
+            turns: gate("images", config.image_parallel_max, config.image_parallel_max.div_ceil(2)),
         }
     }
 
-    /// A place for one upload. Whoever waits for one has not sent a body yet that would fill memory.
-    pub async fn seat(&self) -> Result<OwnedSemaphorePermit> {
-        self.seats.clone().acquire_owned().await.map_err(Error::fault)
+    /// Waits for a place for one upload of a user group, whose body is not read before: it would fill memory.
+    pub async fn seat(&self, group: i64) -> Result<Place> {
+        self.seats.enter(group).await
     }
 
     /// An image, and a thumbnail made of it.
-    pub async fn both(&self, original: File) -> Result<Both> {
-        self.work(original, |bytes, bounds| Picture::read(bytes, bounds)?.both()).await
+    pub async fn both(&self, group: i64, original: File) -> Result<Both> {
+        self.work(group, original, |bytes, bounds| Picture::read(bytes, bounds)?.both()).await
     }
 
     /// A logo, once `proof` has shown that it can be printed.
     pub async fn logo(
         &self,
+        group: i64,
         logo: File,
         proof: impl FnOnce(&Rendition) -> Result<(), Flaw> + Send + 'static,
     ) -> Result<Both> {
-        self.work(logo, |bytes, bounds| {
+        self.work(group, logo, |bytes, bounds| {
             let both = codec::logo(bytes, bounds)?;
             proof(&both.original)?;
             Ok(both)
@@ -70,18 +87,19 @@ impl Workshop {
     }
 
     /// A thumbnail, whatever the size of what it is made of.
-    pub async fn thumbnail(&self, file: File) -> Result<Rendition> {
-        self.work(file, |bytes, bounds| Picture::read(bytes, bounds)?.thumbnail()).await
+    pub async fn thumbnail(&self, group: i64, file: File) -> Result<Rendition> {
+        self.work(group, file, |bytes, bounds| Picture::read(bytes, bounds)?.thumbnail()).await
     }
 
     /// Reads a file and makes something of it when it is its turn. The turn ends with the work, also
     /// where the request is given up before that.
     async fn work<T: Send + 'static>(
         &self,
+        group: i64,
         file: File,
         make: impl FnOnce(&[u8], Bounds) -> Result<T, Flaw> + Send + 'static,
     ) -> Result<T> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(Error::fault)?;
+        let turn = self.turns.enter(group).await?;
         let File { pointer, bytes } = file;
         let bounds = self.bounds;
         let work = move || {

@@ -141,7 +141,7 @@ async fn send_to_many(
     let batch = Uuid::now_v7();
     let order = order(&app, &caller, &name, command::objects(draft.params)?, &patience)?;
     let order = Order { batch: Some(batch), ..order };
-    let machines = draft.filter.machines(&app.db, caller.group(), app.config.filter_machines_max).await?;
+    let machines = draft.filter.machines(&app, caller.group()).await?;
     let count = store::give(&app.db, order, &machines).await?.len() as i64;
     Ok((StatusCode::CREATED, Json(CommandsSent { message: "commands stored", count, batch })))
 }
@@ -154,7 +154,8 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
     let now = app.clock.now();
     let query = params.over(&COMMANDS)?;
     store::note_expired(&app.db, now).await?;
-    let page = query.page(&app.db, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let page = query.page(&reading, |sql| {
         belongs_to(sql, "m.user_group", caller.group());
         if let Some(machine) = caller.machine() {
             sql.push(" AND c.machine = ").push_bind(machine);

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     crash,
     error::{Error, Result},
-    jobs::{self, Claim, Kind, Ran},
+    jobs::{self, Claim, Kind, Next, Ran},
     seal::Place,
     transaction,
 };
@@ -94,12 +94,14 @@ pub(super) async fn accept(
     Ok(job)
 }
 
-/// Works batch by batch until every machine has its outcome, the server stops, or the job is taken away.
+/// Works batch by batch until every machine has its outcome, it is another group's turn, the server stops, or the
+/// job is taken away.
 pub async fn run(app: &App, claim: &Claim) -> Result<Ran> {
     while !app.stop.is_cancelled() {
         match batch(app, claim).await? {
-            Some(true) => return Ok(Ran::Done),
-            Some(false) => {}
+            Some(Next::Complete) => return Ok(Ran::Done),
+            Some(Next::Yield) => return Ok(Ran::Yielded),
+            Some(Next::More) => {}
             None => return Ok(Ran::Lost),
         }
     }
@@ -113,8 +115,8 @@ pub async fn stop(connection: &mut PgConnection, change: i64) -> Result<()> {
     Ok(())
 }
 
-/// Changes the next machines; whether they were the last. `None` if the job is no longer ours.
-async fn batch(app: &App, claim: &Claim) -> Result<Option<bool>> {
+/// Changes the next machines; `None` if the job is no longer ours.
+async fn batch(app: &App, claim: &Claim) -> Result<Option<Next>> {
     const PENDING: &str = "
         SELECT machine FROM machine_config_outcome WHERE change = $1 AND state = 'pending' ORDER BY id LIMIT $2";
     let mut transaction = transaction::begin(&app.db).await?;
@@ -125,15 +127,14 @@ async fn batch(app: &App, claim: &Claim) -> Result<Option<bool>> {
     let outcomes = configure(app, &mut transaction, claim.subject, &pending).await?;
     settle(&mut transaction, claim.subject, &pending, &outcomes).await?;
     let done = done + pending.len() as i64;
-    let complete = done >= claim.total;
-    if complete {
+    if done >= claim.total {
         stop(&mut transaction, claim.subject).await?;
     }
-    claim.advance(&mut transaction, done, app).await?;
+    let next = claim.advance(&mut transaction, done, app).await?;
     crash::point("configuration-before-commit");
     transaction.commit().await?;
     crash::point("configuration-after-commit");
-    Ok(Some(complete))
+    Ok(Some(next))
 }
 
 /// Changes those of the machines that are there and still the group's; says what became of each.

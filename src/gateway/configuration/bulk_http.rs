@@ -67,7 +67,7 @@ async fn update(
     }
     change.check(&mut checks, NESTED);
     checks.done()?;
-    let machines = body.filter.machines(&app.db, caller.group(), app.config.filter_machines_max).await?;
+    let machines = body.filter.machines(&app, caller.group()).await?;
     let job = bulk::accept(&app, caller.group(), caller.account(), &change, &machines).await?;
     let accepted = MachinesConfigAccepted { message: "configuration is being set", job };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
@@ -147,7 +147,8 @@ async fn list_outcomes(
     caller.may(Permission::ConfigRead)?;
     let change = job(&app, &caller, id).await?.subject;
     let query = params.over(&OUTCOMES)?;
-    let of_change = query.page(&app.db, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let of_change = query.page(&reading, |sql| {
         sql.push("o.change = ").push_bind(change);
     });
     of_change.await

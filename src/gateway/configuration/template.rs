@@ -202,7 +202,8 @@ async fn list(
 ) -> Result<Page<MachineConfigTemplate>> {
     caller.may(Permission::ConfigRead)?;
     let query = params.over(&TEMPLATES)?;
-    let page = query.page(&app.db, |sql| belongs_to(sql, "t.user_group", caller.group())).await?;
+    let reading = app.reads.list(caller.group()).await?;
+    let page = query.page(&reading, |sql| belongs_to(sql, "t.user_group", caller.group())).await?;
     page.try_map(|row: Row| row.shown_to(&caller, &app.keyring))
 }
 

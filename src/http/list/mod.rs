@@ -6,8 +6,9 @@
 //! ```ignore
 //! async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
 //!     let query = params.over(&CAMPAIGNS)?;
-//!     let below = Below::of(&app.db, caller.group()).await?;
-//!     query.page(&app.db, |sql| { belongs_to(sql, "c.user_group", &below); }).await
+//!     let reading = app.reads.list(caller.group()).await?;
+//!     let below = Below::of(&*reading, caller.group()).await?;
+//!     query.page(&reading, |sql| { belongs_to(sql, "c.user_group", &below); }).await
 //! }
 //! ```
 

@@ -2,6 +2,7 @@
 
 use super::{Column, Ids, Kind, LIMIT_MAX, Listing};
 use crate::{
+    app::App,
     error::{Error, Result},
     time::Moment,
 };
@@ -25,14 +26,17 @@ pub struct ListParams {
     /// The path as the client wrote it, for links.
     path: String,
     pairs: Vec<(String, String)>,
+    /// The most rows that may be left out, where that is set.
+    skip_max: Option<u32>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for ListParams {
+impl FromRequestParts<App> for ListParams {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-        Ok(Self::parse(uri.path(), uri.query().unwrap_or_default()))
+        let params = Self::parse(uri.path(), uri.query().unwrap_or_default());
+        Ok(Self { skip_max: Some(app.config.skip_max), ..params })
     }
 }
 
@@ -124,7 +128,7 @@ impl ListParams {
                 (decode(name), decode(value))
             })
             .collect();
-        Self { path: path.to_owned(), pairs }
+        Self { path: path.to_owned(), pairs, skip_max: None }
     }
 
     /// Takes out a parameter that is not the list's own.
@@ -205,7 +209,7 @@ impl ListParams {
                     query.limit = number(name, value, 1, LIMIT_MAX)?;
                     query.limited = true;
                 }
-                "skip" => query.skip = number(name, value, 0, SKIP_MAX as i64)?,
+                "skip" => query.skip = self.skip(name, value)?,
                 "sort" => query.sort = Some(sort(listing, value)?),
                 "after" => {
                     let after = read(listing.id(), value);
@@ -221,6 +225,18 @@ impl ListParams {
             ));
         }
         Ok(query)
+    }
+
+    /// Reads how many rows are to be left out.
+    fn skip(&self, name: &str, value: &str) -> Result<i64> {
+        let skip = number(name, value, 0, SKIP_MAX as i64)?;
+        match self.skip_max {
+            Some(max) if skip > max.into() => Err(Error::invalid(
+                pointer(name),
+                format!("must be at most {max}: go on by after=<the last id>, or narrow the list with where"),
+            )),
+            _ => Ok(skip),
+        }
     }
 
     /// Reads the parameters of an export, which has all rows and so no pages.

@@ -1,8 +1,8 @@
 //! Turns a list query into SQL: names from declarations, values bound in the type of their column.
 
 use super::{Kind, Page, condition::push_value, follow::Horizon, params::ListQuery};
-use crate::error::Result;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use crate::{error::Result, postgres::reads::Reading, transaction};
+use sqlx::{FromRow, PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
 /// Groups that a statement names one by one; more of them are looked up by the statement itself.
@@ -20,7 +20,7 @@ pub struct Below {
 
 impl Below {
     /// Looks them up.
-    pub async fn of(db: &PgPool, group: i64) -> Result<Self> {
+    pub async fn of(db: impl PgExecutor<'_>, group: i64) -> Result<Self> {
         let sql = "SELECT descendant FROM user_group_tree WHERE ancestor = $1 LIMIT $2";
         let groups: Vec<i64> = sqlx::query_scalar(sql).bind(group).bind(NAMED_MAX + 1).fetch_all(db).await?;
         Ok(Self { group, named: Some(groups).filter(|groups| groups.len() as i64 <= NAMED_MAX) })
@@ -64,21 +64,26 @@ const COUNT_MAX: i64 = 1_000;
 
 impl ListQuery {
     /// One page of rows. `scope` pushes the condition that decides which rows the caller may see.
-    pub async fn page<T>(self, db: &PgPool, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> Result<Page<T>>
+    pub async fn page<T>(
+        self,
+        reading: &Reading,
+        scope: impl Fn(&mut QueryBuilder<Postgres>),
+    ) -> Result<Page<T>>
     where
         T: for<'r> FromRow<'r, PgRow>,
     {
-        self.page_of(db, scope, |row| T::from_row(row)).await
+        self.page_of(reading, scope, |row| T::from_row(row)).await
     }
 
     /// One page of rows, each of which `show` makes something of.
     pub async fn page_of<T>(
         self,
-        db: &PgPool,
+        reading: &Reading,
         scope: impl Fn(&mut QueryBuilder<Postgres>),
         show: impl Fn(&PgRow) -> sqlx::Result<T>,
     ) -> Result<Page<T>> {
-        let mut rows = self.rows(db, &scope).await?;
+        let (db, too_long) = (&**reading, |error| transaction::too_long(error, self.costs()));
+        let mut rows = self.rows(db, &scope).await.map_err(too_long)?;
         let more = rows.len() as i64 > self.limit;
         rows.truncate(self.limit as usize);
         let shown = rows.len() as i64;
@@ -90,10 +95,12 @@ impl ListQuery {
                 .build_query_scalar()
                 .persistent(false)
                 .fetch_one(db)
-                .await?;
+                .await
+                .map_err(too_long)?;
             Some(count).filter(|count| *count <= COUNT_MAX)
         } else if more || (shown == 0 && self.skip > 0) {
-            Some(self.count(&scope, None).build_query_scalar().persistent(false).fetch_one(db).await?)
+            let count = self.count(&scope, None).build_query_scalar().persistent(false).fetch_one(db).await;
+            Some(count.map_err(too_long)?)
         } else {
             Some(self.skip + shown)
         };
@@ -135,6 +142,16 @@ impl ListQuery {
         let mut page = self.select(scope, Some(self.limit + 1), horizon);
         // Planned for these values, each time: the best plan for one group is the worst for another.
         page.build().persistent(false).fetch_all(db).await
+    }
+
+    /// Points at what costs most in this query, for a client that is to ask for less.
+    fn costs(&self) -> &'static str {
+        match self {
+            Self { conditions, .. } if !conditions.is_empty() => "/where",
+            Self { sort: Some(_), .. } => "/sort",
+            Self { skip: 1.., .. } => "/skip",
+            _ => "",
+        }
     }
 
     /// The statement for all rows in order, for exports.

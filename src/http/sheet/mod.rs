@@ -18,17 +18,18 @@ use axum::{
 };
 use futures_util::stream;
 use serde_json::Value;
-use std::time::Duration;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc},
-    time::timeout,
-};
+use std::time::{Duration, Instant};
+use tokio::{sync::mpsc, time::timeout};
 
 /// Chunks that wait for a slow reader.
 const CHUNKS_WAITING: usize = 4;
 
-/// A reader that takes nothing for this long is given up, so that it does not keep a connection to Postgres.
+/// A reader may take its chunks so much later than at [`READER_BYTES_PER_S`], all delays together. Beyond that it
+/// is given up: it keeps a connection to Postgres, and one of few places.
 const READER_WAIT: Duration = Duration::from_secs(30);
+
+/// What a reader takes at least, on average: less than a telephone line of today has.
+const READER_BYTES_PER_S: u32 = 16 * 1024;
 
 /// For so long an answer waits for the first chunk of a workbook, so that a fault before it is told as one.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -38,13 +39,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 #[error("the export broke off")]
 struct BrokenOff;
 
-/// Exports under way in one server: each holds a connection to Postgres for as long as its reader reads.
-static UNDER_WAY: Semaphore = Semaphore::const_new(4);
-
-/// Leave to export, for as long as it is held.
-pub fn begin() -> Result<SemaphorePermit<'static>> {
-    UNDER_WAY.try_acquire().map_err(|_| Error::TooMany { what: "exports", retry_after_s: 5 })
-}
+/// How long Postgres works at an export at most, in seconds: it works for as long as the reader reads.
+pub const TIME_MAX_S: u32 = 3_600;
 
 /// The end of an export that rows are put into.
 #[derive(Debug)]
@@ -70,7 +66,7 @@ pub struct SheetReader {
 /// Both ends of an export whose first line is `header`.
 pub fn sheet<'a>(form: Form, header: impl IntoIterator<Item = &'a str>) -> Result<(Sheet, SheetReader)> {
     let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
-    let sender = Chunks(sender);
+    let sender = Chunks { sender, wait: READER_WAIT };
     let header = header.into_iter();
     let writer = match form {
         Form::Csv { bom, separator } => Writer::Csv(Box::new(csv::Writer::new(bom, separator, header)?)),
@@ -92,13 +88,13 @@ impl Sheet {
                 Some(chunk) => Ok(self.chunks.send(chunk).await),
                 None => Ok(true),
             },
-            Writer::Workbook(writer) => Ok(!self.chunks.0.is_closed() && writer.row(cells).await),
+            Writer::Workbook(writer) => Ok(!self.chunks.sender.is_closed() && writer.row(cells).await),
         }
     }
 
     /// Sends what is left, or the fault that has ended the export.
     pub async fn end(self, outcome: Result<()>) {
-        let Self { writer, chunks } = self;
+        let Self { writer, mut chunks } = self;
         let outcome = match (outcome, writer) {
             (Ok(()), Writer::Csv(writer)) => writer.rest().map(Some),
             (Ok(()), Writer::Lines(writer)) => Ok(Some(writer.rest())),
@@ -112,7 +108,7 @@ impl Sheet {
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(error = %error, "an export broke off");
-                let _ = chunks.0.send(Err(error)).await;
+                let _ = timeout(chunks.wait, chunks.sender.send(Err(error))).await;
             }
         }
     }
@@ -120,13 +116,27 @@ impl Sheet {
 
 /// Where chunks of an export go.
 #[derive(Clone, Debug)]
-struct Chunks(mpsc::Sender<Result<Bytes>>);
+struct Chunks {
+    sender: mpsc::Sender<Result<Bytes>>,
+    /// How long the reader may still keep this waiting.
+    wait: Duration,
+}
 
 impl Chunks {
-    /// Sends a chunk; false if nobody takes it.
-    async fn send(&self, chunk: Vec<u8>) -> bool {
-        matches!(timeout(READER_WAIT, self.0.send(Ok(chunk.into()))).await, Ok(Ok(())))
+    /// Sends a chunk; false if nobody takes it, or so slowly that it comes to the same.
+    async fn send(&mut self, chunk: Vec<u8>) -> bool {
+        let began = Instant::now();
+        let length = chunk.len() as u32;
+        let taken = matches!(timeout(self.wait, self.sender.send(Ok(chunk.into()))).await, Ok(Ok(())));
+        self.wait = wait_left(self.wait, began.elapsed(), length);
+        taken
     }
+}
+
+/// What is left of a reader's wait after it has taken so many bytes in this time.
+fn wait_left(wait: Duration, took: Duration, bytes: u32) -> Duration {
+    let earned = Duration::from_secs(1) * bytes / READER_BYTES_PER_S;
+    (wait + earned).saturating_sub(took).min(READER_WAIT)
 }
 
 impl SheetReader {
@@ -197,6 +207,22 @@ mod tests {
             let (response, ()) = tokio::join!(reader.download("x"), sheet.end(Err(Error::NotFound("x"))));
             assert!(matches!(response, Err(Error::NotFound("x"))), "{form:?}");
         }
+    }
+
+    #[test]
+    fn a_reader_has_to_keep_up_with_the_least_rate() {
+        let chunks_taken = |each: Duration| {
+            let mut wait = READER_WAIT;
+            (0..1_000)
+                .take_while(|_| {
+                    wait = wait_left(wait, each, 64 * 1024);
+                    !wait.is_zero()
+                })
+                .count()
+        };
+        assert_eq!(chunks_taken(Duration::from_secs(4)), 1_000, "64 KiB in 4 s is the least");
+        assert_eq!(chunks_taken(Duration::from_secs(29)), 1, "2 KiB a second is no reader");
+        assert_eq!(wait_left(READER_WAIT, Duration::ZERO, 1 << 30), READER_WAIT, "nothing is saved up");
     }
 
     #[tokio::test]

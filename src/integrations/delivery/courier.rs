@@ -5,7 +5,10 @@ use super::{
     address::is_public,
     policy::{Attempt, retry_after},
 };
-use crate::config::Config;
+use crate::{
+    config::Config,
+    fairness::{Gate, Limits},
+};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Request, Response, Uri, header},
@@ -46,8 +49,8 @@ type Https = Client<HttpsConnector<HttpConnector<PublicDns>>, Full<Bytes>>;
 pub struct Courier {
     /// Made when it is first needed: it reads the certificates of this system.
     client: OnceLock<Result<Https, String>>,
-    /// Deliveries under way at once.
-    pub(super) hands: Semaphore,
+    /// Deliveries under way at once, shared between user groups.
+    pub(super) hands: Gate,
     /// Turns under way at once: more could not deliver, and each keeps what it is to deliver in memory.
     pub(super) turns: Arc<Semaphore>,
     private_addresses: bool,
@@ -60,7 +63,15 @@ impl Courier {
     pub fn new(config: &Config) -> Self {
         Self {
             client: OnceLock::new(),
-            hands: Semaphore::new(config.integration_parallel_max.clamp(1, Semaphore::MAX_PERMITS)),
+            hands: Gate::new(Limits {
+                what: "deliveries",
+                places: config.integration_parallel_max,
+                share: config.integration_parallel_max.div_ceil(2),
+                // As many as turns can have under way: nobody is sent away, a turn ends before.
+                waiting: usize::MAX,
+                patience: Duration::from_secs(config.integration_turn_s + config.integration_timeout_s),
+                retry_after_s: 1,
+            }),
             turns: Arc::new(Semaphore::new(config.integration_parallel_max.clamp(1, Semaphore::MAX_PERMITS))),
             private_addresses: config.integration_private_addresses,
             connect: Duration::from_secs(config.integration_connect_s),

@@ -188,7 +188,7 @@ impl<'a> Round<'a> {
             if !self.keep_pace().await {
                 return Ok(());
             }
-            let Ok(_hand) = self.app.courier.hands.acquire().await else { return Ok(()) };
+            let Ok(_hand) = self.app.courier.hands.enter(self.turn.user_group).await else { return Ok(()) };
             if self.is_over() {
                 return Ok(());
             }

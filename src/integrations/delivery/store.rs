@@ -17,6 +17,8 @@ const OF_A_LANE_MAX: i64 = 16;
 pub struct Turn {
     /// Which one.
     pub id: i64,
+    /// Whose it is.
+    pub user_group: i64,
     /// Where it is.
     pub url: String,
     /// Sealed; what deliveries to it are signed with.
@@ -55,7 +57,8 @@ pub struct Delivery {
     pub attempts: i64,
 }
 
-/// Gives this server a turn with the integration that has waited longest and has something to be told.
+/// Gives this server a turn with the integration that has waited longest and has something to be told. One user
+/// group's have half of the turns at most, or those whose endpoints say nothing would take all of them.
 ///
 /// Nothing renews a turn: it is over long before another server may take one.
 pub async fn claim(app: &App) -> Result<Option<Turn>> {
@@ -72,13 +75,18 @@ pub async fn claim(app: &App) -> Result<Option<Turn>> {
                      AND NOT EXISTS (SELECT FROM delivery b WHERE b.integration = i.id AND b.lane = d.lane
                                      AND b.state = 'waiting' AND b.due_at > $1)
                      LIMIT 1)
+                AND (SELECT count(*) FROM integration o WHERE o.user_group = i.user_group AND o.leased_until > $1) < $4
             ORDER BY i.attempted_at NULLS FIRST, i.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
         )
-        RETURNING id, url, secret, CASE WHEN secret_previous_until > $1 THEN secret_previous END AS secret_previous, throttle, max_retries, retry_throttle, stop_on_failure, failures, last_lane, worker";
+        RETURNING id, user_group, url, secret,
+            CASE WHEN secret_previous_until > $1 THEN secret_previous END AS secret_previous, throttle,
+            max_retries, retry_throttle, stop_on_failure, failures, last_lane, worker";
     let now = app.clock.now();
     let lease = 2 * app.config.integration_turn_s + app.config.integration_timeout_s;
+    let share = app.config.integration_parallel_max.max(1).div_ceil(2) as i64;
     let claim =
         sqlx::query_as(SQL).bind(now).bind(Uuid::now_v7()).bind(now + TimeDelta::seconds(lease as i64));
+    let claim = claim.bind(share);
     Ok(claim.fetch_optional(&app.db).await?)
 }
 

@@ -73,7 +73,7 @@ impl<'a> Asked<'a> {
         request: &'a [u8],
     ) -> Result<Self> {
         let id = DeviceId::parse(device_id).ok_or_else(unknown_device)?;
-        let device = app.near.device(&app.db, Scope::of(caller), id).await?;
+        let device = app.near.device(&app.vends, Scope::of(caller), id).await?;
         let Some(device) = device.filter(|device| device.belongs_below(caller.group())) else {
             return Err(not_found(app, caller, id).await);
         };

@@ -170,7 +170,8 @@ async fn list(
     caller.may(Permission::TransactionRead)?;
     let query = params.over(&AUDITS)?;
     let machine = station::named(&app, &caller, &hostname).await?;
-    let of_machine = query.page::<Audit>(&app.db, |sql| {
+    let reading = app.reads.list(caller.group()).await?;
+    let of_machine = query.page::<Audit>(&reading, |sql| {
         sql.push("a.machine = ").push_bind(machine).push(" AND ");
         belongs_to(sql, "a.user_group", caller.group());
     });

@@ -85,7 +85,8 @@ impl Town {
 
     /// Fills the database.
     async fn settle(&self) {
-        let hash = self.app.passwords.hash(SecretString::from(PASSWORD)).await.expect("hashed");
+        let turn = self.app.passwords.turn(None).await.expect("a turn");
+        let hash = self.app.passwords.hash(turn, SecretString::from(PASSWORD)).await.expect("hashed");
         self.sql(
             "INSERT INTO user_group (id, name, parent, permissions) VALUES
                  (1, 'root', NULL, NULL), (2, 'branch', 1, NULL),

@@ -106,9 +106,10 @@ async fn nobody_learns_who_exists_by_forgetting_a_password() {
         let reply = office.app.anyone().post("/auth/forgotpassword", json!({"email": address})).await;
         let names = reply.headers.keys().map(ToString::to_string).collect();
         answers.push((reply.status.as_u16(), reply.json(), names));
-        // The same is written for each.
-        assert_eq!(office.count("SELECT count(*) FROM mail WHERE account IS NULL").await, number);
-        assert_eq!(office.count("SELECT count(*) FROM job WHERE state = 'queued'").await, number);
+        // Where nobody has the address, nothing is left of what was written.
+        let known = number.min(3);
+        assert_eq!(office.count("SELECT count(*) FROM mail WHERE account IS NULL").await, known);
+        assert_eq!(office.count("SELECT count(*) FROM job WHERE state = 'queued'").await, known);
     }
     assert_eq!(answers[0].0, 200);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");

@@ -1,0 +1,104 @@
+//! Connections for what people look up: lists, exports, reports, charts and sums.
+//!
+//! They have a pool of their own. Whatever is asked for there, everything that writes finds connections in its
+//! own; and the time limit of a look-up is a setting of these connections, which costs
+//! neither a round trip nor anything on the way of a redemption. [`Gate`]s share the pool between tenants.
+
+use crate::{
+    config::Config,
+    error::Result,
+    fairness::{Gate, Limits, Place},
+    postgres::{self, Liveness},
+};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+/// Exports, reports and charts that one server works at, of each: all of them are long.
+const EACH: usize = 4;
+
+/// How long a look-up waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many look-ups wait for each that is under way.
+const WAITING_EACH: usize = 16;
+
+/// The pool for look-ups, and who may use it when.
+#[derive(Debug)]
+pub struct Reads {
+    db: PgPool,
+    all: Gate,
+    exports: Gate,
+    reports: Gate,
+    charts: Gate,
+}
+
+/// A tenant's turn to look something up: the pool, in which one connection is free for it.
+#[derive(Debug)]
+pub struct Reading {
+    db: PgPool,
+    _place: Place,
+    _narrower: Option<Place>,
+}
+
+impl Deref for Reading {
+    type Target = PgPool;
+
+    fn deref(&self) -> &PgPool {
+        &self.db
+    }
+}
+
+impl Reads {
+    /// Makes the pool, whose connections are made when they are needed.
+    pub fn new(config: &Config, options: &PgConnectOptions, liveness: &Arc<Liveness>) -> Self {
+        let options = options.clone().options([("statement_timeout", config.read_timeout_ms.to_string())]);
+        let gate = |what, places: usize| {
+            Gate::new(Limits {
+                what,
+                places,
+                share: places.div_ceil(2),
+                waiting: places * WAITING_EACH,
+                patience: PATIENCE,
+                retry_after_s: 2,
+            })
+        };
+        let all = config.read_connections as usize;
+        Self {
+            db: postgres::pool(config, config.read_connections, &options, liveness),
+            all: gate("look-ups", all),
+            exports: gate("exports", EACH.min(all)),
+            reports: gate("reports", EACH.min(all)),
+            charts: gate("charts", EACH.min(all)),
+        }
+    }
+
+    /// The pool itself, for who opens and closes it.
+    pub fn pool(&self) -> &PgPool {
+        &self.db
+    }
+
+    /// Waits for a turn of the user group `group` to read a list.
+    pub async fn list(&self, group: i64) -> Result<Reading> {
+        self.turn(None, group).await
+    }
+
+    /// The same for an export. It takes as long as its reader does, so nobody waits for one to end.
+    pub async fn export(&self, group: i64) -> Result<Reading> {
+        self.turn(Some(self.exports.try_enter(group)?), group).await
+    }
+
+    /// The same for a report.
+    pub async fn report(&self, group: i64) -> Result<Reading> {
+        self.turn(Some(self.reports.enter(group).await?), group).await
+    }
+
+    /// The same for a chart.
+    pub async fn chart(&self, group: i64) -> Result<Reading> {
+        self.turn(Some(self.charts.enter(group).await?), group).await
+    }
+
+    async fn turn(&self, narrower: Option<Place>, group: i64) -> Result<Reading> {
+        let place = self.all.enter(group).await?;
+        Ok(Reading { db: self.db.clone(), _place: place, _narrower: narrower })
+    }
+}
