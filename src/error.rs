@@ -182,9 +182,10 @@ impl Error {
             Self::TooMany { .. } | Self::Crowded { limit: Limit::Share, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
             }
-            Self::Crowded { limit: Limit::Total, .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Crowded { limit: Limit::Total, .. } | Self::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
+            }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fault"),
         }

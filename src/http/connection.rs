@@ -105,7 +105,7 @@ pub(super) async fn serve(
 ) {
     let progress =
         Arc::new(Progress { made: Instant::now(), stage: AtomicU8::new(IDLE), since_ms: AtomicU64::new(0) });
-    let io = Stream { stream, answers: patience.answers, progress: Arc::clone(&progress), slow: None };
+    let io = Stream { tcp: stream, answers: patience.answers, progress: Arc::clone(&progress), slow: None };
     let mut watch = Watch { patience, progress: Arc::clone(&progress), timer: None };
     let service = service_fn(move |mut request: Request<Incoming>| {
         progress.become_stage(BUSY);
@@ -214,7 +214,7 @@ fn given_up(what: &'static str) {
 /// A client's stream: notes what comes of requests, and fails when the client takes too little of an answer.
 #[derive(Debug)]
 struct Stream {
-    stream: TcpStream,
+    tcp: TcpStream,
     answers: Pace,
     progress: Arc<Progress>,
     /// The wait for the client to take more.
@@ -246,7 +246,7 @@ impl AsyncRead for Stream {
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = to.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, to);
+        let read = Pin::new(&mut self.tcp).poll_read(cx, to);
         if to.filled().len() > before && self.progress.stage() == IDLE {
             self.progress.become_stage(HEAD);
         }
@@ -256,7 +256,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let attempt = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let attempt = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.written(cx, attempt)
     }
 
@@ -265,21 +265,21 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let attempt = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let attempt = Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes);
         self.written(cx, attempt)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.tcp.is_write_vectored()
     }
 
     /// All that there was to write is written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.slow = None;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
