@@ -10,8 +10,8 @@ fn gate(places: usize, share: usize, waiting: usize) -> Gate<u8> {
 }
 
 fn limit(refused: Result<Place<u8>>) -> Option<Limit> {
-    match refused {
-        Err(Error::Crowded { limit, .. }) => Some(limit),
+    match refused.err() {
+        Some(Error::Crowded { limit, .. }) => Some(limit),
         _ => None,
     }
 }
