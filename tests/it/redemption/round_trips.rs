@@ -14,8 +14,11 @@ const HERE: &str = "vm-a-1";
 /// Whatever else a server asks its stores now and then comes on top: of several, the least is the request's own.
 const TIMES: usize = 4;
 
+/// A verb, and its body for a device.
+type Verb = (&'static str, fn(&str) -> Value);
+
 /// Each verb, and with a lock.
-const ASKED: [(&str, fn(&str) -> Value); 5] = [
+const ASKED: [Verb; 5] = [
     ("validate", |device| json!({"deviceId": device})),
     ("validate", |device| json!({"deviceId": device, "lockDuration": 30})),
     ("redeem", |device| json!({"deviceId": device, "order": {"id": "1", "amount": 1}})),

@@ -21,9 +21,9 @@ async fn nobody_learns_by_creating_a_user_who_has_an_account_elsewhere() {
 
     // The same answers as for what nobody has, whether one is created or changed.
     let free = b.post("/user", user("free", "free@example.com")).await;
-    let taken = b.post("/user", user("Ann", "ANN@example.com")).await;
-    assert_eq!((free.status, taken.status), (201.try_into().unwrap(), 201.try_into().unwrap()));
-    let claim = taken.json()["id"].as_i64().unwrap();
+    let second = b.post("/user", user("Ann", "ANN@example.com")).await;
+    assert_eq!((free.status, second.status), (201.try_into().unwrap(), 201.try_into().unwrap()));
+    let claim = second.json()["id"].as_i64().unwrap();
     let changed = free.json()["id"].as_i64().unwrap();
     b.put(&format!("/user/{changed}"), json!({"username": "a1", "email": "a1@example.com"}))
         .await
