@@ -20,3 +20,12 @@ CREATE FUNCTION shown_code(code text, campaign bigint, reader bigint) RETURNS te
         WHERE c.id = $2 AND t.ancestor = $3
     ) THEN $1 ELSE masked_code($1) END
 $$;
+
+-- The record of changes knows these columns too; what turns note of deliveries is none of it.
+DROP TRIGGER activity ON integration;
+CREATE TRIGGER activity
+    AFTER INSERT OR DELETE OR UPDATE OF user_group, external_id, name, description, kind, url, secret, secret_previous,
+        events, reads, active, throttle, max_retries, retry_throttle, stop_on_failure
+    ON integration FOR EACH ROW EXECUTE FUNCTION record_change('integration', 'user_group',
+        'state problem failures paused_until worker leased_until attempted_at last_lane secret_previous_until',
+        'secret secret_previous');

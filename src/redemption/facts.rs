@@ -207,6 +207,8 @@ impl Near {
 mod tests {
     use super::*;
 
+    const SCOPE: Scope = Scope { group: 1, machine: None };
+
     #[test]
     fn a_notice_about_a_group_forgets_machines_below_it_alone() {
         let near = Near::new(10);
@@ -217,16 +219,20 @@ mod tests {
                 groups,
                 location: 1,
                 location_external_ref: None,
+                location_external_ref_group: 1,
                 location_groups: Vec::new(),
                 machine_groups: Vec::new(),
                 machine_type: 1,
                 currency: "EUR".into(),
             };
-            near.devices.insert(device.hostname.as_str().into(), Arc::new(device));
+            let id = device.hostname.as_str().into();
+            near.devices.insert(DeviceKey { scope: SCOPE, id }, Arc::new(device));
         }
         near.on_notice("group", "2");
-        let kept: Vec<_> =
-            (1..=4).filter(|machine| near.devices.get(machine.to_string().as_str()).is_some()).collect();
+        let is_kept = |machine: &i32| {
+            near.devices.get(&DeviceName { scope: SCOPE, id: &machine.to_string() }).is_some()
+        };
+        let kept: Vec<i32> = (1..=4).filter(is_kept).collect();
         assert_eq!(kept, [1, 4]);
         near.on_notice("group", "1");
         assert!(near.devices.is_empty());

@@ -79,9 +79,7 @@ impl<'a> Asked<'a> {
         };
         let requester = match caller.grant.who {
             // In the machine's own spelling.
-            Who::Key { .. } if device_id.eq_ignore_ascii_case(&device.hostname) => {
-                device.hostname.to_string()
-            }
+            Who::Key { .. } if device_id.eq_ignore_ascii_case(&device.hostname) => device.hostname.clone(),
             Who::Key { .. } => device_id.to_owned(),
             Who::Account(id) => requester_of(id, &caller.grant.username),
         };
