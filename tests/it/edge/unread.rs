@@ -97,9 +97,9 @@ async fn a_batch_is_read_once_its_machine_is_known() {
     let sends =
         ["send_revenuetransactions", "send_paymenttransactions", "send_logs", "send_heartbeat", "send_audit"];
     for operation in document.operations().iter().filter(|operation| sends.contains(&&*operation.id)) {
-        for (hostname, status) in [("nobody", 404), ("vm-b-1", 404), ("vm-a-2", 403)] {
+        for hostname in ["nobody", "vm-b-1", "vm-a-2"] {
             let uri = operation.path.replace("{hostname}", hostname);
-            assert_eq!(answered(&gateway, operation, &uri, KINDS[1]).await, (status, false), "{uri}");
+            assert_eq!(answered(&gateway, operation, &uri, KINDS[1]).await, (403, false), "{uri}");
         }
         let uri = operation.path.replace("{hostname}", "vm-a-1");
         let kind = if operation.id == "send_audit" { ("text/plain", "gzip") } else { KINDS[1] };

@@ -162,8 +162,8 @@ impl Town {
     ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(address) = address {
-            request =
-                request.extension(ConnectInfo(SocketAddr::new(address.parse().expect("an address"), 4711)));
+            let peer = SocketAddr::new(address.parse().expect("an address"), 4711);
+            request = request.extension(ConnectInfo(peer)).header(header::HOST, "scrip.example");
         }
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
