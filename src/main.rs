@@ -6,6 +6,7 @@ use scrip::{
     campaigns::own_codes,
     config::Config,
     crash, demo, http,
+    identity::look,
     postgres::setup,
     redemption::{self, epoch},
     telemetry,
@@ -15,6 +16,7 @@ use sqlx::PgPool;
 use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 mod serve;
+mod user;
 
 /// A request allocates and frees some hundred small things; this one does that in fewer cycles than glibc.
 #[global_allocator]
@@ -62,6 +64,11 @@ enum Role {
         /// The file to write to.
         #[arg(long, default_value = ".dev/demo.env")]
         write: PathBuf,
+    },
+    /// Add users, the first one of all among them, and help those who can't get in.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
     },
     /// Print the `OpenAPI` document.
     Openapi,
@@ -167,6 +174,7 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             serve::finish(&app).await;
             loaded
         }
+        Role::User { command } => user::run(&config, command).await,
         Role::Openapi | Role::Config => Ok(()),
     }
 }
@@ -196,6 +204,7 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
     let db = database(config).await?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
     own_codes::give_forms(&db).await.map_err(Failure::run)?;
+    look::give_looks(&db).await.map_err(Failure::run)?;
     tracing::info!("the schema is up to date");
     Ok(())
 }

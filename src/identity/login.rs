@@ -1,6 +1,6 @@
 //! Logging in with a password, and how often one may try.
 
-use super::{groups, sessions, sessions::Session};
+use super::{groups, look::spelled, sessions, sessions::Session};
 use crate::{
     app::App,
     budget::{Budgets, Try},
@@ -108,10 +108,11 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
     Ok(sqlx::query_as(
         "SELECT id, user_group, password_hash, password_expires, disabled_at IS NULL AS enabled,
                 session_generation
-         FROM account WHERE lower(username) = lower($1) OR lower(email) = lower($1)
-         ORDER BY lower(username) = lower($1) DESC LIMIT 1",
+         FROM account WHERE lower(username) IN (lower($1), lower($2)) OR lower(email) = lower($1)
+         ORDER BY lower(username) = lower($1) DESC, lower(username) = lower($2) DESC LIMIT 1",
     )
     .bind(username)
+    .bind(spelled(username))
     .fetch_optional(&app.db)
     .await?)
 }

@@ -71,7 +71,7 @@ async fn prepare(app: &App, claim: &Claim) -> Result<Prepared> {
     let link = match order.purpose {
         Some(purpose) => {
             let token = recovery::issue(&mut tx, order.account, purpose, &app.config, now).await?;
-            format!("{}/account/{}#{token}", app.config.public_url.trim_end_matches('/'), purpose.word())
+            purpose.link(&app.config, &token)
         }
         None => String::new(),
     };

@@ -4,7 +4,10 @@ use crate::{
     campaigns::terms::{Checks, NAME_MAX},
     error::Result,
     http::extract::present,
-    identity::recovery::check_address,
+    identity::{
+        look::{self, spelled},
+        recovery::check_address,
+    },
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -67,7 +70,7 @@ impl UserDraft {
     /// Checks the draft by itself, without looking at what is there.
     pub fn check(self) -> Result<Stored> {
         let stored = Stored {
-            username: self.username.trim().to_owned(),
+            username: spelled(&self.username),
             email: self.email.trim().to_owned(),
             user_group: self.user_group,
             language: self.language,
@@ -85,7 +88,7 @@ impl UserPatch {
         let (named, addressed) = (self.username.is_some(), self.email.is_some());
         let trimmed = |text: Option<String>, old: &str| text.as_deref().map_or(old, str::trim).to_owned();
         let after = Stored {
-            username: trimmed(self.username, &before.username),
+            username: self.username.map_or_else(|| before.username.clone(), |name| renamed(&name, before)),
             email: trimmed(self.email, &before.email),
             user_group: self.user_group.unwrap_or(before.user_group),
             language: self.language.unwrap_or(before.language),
@@ -112,8 +115,8 @@ impl Stored {
 fn check_name(user: &Stored) -> Result<()> {
     let mut checks = Checks::default();
     checks.name("/username", &user.username);
-    if user.username.chars().any(turns_text) {
-        checks.wrong("/username", "must not contain characters that turn text around");
+    if let Some(flaw) = look::flaw(&user.username) {
+        checks.wrong("/username", flaw);
     }
     // Or whoever took another's address for a name would be in its way when it logs in by that.
     if user.username.contains('@') && !user.username.eq_ignore_ascii_case(&user.email) {
@@ -122,9 +125,9 @@ fn check_name(user: &Stored) -> Result<()> {
     checks.done()
 }
 
-/// Marks with which a name can be made to look like another.
-const fn turns_text(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// A name in its one spelling; one that is as it was before stays.
+fn renamed(name: &str, before: &Stored) -> String {
+    if name.trim() == before.username { before.username.clone() } else { spelled(name) }
 }
 
 /// The longest user name, in characters.
@@ -155,9 +158,18 @@ mod tests {
 
     #[test]
     fn a_draft_is_refused_where_it_is_wrong() {
-        for name in
-            ["", "  ", "a\0b", "a\nb", "ann\u{202e}", "a\u{200b}nn", "bob@example.com", &"x".repeat(201)]
-        {
+        for name in [
+            "",
+            "  ",
+            "a\0b",
+            "a\nb",
+            "ann\u{202e}",
+            "a\u{200b}nn",
+            "a\u{ad}nn",
+            "\u{430}nn",
+            "bob@example.com",
+            &"x".repeat(201),
+        ] {
             assert_eq!(refused(name, "ann@example.com").as_deref(), Some("/username"), "{name:?}");
         }
         assert_eq!(refused("ann", "nowhere").as_deref(), Some("/email"));

@@ -1,19 +1,32 @@
 //! Users over HTTP.
 
 use super::{
+    erasure,
     user::{UserDraft, UserPatch},
     user_store as store,
 };
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, caller::Permission},
+    http::{Caller, Created, Json, Message, Path, Query, caller::Permission},
 };
 use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
+}
+
+/// How a user is deleted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Deletion {
+    /// Replaces its name and its address by nothing recognisable, and forgets its log-ins and its mail.
+    #[serde(default)]
+    erase: bool,
 }
 
 /// Create a user
@@ -51,12 +64,23 @@ async fn update(
 
 /// Delete a user
 ///
-/// Its sessions end at once. What it did stays, and so does its name: nobody else gets it.
+/// Its sessions end at once. What it did stays, and so does its name: nobody else gets it. With `erase`,
+/// which also takes a user who is deleted already, nothing stays that tells who it was, and its name and address
+/// are free again.
 #[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
-    params(("id" = i64, Path, description = "The user")),
+    params(("id" = i64, Path, description = "The user"), Deletion),
     responses((status = 200, description = "The user was deleted", body = Message)))]
-async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Message>> {
+async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(deletion): Query<Deletion>,
+) -> Result<Json<Message>> {
     caller.may(Permission::UserWrite)?;
+    if deletion.erase {
+        erasure::erase_within_reach(&app, &caller, id).await?;
+        return Ok(Message::json("user erased"));
+    }
     store::delete(&app, &caller, id).await?;
     Ok(Message::json("user deleted"))
 }

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::{Error, Result, violates},
     http::Caller,
-    identity::{recovery, sessions},
+    identity::{look::look, recovery, sessions},
     mail::{letter::Letter, outbox},
     transaction,
 };
@@ -19,26 +19,32 @@ const NOT_FOUND: Error = Error::NotFound("user");
 
 /// Creates a user, together with the mail that lets it choose a password.
 pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Result<i64> {
-    const SQL: &str = "
-        INSERT INTO account (username, email, user_group, language, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
     let new = draft.check()?;
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
-    let id = sqlx::query_scalar(SQL)
+    let id = insert(&mut tx, &new, now).await?;
+    outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Inserts a user without a password.
+pub(super) async fn insert(tx: &mut PgConnection, new: &Stored, now: DateTime<Utc>) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO account (username, email, user_group, language, created_at, updated_at, look)
+        VALUES ($1, $2, $3, $4, $5, $5, $6) RETURNING id";
+    sqlx::query_scalar(SQL)
         .bind(&new.username)
         .bind(&new.email)
         .bind(new.user_group)
         .bind(new.language)
         .bind(now)
-        .fetch_one(&mut *tx)
+        .bind(look(&new.username))
+        .fetch_one(tx)
         .await
-        .map_err(explained)?;
-    outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
-    tx.commit().await?;
-    Ok(id)
+        .map_err(explained)
 }
 
 /// Changes a user. Whoever has another address confirms that anew, and every mail that went to the
@@ -46,7 +52,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
 pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch) -> Result<()> {
     const SQL: &str = "
         UPDATE account SET username = $2, email = $3, user_group = $4, language = $5, updated_at = $6,
-            email_confirmed = email_confirmed AND NOT $7
+            email_confirmed = email_confirmed AND NOT $7, look = CASE WHEN username = $2 THEN look ELSE $8 END
         WHERE id = $1";
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
@@ -67,6 +73,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         .bind(after.language)
         .bind(now)
         .bind(after.moved_from(&before))
+        .bind(look(&after.username))
         .execute(&mut *tx)
         .await
         .map_err(explained)?;
@@ -150,6 +157,8 @@ fn unknown_language() -> Error {
 fn explained(error: sqlx::Error) -> Error {
     if violates(&error, "account_username") {
         Error::invalid("/username", "is taken")
+    } else if violates(&error, "account_look") {
+        Error::invalid("/username", "looks like one that is taken")
     } else if violates(&error, "account_email") {
         Error::invalid("/email", "is taken")
     } else if violates(&error, "account_language_fkey") {

@@ -1,6 +1,7 @@
 //! Users, their groups and their mail.
 
 mod groups;
+mod operator;
 mod people;
 mod recovery;
 mod smtp;

@@ -166,3 +166,37 @@ async fn a_key_makes_nobody_who_may_do_more_than_itself() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
     }
 }
+
+#[tokio::test]
+async fn names_that_pass_for_others_are_refused_and_old_ones_go_on() {
+    let office = Office::new().await;
+    let db = &office.app.app.db;
+    // There before looks were noted: two that look alike.
+    sqlx::query(
+        "INSERT INTO account (username, email, language, user_group, password_hash)
+         SELECT name, name || '@example.com', 1, 2, a.password_hash
+         FROM unnest(ARRAY['coco', 'сосо', 'ｂｏｂ']) AS name, account a WHERE a.username = 'a'",
+    )
+    .execute(db)
+    .await
+    .unwrap();
+    scrip::identity::look::give_looks(db).await.unwrap();
+    assert_eq!(office.count("SELECT count(*) FROM account WHERE look IS NULL").await, 1);
+    for name in ["coco", "сосо", "ｂｏｂ", "bob"] {
+        assert!(office.knows(name, world::PASSWORD).await == (name != "bob"), "{name}");
+    }
+    let a = office.app.user("a").await;
+    create(&a, draft("demo", world::A)).await;
+    let named =
+        |name: &str| json!({"username": name, "email": "x@example.com", "userGroup": 2, "language": 1});
+    for name in ["dеmo", "de\u{ad}mo", "ｄｅｍｏ", "DEM0", "сосо", "c0co", "BOB"] {
+        a.post("/user", named(name)).await.expect_problem(422, "/username");
+    }
+    let soso: i64 =
+        sqlx::query_scalar("SELECT id FROM account WHERE username = 'сосо'").fetch_one(db).await.unwrap();
+    a.put(&format!("/user/{soso}"), json!({"username": "сосо", "language": 2})).await.expect(200);
+    a.put(&format!("/user/{soso}"), json!({"username": "demO"})).await.expect_problem(422, "/username");
+    a.put(&format!("/user/{soso}"), json!({"username": "Ｓｏｓｏ"})).await.expect(200);
+    assert_eq!(stored(&office, soso).await["username"], "Soso");
+    assert!(office.knows("ＳＯＳＯ", world::PASSWORD).await, "spelled as it was typed");
+}
