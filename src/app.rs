@@ -14,7 +14,7 @@ use crate::{
     },
     integrations::delivery::courier::Courier,
     jobs::worker::Bell,
-    mail::post::Post,
+    mail::{post::Post, strangers::Strangers},
     notice,
     postgres::{self, Liveness, barrier::Barrier},
     redemption::{
@@ -81,6 +81,8 @@ pub struct Parts {
     pub logins: Logins,
     /// How often one address may be sent a mail for a new password.
     pub resets: Resets,
+    /// How many mails a user group may have sent to addresses that nobody has confirmed.
+    pub strangers: Strangers,
     /// How mails leave.
     pub post: Post,
     /// Carries deliveries to integrations.
@@ -155,6 +157,7 @@ impl App {
             passwords: Passwords::new(&config)?,
             logins: Logins::new(&config),
             resets: Resets::new(config.resets_per_hour),
+            strangers: Strangers::new(config.mails_to_strangers_per_hour),
             post,
             courier: Courier::new(&config),
             images: Workshop::new(&config),

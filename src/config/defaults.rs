@@ -41,6 +41,7 @@ impl Default for Config {
             logins_per_address_per_minute: 30,
             logins_of_strangers_per_minute: 600,
             resets_per_hour: 5,
+            mails_to_strangers_per_hour: 100,
             body_max_bytes: 1 << 20,
             inflated_max_bytes: 8 << 20,
             image_max_bytes: 5 << 20,

@@ -126,6 +126,9 @@ pub struct Config {
     pub logins_of_strangers_per_minute: u32,
     /// Mails an hour that one address can have sent by who has forgotten a password.
     pub resets_per_hour: u32,
+    /// Mails an hour that one user group can have sent to addresses that nobody has confirmed, by creating users
+    /// and changing addresses.
+    pub mails_to_strangers_per_hour: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
     /// The largest body of a batch that came zipped, in bytes as it is unzipped.

@@ -1,6 +1,9 @@
 //! Mails that tell what began and what ended at machines, to people who need no account.
 
-use super::letter::{Language, Letter, Written, fill};
+use super::{
+    greeting::shown,
+    letter::{Language, Letter, Written, fill},
+};
 use crate::error::Result;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
@@ -41,7 +44,7 @@ impl Bulletin {
         let listing = listing.join("\n");
         let lines: Vec<Value> = lines.iter().map(Line::facts).collect();
         let Self { name, total, more, .. } = self;
-        let facts = context! { name => one_line(name), server, total, more, lines, listing };
+        let facts = context! { name => shown(name, ""), server, total, more, lines, listing };
         fill(letter, Language::of(&self.language), facts)
     }
 }

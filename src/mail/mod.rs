@@ -7,7 +7,9 @@
 //! is sent ([`send`]), and the database only ever sees its hash; so its life begins then, too.
 
 pub mod bulletin;
+mod greeting;
 pub mod letter;
 pub mod outbox;
 pub mod post;
 pub mod send;
+pub mod strangers;

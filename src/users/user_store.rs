@@ -25,6 +25,8 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
     let id = insert(&mut tx, &new, now).await?;
+    // What is refused costs nothing of it.
+    app.strangers.spend(caller.group())?;
     outbox::put(&mut tx, Letter::Activation, id, &new.email, now).await?;
     tx.commit().await?;
     Ok(id)
@@ -78,6 +80,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         .await
         .map_err(explained)?;
     if after.moved_from(&before) {
+        app.strangers.spend(caller.group())?;
         tell_of_move(&mut tx, id, &before, &after, now).await?;
     }
     tx.commit().await?;

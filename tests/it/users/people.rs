@@ -200,3 +200,37 @@ async fn names_that_pass_for_others_are_refused_and_old_ones_go_on() {
     assert_eq!(stored(&office, soso).await["username"], "Soso");
     assert!(office.knows("ＳＯＳＯ", world::PASSWORD).await, "spelled as it was typed");
 }
+
+#[tokio::test]
+async fn mails_do_not_carry_what_a_name_advertises() {
+    let office = Office::new().await;
+    let a = office.app.user("a").await;
+    let bait = "Your account is locked - unlock at evil.example/unlock";
+    let user = json!({"username": bait, "email": "x@example.com", "userGroup": world::A, "language": 1});
+    let id = create(&a, user).await;
+    let mail = Office::only(office.mails().await);
+    assert!(mail.text.contains("Hello,") && !mail.text.contains("evil"), "{}", mail.text);
+    a.put(&format!("/user/{id}"), json!({"username": "x@example.com"})).await.expect(200);
+    office.app.anyone().post("/auth/forgotpassword", json!({"email": "x@example.com"})).await.expect(200);
+    assert!(Office::only(office.mails().await).text.contains("Hello x@example.com,"));
+}
+
+#[tokio::test]
+async fn a_group_writes_to_so_many_strangers_an_hour() {
+    let few = |config: &mut scrip::config::Config| config.mails_to_strangers_per_hour = 3;
+    let office = Office::of(crate::app::TestApp::builder().config(few)).await;
+    let a = office.app.user("a").await;
+    let ann = create(&a, draft("ann", world::A)).await;
+    for _ in 0..5 {
+        a.post("/user", draft("ann", world::A)).await.expect_problem(422, "/username");
+    }
+    create(&a, draft("bob", world::A)).await;
+    let path = format!("/user/{ann}");
+    a.put(&path, json!({"email": "ann2@example.com"})).await.expect(200);
+    a.put(&path, json!({"email": "ann3@example.com"})).await.expect(429);
+    a.put(&path, json!({"username": "anne"})).await.expect(200);
+    a.post("/user", draft("eve", world::A)).await.expect(429);
+    assert_eq!(stored(&office, ann).await["email"], "ann2@example.com");
+    assert_eq!(office.count("SELECT count(*) FROM account WHERE username = 'eve'").await, 0);
+    create(&office.app.user("b").await, draft("eve", world::B)).await;
+}
