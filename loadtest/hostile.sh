@@ -3,12 +3,13 @@
 # operation, read-only fields, forged tokens, bombs, broken framing, paths and addresses that lead elsewhere. Prints
 # how many of each kind were held; exit code 1 if one was not.
 #
-#   make run                  in one terminal
-#   loadtest/hostile.sh       in another
+#   make run                         in one terminal
+#   loadtest/hostile.sh [binary]     in another; target/debug/scrip if it names none
 #
 # Makes two tenants and what they own in the demo, and leaves them there (make clean-dev forgets them). Never to be
 # run against what anybody uses.
 set -euo pipefail
+binary=${1:-target/debug/scrip}
 cd "$(dirname "$0")/.."
 
 command -v python3 >/dev/null || { echo 'hostile: python3 is needed' >&2; exit 2; }
@@ -20,4 +21,4 @@ set -a
 SCRIP_DEMO=true
 RUST_LOG=warn
 set +a
-exec python3 loadtest/hostile.py "${SCRIP_BIN:-target/debug/scrip}"
+exec python3 loadtest/hostile.py "$binary"
