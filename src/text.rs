@@ -55,7 +55,7 @@ fn is_piled_up(text: &str) -> bool {
     false
 }
 
-/// Characters that nobody sees (Unicode's Default_Ignorable_Code_Point, and U+2800, a blank of Braille).
+/// True for characters that nobody sees: those that Unicode has ignored by default, and U+2800, a blank of Braille.
 pub const fn is_ignorable(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -1,7 +1,7 @@
 //! Mails that tell what began and what ended at machines, to people who need no account.
 
 use super::{
-    greeting::shown,
+    greeting::{shown, unlinked},
     letter::{Language, Letter, Written, fill},
 };
 use crate::error::Result;
@@ -53,7 +53,12 @@ impl Line {
     /// Machines and people name things; whatever they put in, it stays in its place.
     fn on_one_line(&self) -> Self {
         let Self { what, place, when, times } = self;
-        Self { what: one_line(what), place: one_line(place), when: when.clone(), times: *times }
+        Self {
+            what: unlinked(&one_line(what)),
+            place: unlinked(&one_line(place)),
+            when: when.clone(),
+            times: *times,
+        }
     }
 
     fn facts(&self) -> Value {

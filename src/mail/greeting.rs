@@ -22,15 +22,30 @@ pub(super) fn shown(name: &str, address: &str) -> String {
     if !is_plain || name.chars().count() > CHARS_MAX || name.split_whitespace().count() > WORDS_MAX {
         return String::new();
     }
-    let mut shown = String::with_capacity(name.len());
-    let mut characters = name.chars().peekable();
+    unlinked(name)
+}
+
+/// A text that somebody typed, in which no mail program finds an address: what follows a dot, a colon or an @ is
+/// parted from it. Decimals stay.
+pub(super) fn unlinked(text: &str) -> String {
+    let mut parted = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        shown.push(character);
-        if character == '.' && characters.peek().is_some_and(|next| next.is_alphanumeric()) {
-            shown.push(' ');
+        parted.push(character);
+        let next = characters.peek().copied().unwrap_or(' ');
+        let joins = match character {
+            '.' => next.is_alphanumeric() && !(before.is_ascii_digit() && next.is_ascii_digit()),
+            ':' => next == '/' || next.is_alphabetic(),
+            '@' => next.is_alphanumeric(),
+            _ => false,
+        };
+        if joins {
+            parted.push(' ');
         }
+        before = character;
     }
-    shown
+    parted
 }
 
 #[cfg(test)]
@@ -65,6 +80,8 @@ mod tests {
             assert_eq!(shown(name, "ann@example.com"), "", "{name}");
         }
         assert_eq!(shown("www.evil.example", "ann@example.com"), "www. evil. example");
+        let bait = "Unlock at https://evil.example/x or bob@evil.example, 2.5 l, 10:30";
+        assert_eq!(unlinked(bait), "Unlock at https: //evil. example/x or bob@ evil. example, 2.5 l, 10:30");
     }
 
     proptest! {
@@ -74,7 +91,7 @@ mod tests {
             prop_assert!(!shown.contains(['/', ':', '@', '<', '\n', '\r']) && shown.chars().count() <= 2 * CHARS_MAX);
             let characters: Vec<char> = shown.chars().collect();
             let links = characters.windows(3).any(|part| {
-                part[0].is_alphanumeric() && part[1] == '.' && part[2].is_alphanumeric()
+                part[0].is_alphabetic() && part[1] == '.' && part[2].is_alphanumeric()
             });
             prop_assert!(!links, "{shown}");
         }

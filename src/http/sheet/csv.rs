@@ -93,7 +93,11 @@ fn guarded(text: &str) -> Cow<'_, str> {
             }
             continue;
         };
-        if FORMULA.contains(&character) || (at == 0 && matches!(character, '\t' | '\r')) {
+        if at == 0 && matches!(character, '\t' | '\r') {
+            // Some spreadsheets drop it.
+            apostrophes.push(0);
+        }
+        if FORMULA.contains(&character) {
             apostrophes.push(start);
             begins = None;
         } else if SEPARATORS.contains(&character) {
@@ -141,6 +145,7 @@ mod tests {
             (json!("x;\"=1\""), "\"x;'\"\"=1\"\"\""),
             (json!("a;=1,\u{feff}-2"), "\"a;'=1,'\u{feff}-2\""),
             (json!("\tx"), "\"'\tx\""),
+            (json!("\t=x"), "\"'\t'=x\""),
             (json!("today, -5 %"), "\"today, -5 %\""),
             (json!(["-1", -2]), "\"[\"\"-1\"\",'-2]\""),
             (json!(-5), "-5"),
