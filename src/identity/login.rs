@@ -9,7 +9,7 @@ use crate::{
     redemption::hot::Hot,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, Utc};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -29,9 +29,6 @@ const REFUSED: Error = Error::Unauthorized("no user has this name and password")
 
 /// After this many requests, addresses that have their whole budget again are forgotten.
 const REQUESTS_BETWEEN_SWEEPS: u32 = 1_024;
-
-/// An account is known at an address for so long after it logged in from there.
-const ADDRESS_KNOWN_FOR: TimeDelta = TimeDelta::days(90);
 
 /// What is needed of an account to log in.
 #[derive(sqlx::FromRow)]
@@ -82,9 +79,16 @@ pub async fn login(
 async fn has_logged_in_from(app: &App, account: i64, address: IpAddr) -> Result<bool> {
     const SQL: &str = "
         SELECT EXISTS (SELECT FROM login_address WHERE account = $1 AND address = $2::inet AND last_at > $3)";
-    let since = app.clock.now() - ADDRESS_KNOWN_FOR;
+    let since = known_since(app);
     let known = sqlx::query_scalar(SQL).bind(account).bind(network(address)).bind(since);
     Ok(known.fetch_one(&app.db).await?)
+}
+
+/// The instant since when an account must have logged in from an address to be known there.
+fn known_since(app: &App) -> DateTime<Utc> {
+    let keep = Days::new(app.config.login_addresses_keep_days.into());
+    let since = app.clock.now().checked_sub_days(keep).filter(|_| app.config.login_addresses_keep_days > 0);
+    since.unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 /// Notes that an account has logged in from an address, and forgets those from which it has not for long.
@@ -93,8 +97,8 @@ async fn note_address(app: &App, account: i64, address: IpAddr) -> Result<()> {
         WITH old AS (DELETE FROM login_address WHERE account = $1 AND last_at <= $4 AND address <> $2::inet)
         INSERT INTO login_address (account, address, last_at) VALUES ($1, $2::inet, $3)
         ON CONFLICT (account, address) DO UPDATE SET last_at = EXCLUDED.last_at";
-    let now = app.clock.now();
-    let note = sqlx::query(SQL).bind(account).bind(network(address)).bind(now).bind(now - ADDRESS_KNOWN_FOR);
+    let note =
+        sqlx::query(SQL).bind(account).bind(network(address)).bind(app.clock.now()).bind(known_since(app));
     note.execute(&app.db).await?;
     Ok(())
 }

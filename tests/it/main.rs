@@ -39,6 +39,7 @@ mod races;
 mod redemption;
 mod reports;
 mod resources;
+mod retention;
 mod roles;
 mod server;
 mod stores;
