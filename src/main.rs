@@ -7,7 +7,7 @@ use scrip::{
     config::Config,
     crash, demo, http,
     identity::look,
-    postgres::setup,
+    postgres::{roles, setup},
     redemption::{self, epoch},
     telemetry,
     time::Clock,
@@ -201,10 +201,14 @@ async fn database(config: &Config) -> Result<PgPool, Failure> {
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
-    let db = database(config).await?;
+    let db = database(&config.for_migrations()).await?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
     own_codes::give_forms(&db).await.map_err(Failure::run)?;
     look::give_looks(&db).await.map_err(Failure::run)?;
+    if config.migration_database_url.is_some() {
+        let server = setup::options(config).map_err(Failure::Setup)?;
+        roles::grant_to_server(&db, &server).await.map_err(Failure::Setup)?;
+    }
     tracing::info!("the schema is up to date");
     Ok(())
 }

@@ -7,6 +7,7 @@
 pub mod barrier;
 mod liveness;
 mod probe;
+pub mod roles;
 pub mod setup;
 pub mod warnings;
 

@@ -34,6 +34,7 @@ mod lua;
 mod model;
 mod moments;
 mod opening_hours;
+mod owner;
 mod pair;
 mod races;
 mod redemption;

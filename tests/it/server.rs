@@ -92,11 +92,17 @@ impl Server {
         }
     }
 
-    /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
-    pub async fn start_with(mut self, more: &[(&str, &str)]) -> Self {
+    /// With more environment.
+    pub fn with(mut self, more: &[(&str, &str)]) -> Self {
         self.environment.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        self.restart().await;
         self
+    }
+
+    /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
+    pub async fn start_with(self, more: &[(&str, &str)]) -> Self {
+        let mut server = self.with(more);
+        server.restart().await;
+        server
     }
 
     /// Starts it again, with the environment of the first time.
