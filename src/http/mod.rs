@@ -12,6 +12,7 @@ mod openapi;
 pub mod peer;
 mod problems;
 pub mod ranges;
+mod security_txt;
 pub mod sheet;
 mod strict;
 pub mod trace;
@@ -90,7 +91,10 @@ pub struct Surface {
 pub fn surface(app: App) -> Surface {
     metrics::start(&app);
     let edge = edge::Edge::new(app.clone());
-    let endpoints = Router::from(endpoints()).merge(openapi::pages()).merge(identity::password_page::pages());
+    let endpoints = Router::from(endpoints())
+        .merge(openapi::pages())
+        .merge(identity::password_page::pages())
+        .merge(security_txt::pages());
     let router = Router::new()
         .nest("/v1", endpoints.clone())
         .merge(endpoints)
