@@ -102,7 +102,8 @@ fn failure(error: Error) -> Failure {
         Error::NotFound(_) | Error::Conflict(_) => Failure::setup(error),
         Error::Fault(cause)
             if cause.downcast_ref().is_some_and(|error: &sqlx::Error| {
-                error.as_database_error().and_then(|error| error.code()).as_deref() == Some(UNDEFINED_TABLE)
+                error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref()
+                    == Some(UNDEFINED_TABLE)
             }) =>
         {
             Failure::Setup("there is no schema yet: run `scrip migrate`".to_owned())

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use std::net::SocketAddr;
 
 impl Default for Config {
+    #[expect(clippy::too_many_lines, reason = "a line for each setting")]
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),

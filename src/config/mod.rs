@@ -270,6 +270,7 @@ impl Config {
     }
 
     /// The same settings for who changes the schema.
+    #[must_use]
     pub fn for_migrations(&self) -> Self {
         let database_url = self.migration_database_url.as_ref().unwrap_or(&self.database_url).clone();
         Self { database_url, ..self.clone() }

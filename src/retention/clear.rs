@@ -12,16 +12,15 @@ pub(super) struct Column {
     /// Names it in `retention`.
     data: &'static str,
     table: &'static str,
-    column: &'static str,
+    name: &'static str,
 }
 
 /// Who bought: a key, a chip, an app.
 pub(super) const SALE_TOKENS: Column =
-    Column { data: "sale_tokens", table: "revenue_transaction", column: "token" };
+    Column { data: "sale_tokens", table: "revenue_transaction", name: "token" };
 
 /// What machines told of an event besides what it is.
-pub(super) const EVENT_DATA: Column =
-    Column { data: "event_data", table: "machine_log", column: "extra_data" };
+pub(super) const EVENT_DATA: Column = Column { data: "event_data", table: "machine_log", name: "extra_data" };
 
 /// Empties a column in rows that were received before `since`, some of them at a time; false if there are none.
 ///
@@ -30,7 +29,7 @@ pub(super) const EVENT_DATA: Column =
 pub(super) async fn clear(db: &PgPool, column: &Column, since: Option<DateTime<Utc>>) -> Result<bool> {
     const LOCK: &str = "SELECT through FROM retention WHERE data = $1 FOR UPDATE SKIP LOCKED";
     let Some(since) = since else { return Ok(false) };
-    let Column { data, table, column } = column;
+    let Column { data, table, name } = column;
     sqlx::query("INSERT INTO retention (data) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(data)
         .execute(db)
@@ -52,7 +51,7 @@ pub(super) async fn clear(db: &PgPool, column: &Column, since: Option<DateTime<U
     let Some(due) = due else { return Ok(false) };
     for table in [(*table).to_owned(), format!("{table}_archive")] {
         let empty =
-            format!("UPDATE {table} SET {column} = NULL WHERE id > $1 AND id <= $2 AND {column} IS NOT NULL");
+            format!("UPDATE {table} SET {name} = NULL WHERE id > $1 AND id <= $2 AND {name} IS NOT NULL");
         sqlx::query(AssertSqlSafe(empty)).bind(through).bind(due).execute(&mut *tx).await?;
     }
     let note = sqlx::query("UPDATE retention SET through = $2 WHERE data = $1").bind(data).bind(due);

@@ -86,7 +86,7 @@ async fn a_server_that_owns_nothing_redeems_rolls_back_and_looks_after_months() 
     ] {
         let error = sqlx::query(refused).execute(&db).await.unwrap_err();
         assert_eq!(
-            error.as_database_error().and_then(|error| error.code()).as_deref(),
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
             Some("42501"),
             "{refused}"
         );
