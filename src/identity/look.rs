@@ -43,13 +43,12 @@ pub fn flaw(name: &str) -> Option<&'static str> {
         .then_some("must not mix letters of several scripts in one word")
 }
 
-/// Notes the look of the names that have none yet, the oldest first: it is given to one name only.
+/// Notes the look of the names that have none yet.
 pub async fn give_looks(db: &PgPool) -> Result<()> {
     const NEXT: &str = "
         SELECT id, username FROM account WHERE id > $1 AND look IS NULL AND username NOT LIKE 'erased-%'
         ORDER BY id LIMIT $2";
-    const NOTE: &str = "
-        UPDATE account SET look = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM account WHERE look = $2)";
+    const NOTE: &str = "UPDATE account SET look = $2 WHERE id = $1";
     let mut last = 0;
     loop {
         let mut tx = transaction::begin(db).await?;

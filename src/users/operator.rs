@@ -69,6 +69,7 @@ pub async fn add(
     sqlx::query("LOCK TABLE user_group IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
     new.user_group = group(&mut tx, user.group.as_deref(), now).await?;
     new.language = language(&mut tx, new.user_group, user.language.as_deref()).await?;
+    user_store::check_look(&mut tx, None, None, &new.username).await?;
     let id = user_store::insert(&mut tx, &new, now).await?;
     let link = let_in(&mut tx, config, id, Purpose::Activation, hash, now).await?;
     tx.commit().await?;

@@ -24,6 +24,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
     let mut tx = transaction::begin(&app.db).await?;
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
+    check_look(&mut tx, Some(caller.group()), None, &new.username).await?;
     let id = insert(&mut tx, &new, now).await?;
     // What is refused costs nothing of it.
     app.strangers.spend(caller.group())?;
@@ -49,6 +50,24 @@ pub(super) async fn insert(tx: &mut PgConnection, new: &Stored, now: DateTime<Ut
         .map_err(explained)
 }
 
+/// Refuses (422) a name that looks like that of another user than `id`, whom the groups from `within` down have: all, if it
+/// is absent. Others' users are none of the caller's business.
+pub(super) async fn check_look(
+    tx: &mut PgConnection,
+    within: Option<i64>,
+    id: Option<i64>,
+    name: &str,
+) -> Result<()> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM account WHERE look = $1 AND id IS DISTINCT FROM $2 AND lower(username) <> lower($4)
+            AND ($3::bigint IS NULL OR user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $3)))";
+    let look = look(name);
+    if sqlx::query_scalar(SQL).bind(look).bind(id).bind(within).bind(name).fetch_one(tx).await? {
+        return Err(Error::invalid("/username", "looks like one that is taken"));
+    }
+    Ok(())
+}
+
 /// Changes a user. Whoever has another address confirms that anew, and every mail that went to the
 /// old one is void.
 pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch) -> Result<()> {
@@ -66,6 +85,9 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
     }
     if after.language != before.language {
         check_language(&mut tx, caller, after.language).await?;
+    }
+    if after.username != before.username {
+        check_look(&mut tx, Some(caller.group()), Some(id), &after.username).await?;
     }
     sqlx::query(SQL)
         .bind(id)
@@ -160,8 +182,6 @@ fn unknown_language() -> Error {
 fn explained(error: sqlx::Error) -> Error {
     if violates(&error, "account_username") {
         Error::invalid("/username", "is taken")
-    } else if violates(&error, "account_look") {
-        Error::invalid("/username", "looks like one that is taken")
     } else if violates(&error, "account_email") {
         Error::invalid("/email", "is taken")
     } else if violates(&error, "account_language_fkey") {
