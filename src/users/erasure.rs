@@ -48,10 +48,11 @@ pub(super) async fn erase(
         DELETE FROM alert_recipient WHERE lower(email) = lower($1)
           AND ($2::bigint IS NULL OR user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2))";
     sessions::lock(tx, account).await?;
-    let address: String = sqlx::query_scalar("SELECT email FROM account WHERE id = $1")
-        .bind(account)
-        .fetch_one(&mut *tx)
-        .await?;
+    let (name, address): (String, String) =
+        sqlx::query_as("SELECT username, email FROM account WHERE id = $1")
+            .bind(account)
+            .fetch_one(&mut *tx)
+            .await?;
     sessions::end_all(tx, account, now).await?;
     sessions::forget_all(tx, account).await?;
     recovery::void_all(tx, account).await?;
@@ -64,6 +65,9 @@ pub(super) async fn erase(
     // Nobody else sees them, and their names are the person's own words.
     sqlx::query("DELETE FROM dashboard WHERE account = $1").bind(account).execute(&mut *tx).await?;
     let nobody = format!("erased-{}", Uuid::new_v4());
-    sqlx::query(SQL).bind(account).bind(nobody).bind(now).execute(tx).await?;
+    sqlx::query(SQL).bind(account).bind(nobody).bind(now).execute(&mut *tx).await?;
+    // Last, because what is changed here may be recorded too.
+    let record = sqlx::query("SELECT erase_from_activity($1, $2, $3)").bind(account).bind(name).bind(address);
+    record.execute(tx).await?;
     Ok(())
 }

@@ -8,25 +8,13 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, Query, caller::Permission},
+    http::{Caller, Created, Json, Message, Path, caller::Permission, list::ListParams},
 };
 use axum::{extract::State, http::StatusCode};
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
-}
-
-/// How a user is deleted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Deletion {
-    /// Replaces its name and its address by nothing recognisable, and forgets its log-ins and its mail.
-    #[serde(default)]
-    erase: bool,
 }
 
 /// Create a user
@@ -68,16 +56,19 @@ async fn update(
 /// which also takes a user who is deleted already, nothing stays that tells who it was, and its name and address
 /// are free again.
 #[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
-    params(("id" = i64, Path, description = "The user"), Deletion),
+    params(("id" = i64, Path, description = "The user"),
+        ("erase" = Option<bool>, Query, description = "Take away all that tells who it was")),
     responses((status = 200, description = "The user was deleted", body = Message)))]
 async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Query(deletion): Query<Deletion>,
+    mut params: ListParams,
 ) -> Result<Json<Message>> {
     caller.may(Permission::UserWrite)?;
-    if deletion.erase {
+    let erases = params.take_flag("erase")?;
+    params.end()?;
+    if erases {
         erasure::erase_within_reach(&app, &caller, id).await?;
         return Ok(Message::json("user erased"));
     }

@@ -182,7 +182,7 @@ async fn an_erased_person_is_nowhere_any_more() {
         "it is kept"
     );
     a.get(&format!("/user/{id}")).await.expect(404);
-    a.delete(&path).await.expect(200);
+    a.delete(&format!("/user/{id}?erase=1")).await.expect(200);
     let (again, _) = quist(&office).await;
     assert_ne!(again, id, "name and address are free");
 }
