@@ -15,10 +15,13 @@ test:
 bench:
 	@loadtest/bench.sh
 
-# What must be so before anything is merged.
+# What must be so before anything is merged. Advisories, licences and sources of dependencies are checked where
+# cargo-deny is there (deny.toml).
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --features failpoints -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check; else \
+		echo 'lint: dependencies are not checked; for that: cargo install cargo-deny --locked' >&2; fi
 
 # The OpenAPI document, for those who generate clients.
 openapi:

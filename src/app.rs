@@ -14,7 +14,7 @@ use crate::{
     },
     integrations::delivery::courier::Courier,
     jobs::worker::Bell,
-    mail::{pace::Pace, post::Post},
+    mail::{pace::Pace, post::Post, strangers::Strangers},
     notice,
     offload::Offload,
     postgres::{self, Liveness, barrier::Barrier, reads::Reads},
@@ -90,6 +90,8 @@ pub struct Parts {
     pub reset_clients: Resets,
     /// How fast mails leave that people cause to addresses of their choice.
     pub mail_pace: Pace,
+    /// How many mails a user group may have sent to addresses that nobody has confirmed.
+    pub strangers: Strangers,
     /// How mails leave.
     pub post: Post,
     /// Carries deliveries to integrations.
@@ -170,6 +172,7 @@ impl App {
             resets: Resets::of_address(config.resets_per_hour),
             reset_clients: Resets::of_client(config.resets_per_client_per_minute),
             mail_pace: Pace::new(config.reset_mails_per_minute, config.group_mails_per_minute),
+            strangers: Strangers::new(config.mails_to_strangers_per_hour),
             post,
             courier: Courier::new(&config),
             offload: Offload::default(),

@@ -35,6 +35,7 @@ pub mod postgres;
 pub mod redemption;
 pub mod reports;
 pub mod resource;
+pub mod retention;
 pub mod seal;
 pub mod security;
 pub mod stores;

@@ -7,7 +7,8 @@ use scrip::{
     campaigns::own_codes,
     config::Config,
     crash, demo, http,
-    postgres::setup,
+    identity::look,
+    postgres::{roles, setup},
     redemption::{self, epoch},
     telemetry,
     time::Clock,
@@ -16,6 +17,7 @@ use sqlx::PgPool;
 use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 mod serve;
+mod user;
 
 /// A request allocates and frees some hundred small things; this one does that in fewer cycles than glibc.
 #[global_allocator]
@@ -63,6 +65,11 @@ enum Role {
         /// The file to write to.
         #[arg(long, default_value = ".dev/demo.env")]
         write: PathBuf,
+    },
+    /// Add users, the first one of all among them, and help those who can't get in.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
     },
     /// Print the `OpenAPI` document.
     Openapi,
@@ -168,6 +175,7 @@ async fn play(role: Role, config: Config) -> Result<(), Failure> {
             serve::finish(&app).await;
             loaded
         }
+        Role::User { command } => author::system("scrip user", user::run(&config, command)).await,
         Role::Openapi | Role::Config => Ok(()),
     }
 }
@@ -194,9 +202,14 @@ async fn database(config: &Config) -> Result<PgPool, Failure> {
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
-    let db = database(config).await?;
+    let db = database(&config.for_migrations()).await?;
     MIGRATIONS.run(&db).await.map_err(Failure::run)?;
     author::system("scrip migrate", own_codes::give_forms(&db)).await.map_err(Failure::run)?;
+    author::system("scrip migrate", look::give_looks(&db)).await.map_err(Failure::run)?;
+    if config.migration_database_url.is_some() {
+        let server = setup::options(config).map_err(Failure::Setup)?;
+        roles::grant_to_server(&db, &server).await.map_err(Failure::Setup)?;
+    }
     tracing::info!("the schema is up to date");
     Ok(())
 }

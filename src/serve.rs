@@ -7,7 +7,7 @@ use scrip::{
     http::{self, accept::Door},
     integrations, jobs,
     redemption::audit::filing,
-    telemetry,
+    retention, telemetry,
 };
 use std::{
     io,
@@ -97,6 +97,7 @@ fn work_in_background(app: &App) {
     app.keep_up(jobs::work);
     app.keep_up(telemetry::work);
     app.keep_up(filing::keep);
+    app.keep_up(retention::keep);
     app.keep_up(alerts::schedule::run);
     app.keep_up(integrations::delivery::work);
 }

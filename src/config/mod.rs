@@ -61,6 +61,10 @@ pub struct Config {
     /// `postgres://…`; also read from `DATABASE_URL`.
     #[serde(serialize_with = "masked_url")]
     pub database_url: SecretString,
+    /// `postgres://…` of the role that owns the schema, which migrations use alone: servers then need no right to
+    /// change it. The role of `database_url` owns it if not set.
+    #[serde(serialize_with = "masked")]
+    pub migration_database_url: Option<SecretString>,
     /// `redis://…` or `redis+unix:///…`; also read from `REDIS_URL`.
     #[serde(serialize_with = "masked_url")]
     pub redis_url: SecretString,
@@ -78,6 +82,8 @@ pub struct Config {
     /// The secret key before this one, for what was sealed with it.
     #[serde(serialize_with = "masked")]
     pub secret_key_previous: Option<SecretString>,
+    /// Whom to tell of a hole in this installation, for `/.well-known/security.txt`: an address or a URL.
+    pub security_contact: Option<String>,
     /// Set by `make run` alone: allows the demo's own secret and login.
     pub demo: bool,
 
@@ -146,6 +152,9 @@ pub struct Config {
     pub reset_mails_per_minute: u32,
     /// The same for mails to new users and new addresses of each user group.
     pub group_mails_per_minute: u32,
+    /// Mails an hour that one user group can have sent to addresses that nobody has confirmed, by creating users
+    /// and changing addresses.
+    pub mails_to_strangers_per_hour: u32,
     /// The largest body, in bytes.
     pub body_max_bytes: usize,
     /// The largest body of a batch that came zipped, in bytes as it is unzipped.
@@ -252,6 +261,19 @@ pub struct Config {
     pub heartbeat_s: u64,
     /// Sales, payments and events of more months ago than this are kept in the archive; 0: all stay at hand.
     pub archive_after_months: u32,
+    /// How long the archive keeps a month of sales, payments and events, in months; 0: for ever. Sums of reports stay.
+    pub archive_keep_months: u32,
+    /// How long the log of validations, releases and refusals is kept, in months; 0: for ever. The journal of
+    /// redemptions and rollbacks is kept whatever this says.
+    pub voucher_log_keep_months: u32,
+    /// How long sales tell who bought (`token`) after they were received, in days; 0: for ever.
+    pub sale_tokens_keep_days: u32,
+    /// How long events have their `extraData` after they were received, in days; 0: for ever.
+    pub event_data_keep_days: u32,
+    /// How long an address that a user logged in from is known, in days; 0: for ever.
+    pub login_addresses_keep_days: u32,
+    /// How long a mail waits to be sent at most, in days; 0: until it can't be sent for good.
+    pub mails_keep_days: u32,
     /// Alerts to the same people within this time are one mail, in seconds.
     pub alert_window_s: u64,
     /// How coupons write amounts and dates where their style does not say (BCP 47).
@@ -285,6 +307,13 @@ impl Config {
             .merge(Env::prefixed("SCRIP_").ignore(CLIENT_NAMES))
             .extract()
             .map_err(|error| complaint(&error))
+    }
+
+    /// The same settings for who changes the schema.
+    #[must_use]
+    pub fn for_migrations(&self) -> Self {
+        let database_url = self.migration_database_url.as_ref().unwrap_or(&self.database_url).clone();
+        Self { database_url, ..self.clone() }
     }
 
     /// The signing secret, if it is fit to sign with.
@@ -349,33 +378,4 @@ fn fit(name: &str, secret: &SecretString) -> Result<(), String> {
 pub const DEMO_SECRET_PREFIX: &str = "scrip-demo-";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_secret(secret: &str) -> Config {
-        Config { signing_secret: Some(SecretString::from(secret)), ..Config::default() }
-    }
-
-    #[test]
-    fn a_weak_or_known_signing_secret_is_refused() {
-        assert!(Config::default().signing_secret().is_err());
-        assert!(with_secret("short").signing_secret().is_err());
-        assert!(with_secret(&"abcabc".repeat(8)).signing_secret().is_err());
-        assert!(with_secret("change-me-change-me-change-me-change-me").signing_secret().is_err());
-        let demo = with_secret("scrip-demo-3f2504e04f8911d39a0c0305e82c3301");
-        assert!(demo.signing_secret().is_err());
-        assert!(Config { demo: true, ..demo }.signing_secret().is_ok());
-        assert!(with_secret("c0ffee5f8f1e4b7f9a7b1d2e3f405162").signing_secret().is_ok());
-    }
-
-    #[test]
-    fn printing_shows_no_secret() {
-        let config = Config {
-            database_url: SecretString::from("postgres://scrip:hunter2@db/scrip"),
-            ..with_secret("c0ffee5f8f1e4b7f9a7b1d2e3f405162")
-        };
-        let shown = serde_json::to_string(&config).unwrap();
-        assert!(!shown.contains("hunter2") && !shown.contains("c0ffee"), "{shown}");
-        assert!(shown.contains("@db/scrip"));
-    }
-}
+mod tests;

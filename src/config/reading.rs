@@ -42,9 +42,14 @@ impl figment::Provider for Defaults {
     fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
         let mut data = Serialized::defaults(&self.0).data()?;
         for dict in data.values_mut() {
-            for secret in
-                ["signing_secret", "signing_secret_previous", "secret_key", "secret_key_previous", "smtp_url"]
-            {
+            for secret in [
+                "migration_database_url",
+                "signing_secret",
+                "signing_secret_previous",
+                "secret_key",
+                "secret_key_previous",
+                "smtp_url",
+            ] {
                 dict.remove(secret);
             }
             dict.insert("database_url".to_owned(), self.0.database_url.expose_secret().into());

@@ -17,6 +17,7 @@ pub mod peer;
 mod problems;
 pub mod ranges;
 mod room;
+mod security_txt;
 pub mod sheet;
 mod strict;
 pub mod trace;
@@ -109,7 +110,8 @@ pub struct Surface {
 /// address of their own.
 pub fn surface(app: App) -> Surface {
     metrics::start(&app);
-    let public = Router::from(public_endpoints()).merge(identity::password_page::pages());
+    let public =
+        Router::from(public_endpoints()).merge(identity::password_page::pages()).merge(security_txt::pages());
     let endpoints = if app.config.admin_listen.is_some() { public } else { public.merge(admin_pages()) };
     Surface::of(app, endpoints)
 }

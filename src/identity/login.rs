@@ -1,6 +1,6 @@
 //! Logging in with a password, and how often one may try.
 
-use super::{access::Who, groups, passwords, sessions, sessions::Session};
+use super::{access::Who, groups, look::spelled, passwords, sessions, sessions::Session};
 use crate::{
     app::App,
     budget::{Budgets, Try},
@@ -10,7 +10,7 @@ use crate::{
     security::{self, Event},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, Utc};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -30,9 +30,6 @@ const REFUSED: Error = Error::Unauthorized("no user has this name and password")
 
 /// After this many requests, addresses that have their whole budget again are forgotten.
 const REQUESTS_BETWEEN_SWEEPS: u32 = 1_024;
-
-/// An account is known at an address for so long after it logged in from there.
-const ADDRESS_KNOWN_FOR: TimeDelta = TimeDelta::days(90);
 
 /// What is needed of an account to log in.
 #[derive(sqlx::FromRow)]
@@ -95,9 +92,16 @@ pub async fn login(
 async fn has_logged_in_from(app: &App, account: i64, address: IpAddr) -> Result<bool> {
     const SQL: &str = "
         SELECT EXISTS (SELECT FROM login_address WHERE account = $1 AND address = $2::inet AND last_at > $3)";
-    let since = app.clock.now() - ADDRESS_KNOWN_FOR;
+    let since = known_since(app);
     let known = sqlx::query_scalar(SQL).bind(account).bind(network(address)).bind(since);
     Ok(known.fetch_one(&app.db).await?)
+}
+
+/// The instant since when an account must have logged in from an address to be known there.
+fn known_since(app: &App) -> DateTime<Utc> {
+    let keep = Days::new(app.config.login_addresses_keep_days.into());
+    let since = app.clock.now().checked_sub_days(keep).filter(|_| app.config.login_addresses_keep_days > 0);
+    since.unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 /// Notes that an account has logged in from an address, and forgets those from which it has not for long.
@@ -106,8 +110,8 @@ async fn note_address(app: &App, account: i64, address: IpAddr) -> Result<()> {
         WITH old AS (DELETE FROM login_address WHERE account = $1 AND last_at <= $4 AND address <> $2::inet)
         INSERT INTO login_address (account, address, last_at) VALUES ($1, $2::inet, $3)
         ON CONFLICT (account, address) DO UPDATE SET last_at = EXCLUDED.last_at";
-    let now = app.clock.now();
-    let note = sqlx::query(SQL).bind(account).bind(network(address)).bind(now).bind(now - ADDRESS_KNOWN_FOR);
+    let note =
+        sqlx::query(SQL).bind(account).bind(network(address)).bind(app.clock.now()).bind(known_since(app));
     note.execute(&app.db).await?;
     Ok(())
 }
@@ -123,13 +127,14 @@ async fn find(app: &App, username: &str) -> Result<Option<Account>> {
     Ok(sqlx::query_as(
         "SELECT id, user_group, password_hash, password_expires, disabled_at IS NULL AS enabled,
                 session_generation
-         FROM account WHERE lower(username) = lower($1) OR lower(email) = lower($1)
+         FROM account WHERE lower(username) IN (lower($1), lower($2)) OR lower(email) = lower($1)
          ORDER BY disabled_at IS NULL DESC, password_hash IS NOT NULL DESC,
                   lower(username) = lower($1) AND (email_confirmed OR strpos(username, '@') = 0) DESC,
-                  email_confirmed DESC, lower(username) = lower($1) DESC, id
+                  email_confirmed DESC, lower(username) = lower($1) DESC, lower(username) = lower($2) DESC, id
          LIMIT 1",
     )
     .bind(username)
+    .bind(spelled(username))
     .fetch_optional(&app.db)
     .await?)
 }

@@ -11,6 +11,7 @@ mod hs256;
 pub mod http;
 pub mod keys;
 pub mod login;
+pub mod look;
 pub mod password_page;
 pub mod password_rules;
 pub mod passwords;

@@ -35,12 +35,17 @@ pub enum Purpose {
 
 impl Purpose {
     /// As a word in a link.
-    pub const fn word(self) -> &'static str {
+    const fn word(self) -> &'static str {
         match self {
             Self::Activation => "activate",
             Self::Reset => "reset",
             Self::Restore => "restore",
         }
+    }
+
+    /// The address of the page where a token is used.
+    pub fn link(self, config: &Config, token: &str) -> String {
+        format!("{}/account/{}#{token}", config.public_url.trim_end_matches('/'), self.word())
     }
 
     /// How long a token is good, in seconds.
@@ -168,7 +173,8 @@ pub async fn set_password(
     if !take(&mut tx, purpose, hash, now).await? {
         return Err(refused());
     }
-    // The token came by mail to the address that the account has, or is given back: a change of it voids all others.
+    // The token came by mail to the address that the account has, or is given back, or from the operator: a change of
+    // the address voids all others.
     let set = sqlx::query(
         "UPDATE account SET password_hash = $2, password_expires = NULL, email_confirmed = true, updated_at = $3,
              email = COALESCE($4, email)

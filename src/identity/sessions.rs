@@ -134,6 +134,18 @@ pub async fn end_all(tx: &mut PgConnection, account: i64, now: DateTime<Utc>) ->
     Ok(sqlx::query_scalar(GENERATION).bind(account).fetch_one(tx).await?)
 }
 
+/// Forgets the log-ins of an account that the caller has locked, and where they came from.
+pub async fn forget_all(tx: &mut PgConnection, account: i64) -> Result<()> {
+    for sql in [
+        "DELETE FROM refresh_token WHERE account = $1",
+        "DELETE FROM ended_session WHERE account = $1",
+        "DELETE FROM login_address WHERE account = $1",
+    ] {
+        sqlx::query(sql).bind(account).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
 /// Exchanges a refresh token for a new session of the same family.
 pub async fn renew(app: &App, refresh_token: &str) -> Result<Session> {
     let now = app.clock.now();

@@ -1,6 +1,9 @@
 //! Mails that tell what began and what ended at machines, to people who need no account.
 
-use super::letter::{Language, Letter, Written, fill};
+use super::{
+    greeting::{shown, unlinked},
+    letter::{Language, Letter, Written, fill},
+};
 use crate::error::Result;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
@@ -41,7 +44,7 @@ impl Bulletin {
         let listing = listing.join("\n");
         let lines: Vec<Value> = lines.iter().map(Line::facts).collect();
         let Self { name, total, more, .. } = self;
-        let facts = context! { name => one_line(name), server, total, more, lines, listing };
+        let facts = context! { name => shown(name, ""), server, total, more, lines, listing };
         fill(letter, Language::of(&self.language), facts)
     }
 }
@@ -50,7 +53,12 @@ impl Line {
     /// Machines and people name things; whatever they put in, it stays in its place.
     fn on_one_line(&self) -> Self {
         let Self { what, place, when, times } = self;
-        Self { what: one_line(what), place: one_line(place), when: when.clone(), times: *times }
+        Self {
+            what: unlinked(&one_line(what)),
+            place: unlinked(&one_line(place)),
+            when: when.clone(),
+            times: *times,
+        }
     }
 
     fn facts(&self) -> Value {

@@ -44,7 +44,7 @@ pub enum Language {
 /// What is different in each letter.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// The user's name.
+    /// The user's name; empty to greet without one.
     pub name: &'a str,
     /// Where the account is.
     pub server: &'a str,

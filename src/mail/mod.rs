@@ -7,8 +7,10 @@
 //! is sent ([`send`]), and the database only ever sees its hash; so its life begins then, too.
 
 pub mod bulletin;
+mod greeting;
 pub mod letter;
 pub mod outbox;
 pub mod pace;
 pub mod post;
 pub mod send;
+pub mod strangers;

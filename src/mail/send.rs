@@ -6,6 +6,7 @@
 //! leaves a mail that is sent again, with a token that is good.
 
 use super::{
+    greeting,
     letter::{Facts, Language, Letter},
     outbox::{self, Mail},
     post::{Delivery, Envelope},
@@ -77,14 +78,12 @@ async fn prepare(app: &App, claim: &Claim) -> Result<Prepared> {
         None => None,
     };
     let link = match (order.purpose, token) {
-        (Some(purpose), Some(token)) => {
-            format!("{}/account/{}#{token}", app.config.public_url.trim_end_matches('/'), purpose.word())
-        }
+        (Some(purpose), Some(token)) => purpose.link(&app.config, &token),
         _ => String::new(),
     };
     tx.commit().await?;
     let facts = Facts {
-        name: &order.name,
+        name: &greeting::shown(&order.name, &order.to),
         server: &app.config.public_url,
         link: &link,
         good_for_s: order.purpose.map_or(0, |purpose| purpose.life_s(&app.config)),

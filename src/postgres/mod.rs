@@ -8,6 +8,7 @@ pub mod barrier;
 mod liveness;
 mod probe;
 pub mod reads;
+pub mod roles;
 pub mod setup;
 pub mod warnings;
 

@@ -4,10 +4,13 @@
 //! switched off, and no longer shown. Nobody gives away more than it has: a group never allows more
 //! than the group above it, and a key makes nobody who may do more than the key itself.
 
+mod erasure;
 pub mod group;
 mod group_http;
 mod group_store;
+pub mod operator;
 mod reach;
+pub mod record;
 pub mod user;
 mod user_http;
 mod user_store;

@@ -4,7 +4,10 @@ use crate::{
     campaigns::terms::{Checks, NAME_MAX},
     error::Result,
     http::extract::present,
-    identity::recovery::check_address,
+    identity::{
+        look::{self, spelled},
+        recovery::check_address,
+    },
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -72,7 +75,7 @@ impl UserDraft {
     /// Checks the draft by itself, without looking at what is there.
     pub fn check(self) -> Result<Stored> {
         let stored = Stored {
-            username: self.username.trim().to_owned(),
+            username: spelled(&self.username),
             email: self.email.trim().to_owned(),
             user_group: self.user_group,
             language: self.language,
@@ -95,7 +98,7 @@ impl UserPatch {
         let is_claim = !before.confirmed && before.username.eq_ignore_ascii_case(&before.email);
         let username = if is_claim && !named { &email } else { &before.username };
         let after = Stored {
-            username: trimmed(self.username, username),
+            username: self.username.map_or_else(|| username.clone(), |name| renamed(&name, before)),
             email,
             user_group: self.user_group.unwrap_or(before.user_group),
             language: self.language.unwrap_or(before.language),
@@ -123,8 +126,8 @@ impl Stored {
 fn check_name(user: &Stored) -> Result<()> {
     let mut checks = Checks::default();
     checks.name("/username", &user.username);
-    if user.username.chars().any(turns_text) {
-        checks.wrong("/username", "must not contain characters that turn text around");
+    if let Some(flaw) = look::flaw(&user.username) {
+        checks.wrong("/username", flaw);
     }
     // Or whoever took another's address for a name would be in its way when it logs in by that.
     if user.username.contains('@') && !user.username.eq_ignore_ascii_case(&user.email) {
@@ -133,9 +136,9 @@ fn check_name(user: &Stored) -> Result<()> {
     checks.done()
 }
 
-/// Marks with which a name can be made to look like another.
-const fn turns_text(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// A name in its one spelling; one that is as it was before stays.
+fn renamed(name: &str, before: &Stored) -> String {
+    if name.trim() == before.username { before.username.clone() } else { spelled(name) }
 }
 
 /// The longest user name, in characters.
@@ -167,9 +170,18 @@ mod tests {
 
     #[test]
     fn a_draft_is_refused_where_it_is_wrong() {
-        for name in
-            ["", "  ", "a\0b", "a\nb", "ann\u{202e}", "a\u{200b}nn", "bob@example.com", &"x".repeat(201)]
-        {
+        for name in [
+            "",
+            "  ",
+            "a\0b",
+            "a\nb",
+            "ann\u{202e}",
+            "a\u{200b}nn",
+            "a\u{ad}nn",
+            "\u{430}nn",
+            "bob@example.com",
+            &"x".repeat(201),
+        ] {
             assert_eq!(refused(name, "ann@example.com").as_deref(), Some("/username"), "{name:?}");
         }
         assert_eq!(refused("ann", "nowhere").as_deref(), Some("/email"));

@@ -1,6 +1,7 @@
 //! Users over HTTP.
 
 use super::{
+    erasure,
     user::{UserDraft, UserPatch},
     user_store as store,
 };
@@ -18,13 +19,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
 }
 
-/// Who is to answer for the keys of a user.
+/// How a user leaves.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-struct Heir {
+struct Leaving {
     /// The user who answers for its API keys from then on. They end without one.
     hand_over_to: Option<i64>,
+    /// Whether all that tells who it was is taken away.
+    erase: Option<bool>,
 }
 
 /// Create a user
@@ -63,17 +66,23 @@ async fn update(
 /// Delete a user
 ///
 /// Its sessions end at once, and the API keys that it answers for with all that they made; with `handOverTo`, another
-/// user answers for them from then on. What it did stays, and so does its name: nobody else gets it.
+/// user answers for them from then on. What it did stays, and so does its name: nobody else gets it. With `erase`,
+/// which also takes a user who is deleted already, nothing stays that tells who it was, and its name and address
+/// are free again.
 #[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
-    params(("id" = i64, Path, description = "The user"), Heir),
+    params(("id" = i64, Path, description = "The user"), Leaving),
     responses((status = 200, description = "The user was deleted", body = Message)))]
 async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Query(heir): Query<Heir>,
+    Query(leaving): Query<Leaving>,
 ) -> Result<Json<Message>> {
     caller.may(Permission::UserWrite)?;
-    store::delete(&app, &caller, id, heir.hand_over_to).await?;
+    if leaving.erase == Some(true) {
+        erasure::erase_within_reach(&app, &caller, id, leaving.hand_over_to).await?;
+        return Ok(Message::json("user erased"));
+    }
+    store::delete(&app, &caller, id, leaving.hand_over_to).await?;
     Ok(Message::json("user deleted"))
 }

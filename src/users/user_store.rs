@@ -8,39 +8,67 @@ use crate::{
     app::App,
     error::{Error, Result, violates},
     http::Caller,
-    identity::{keys, recovery, sessions},
+    identity::{keys, look::look, recovery, sessions},
     mail::{letter::Letter, outbox},
     security::{self, Event},
     transaction,
 };
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 const NOT_FOUND: Error = Error::NotFound("user");
 
 /// Creates a user, together with the mail that lets it choose a password.
 pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Result<i64> {
-    const SQL: &str = "
-        INSERT INTO account (username, email, user_group, language, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
     let new = draft.check()?;
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
-    check_free(&mut tx, caller, 0, Some(&new.username), Some(&new.email)).await?;
-    let id = sqlx::query_scalar(SQL)
+    check_free(&mut tx, Some(caller.group()), 0, Some(&new.username), Some(&new.email)).await?;
+    check_look(&mut tx, Some(caller.group()), None, &new.username).await?;
+    let id = insert(&mut tx, &new, now).await?;
+    // What is refused costs nothing of it.
+    app.strangers.spend(caller.group())?;
+    outbox::put(&mut tx, Letter::Activation, id, &new.email, &app.mail_pace, now).await?;
+    tx.commit().await?;
+    security::note(Event::UserCreated, None, None, &format!("user {id}"));
+    Ok(id)
+}
+
+/// Inserts a user without a password.
+pub(super) async fn insert(tx: &mut PgConnection, new: &Stored, now: DateTime<Utc>) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO account (username, email, user_group, language, created_at, updated_at, look)
+        VALUES ($1, $2, $3, $4, $5, $5, $6) RETURNING id";
+    sqlx::query_scalar(SQL)
         .bind(&new.username)
         .bind(&new.email)
         .bind(new.user_group)
         .bind(new.language)
         .bind(now)
-        .fetch_one(&mut *tx)
+        .bind(look(&new.username))
+        .fetch_one(tx)
         .await
-        .map_err(explained)?;
-    outbox::put(&mut tx, Letter::Activation, id, &new.email, &app.mail_pace, now).await?;
-    tx.commit().await?;
-    security::note(Event::UserCreated, None, None, &format!("user {id}"));
-    Ok(id)
+        .map_err(explained)
+}
+
+/// Refuses (422) a name that looks like that of another user than `id`, whom the groups from `within` down have: all, if it
+/// is absent. Others' users are none of the caller's business.
+pub(super) async fn check_look(
+    tx: &mut PgConnection,
+    within: Option<i64>,
+    id: Option<i64>,
+    name: &str,
+) -> Result<()> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT FROM account WHERE look = $1 AND id IS DISTINCT FROM $2 AND lower(username) <> lower($4)
+            AND ($3::bigint IS NULL OR user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $3)))";
+    let look = look(name);
+    if sqlx::query_scalar(SQL).bind(look).bind(id).bind(within).bind(name).fetch_one(tx).await? {
+        return Err(Error::invalid("/username", "looks like one that is taken"));
+    }
+    Ok(())
 }
 
 /// Changes a user. Whoever has another address confirms that anew, and every mail that went to the
@@ -48,7 +76,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
 pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch) -> Result<()> {
     const SQL: &str = "
         UPDATE account SET username = $2, email = $3, user_group = $4, language = $5, updated_at = $6,
-            email_confirmed = email_confirmed AND NOT $7
+            email_confirmed = email_confirmed AND NOT $7, look = CASE WHEN username = $2 THEN look ELSE $8 END
         WHERE id = $1";
     let now = app.clock.now();
     let mut tx = transaction::begin(&app.db).await?;
@@ -64,7 +92,10 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
     let is_renamed = after.username.to_lowercase() != before.username.to_lowercase();
     let name = is_renamed.then_some(after.username.as_str());
     let address = after.moved_from(&before).then_some(after.email.as_str());
-    check_free(&mut tx, caller, id, name, address).await?;
+    check_free(&mut tx, Some(caller.group()), id, name, address).await?;
+    if after.username != before.username {
+        check_look(&mut tx, Some(caller.group()), Some(id), &after.username).await?;
+    }
     sqlx::query(SQL)
         .bind(id)
         .bind(&after.username)
@@ -73,6 +104,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         .bind(after.language)
         .bind(now)
         .bind(after.moved_from(&before))
+        .bind(look(&after.username))
         .execute(&mut *tx)
         .await
         .map_err(explained)?;
@@ -80,6 +112,7 @@ pub(super) async fn update(app: &App, caller: &Caller, id: i64, patch: UserPatch
         keys::expect_within_reach(&mut tx, id).await?;
     }
     if after.moved_from(&before) {
+        app.strangers.spend(caller.group())?;
         tell_of_move(&mut tx, app, id, &before, &after).await?;
     }
     tx.commit().await?;
@@ -123,7 +156,12 @@ pub(super) async fn delete(app: &App, caller: &Caller, id: i64, heir: Option<i64
 }
 
 /// Has another user that the caller reaches answer for the keys of one.
-async fn hand_over(tx: &mut PgConnection, caller: &Caller, id: i64, heir: i64) -> Result<Vec<i64>> {
+pub(super) async fn hand_over(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    id: i64,
+    heir: i64,
+) -> Result<Vec<i64>> {
     let refused = |why: &'static str| Error::invalid("/handOverTo", why);
     if heir == id {
         return Err(refused("is the user that is deleted"));
@@ -191,11 +229,12 @@ fn unknown_language() -> Error {
     Error::invalid("/language", "is not a language that you see")
 }
 
-/// Refuses (422) a new name or address that another user than `id` has whom the caller reaches. Who has an account elsewhere is
-/// none of the caller's business: there, a name or an address is taken as if it were free.
-async fn check_free(
+/// Refuses (422) a new name or address that another user than `id` has, whom the groups from `within` down have: all, if
+/// it is absent. Who has an account elsewhere is none of a caller's business: there, a name or an address is taken as if it
+/// were free.
+pub(super) async fn check_free(
     connection: &mut PgConnection,
-    caller: &Caller,
+    within: Option<i64>,
     id: i64,
     name: Option<&str>,
     address: Option<&str>,
@@ -209,9 +248,9 @@ async fn check_free(
         SELECT COALESCE(bool_or(lower(username) = lower($3)), false), COALESCE(bool_or(lower(email) = lower($4)), false)
         FROM account
         WHERE (lower(username) = lower($3) OR lower(email) = lower($4)) AND id <> $2
-          AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)";
+          AND ($1::bigint IS NULL OR user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1))";
     sqlx::query(ONE_AT_A_TIME).bind([name, address]).execute(&mut *connection).await?;
-    let taken = sqlx::query_as(TAKEN).bind(caller.group()).bind(id).bind(name).bind(address);
+    let taken = sqlx::query_as(TAKEN).bind(within).bind(id).bind(name).bind(address);
     match taken.fetch_one(connection).await? {
         (true, _) => Err(Error::invalid("/username", "is taken")),
         (_, true) => Err(Error::invalid("/email", "is taken")),

@@ -49,6 +49,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("redemption", "the journal"),
     ("redemption_rollback", "the journal"),
     ("refresh_token", "sessions: log-ins are events of the log"),
+    ("retention", "the server's own"),
     ("revenue_transaction", "what machines send"),
     ("revenue_transaction_archive", "what machines send"),
     ("sales_rollup", "sums"),

@@ -28,16 +28,47 @@ pub struct Server {
     files: Option<(u32, u32)>,
 }
 
+/// How a role that ends by itself has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it said on standard error.
+    pub complaint: String,
+}
+
+impl Ran {
+    /// What it printed, having ended well.
+    #[track_caller]
+    pub fn well(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.complaint);
+        self.out
+    }
+
+    /// Sees that the operator was told this to mend.
+    #[track_caller]
+    pub fn refused(self, told: &str) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.complaint.contains(told) && self.out.is_empty(), "{self:?}");
+    }
+}
+
 impl Server {
     /// Starts a server on a database of the tests' own stores, and waits until it is ready.
     pub async fn start(database: &Database) -> Self {
-        Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name).start_with(&[]).await
+        Self::of(database).start_with(&[]).await
+    }
+
+    /// A server on a database of the tests' own stores that is not started yet.
+    pub fn of(database: &Database) -> Self {
+        Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name)
     }
 
     /// As [`Server::start`], with another log: its filter and its format.
     pub async fn start_with_log(database: &Database, filter: &str, format: &str) -> Self {
-        let server = Self::on(&database.url, &database::url("SCRIP_TEST_REDIS_URL"), &database.name);
-        server.start_with(&[("RUST_LOG", filter), ("SCRIP_LOG_FORMAT", format)]).await
+        Self::of(database).start_with(&[("RUST_LOG", filter), ("SCRIP_LOG_FORMAT", format)]).await
     }
 
     /// A server that is not started yet, on any stores.
@@ -75,11 +106,17 @@ impl Server {
         self.address
     }
 
-    /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
-    pub async fn start_with(mut self, more: &[(&str, &str)]) -> Self {
+    /// With more environment.
+    pub fn with(mut self, more: &[(&str, &str)]) -> Self {
         self.environment.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        self.restart().await;
         self
+    }
+
+    /// Starts it with more environment, fail points (`FAILPOINTS=journal.commit=abort`) among it.
+    pub async fn start_with(self, more: &[(&str, &str)]) -> Self {
+        let mut server = self.with(more);
+        server.restart().await;
+        server
     }
 
     /// Starts it again, with the environment of the first time.
@@ -133,6 +170,28 @@ impl Server {
         }
         server.process = Some(process);
         panic!("the server does not refuse to start");
+    }
+
+    /// Runs another role of the binary on the same stores, and waits for its end.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_scrip"))
+            .args(arguments)
+            .env_clear()
+            .env("RUST_LOG", "off")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What reads nothing may have ended already.
+        let _may_be_closed = process.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = process.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            complaint: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 
     /// Waits until it answers.

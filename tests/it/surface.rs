@@ -140,3 +140,26 @@ async fn the_document_and_its_page_are_served_by_this_server_alone() {
         assert!(!page.text().contains(address), "the page needs another server");
     }
 }
+
+#[tokio::test]
+async fn who_finds_a_hole_finds_whom_to_tell() {
+    let contact = |contact: &str| {
+        let contact = contact.to_owned();
+        TestApp::builder()
+            .stopped_at("2026-11-24T12:00:00.5Z")
+            .config(|config| config.security_contact = Some(contact))
+    };
+    let test = contact("security@example.com").build().await;
+    let reply = test.anyone().get("/.well-known/security.txt").await;
+    assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(
+        reply.text(),
+        "Contact: mailto:security@example.com\nExpires: 2027-05-23T12:00:00Z\n\
+         Canonical: http://127.0.0.1:8080/.well-known/security.txt\nPreferred-Languages: en\n"
+    );
+    let test = contact("https://example.com/report").build().await;
+    let reply = test.anyone().get("/.well-known/security.txt").await;
+    assert!(reply.text().starts_with("Contact: https://example.com/report\n"), "{}", reply.text());
+    let silent = TestApp::new().await;
+    silent.anyone().get("/.well-known/security.txt").await.expect(404);
+}

@@ -97,6 +97,7 @@ const LIST: &[(&str, &[&str])] = &[
     ("offsetY", &["wide", "", "-10.5", "3em", "inf", "%00", "%FF"]),
     ("bom", &["maybe", "", "2", "%00", "%FF"]),
     ("separator", &["", "pipe", ",,", "%00", "%FF"]),
+    ("erase", &["maybe", "", "2", "%00", "%FF"]),
     ("useArchive", &["maybe", "", "2", "%00", "%FF"]),
     ("widget", &["abc", "", "-1", "1.5", "9223372036854775808", "%FF"]),
     ("status", &["", "sleeping", "%00", "%FF"]),

@@ -3,6 +3,7 @@
 mod claims;
 mod groups;
 mod leaving;
+mod operator;
 mod people;
 mod recovery;
 mod smtp;

@@ -166,3 +166,74 @@ async fn a_key_makes_nobody_who_may_do_more_than_itself() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
     }
 }
+
+#[tokio::test]
+async fn names_that_pass_for_others_are_refused_and_old_ones_go_on() {
+    let office = Office::new().await;
+    let db = &office.app.app.db;
+    // There before looks were noted: two that look alike.
+    sqlx::query(
+        "INSERT INTO account (username, email, language, user_group, password_hash)
+         SELECT name, name || '@example.com', 1, 2, a.password_hash
+         FROM unnest(ARRAY['coco', 'сосо', 'ｂｏｂ']) AS name, account a WHERE a.username = 'a'",
+    )
+    .execute(db)
+    .await
+    .unwrap();
+    scrip::identity::look::give_looks(db).await.unwrap();
+    assert_eq!(office.count("SELECT count(*) FROM account WHERE look IS NULL").await, 0);
+    for name in ["coco", "сосо", "ｂｏｂ", "bob"] {
+        assert!(office.knows(name, world::PASSWORD).await == (name != "bob"), "{name}");
+    }
+    let a = office.app.user("a").await;
+    create(&a, draft("demo", world::A)).await;
+    let named =
+        |name: &str| json!({"username": name, "email": "x@example.com", "userGroup": 2, "language": 1});
+    for name in ["dеmo", "de\u{ad}mo", "ｄｅｍｏ", "DEM0", "сосо", "c0co", "BOB"] {
+        a.post("/user", named(name)).await.expect_problem(422, "/username");
+    }
+    let soso: i64 =
+        sqlx::query_scalar("SELECT id FROM account WHERE username = 'сосо'").fetch_one(db).await.unwrap();
+    a.put(&format!("/user/{soso}"), json!({"username": "сосо", "language": 2})).await.expect(200);
+    a.put(&format!("/user/{soso}"), json!({"username": "demO"})).await.expect_problem(422, "/username");
+    a.put(&format!("/user/{soso}"), json!({"username": "Ｓｏｓｏ"})).await.expect(200);
+    assert_eq!(stored(&office, soso).await["username"], "Soso");
+    assert!(office.knows("ＳＯＳＯ", world::PASSWORD).await, "spelled as it was typed");
+    // What others have is not told to who may not know of it.
+    let b = office.app.user("b").await;
+    create(&b, json!({"username": "dem0", "email": "x@example.com", "userGroup": 4, "language": 1})).await;
+}
+
+#[tokio::test]
+async fn mails_do_not_carry_what_a_name_advertises() {
+    let office = Office::new().await;
+    let a = office.app.user("a").await;
+    let bait = "Your account is locked - unlock at evil.example/unlock";
+    let user = json!({"username": bait, "email": "x@example.com", "userGroup": world::A, "language": 1});
+    let id = create(&a, user).await;
+    let mail = Office::only(office.mails().await);
+    assert!(mail.text.contains("Hello,") && !mail.text.contains("evil"), "{}", mail.text);
+    a.put(&format!("/user/{id}"), json!({"username": "x@example.com"})).await.expect(200);
+    office.app.anyone().post("/auth/forgotpassword", json!({"email": "x@example.com"})).await.expect(200);
+    assert!(Office::only(office.mails().await).text.contains("Hello x@example.com,"));
+}
+
+#[tokio::test]
+async fn a_group_writes_to_so_many_strangers_an_hour() {
+    let few = |config: &mut scrip::config::Config| config.mails_to_strangers_per_hour = 3;
+    let office = Office::of(crate::app::TestApp::builder().config(few)).await;
+    let a = office.app.user("a").await;
+    let ann = create(&a, draft("ann", world::A)).await;
+    for _ in 0..5 {
+        a.post("/user", draft("ann", world::A)).await.expect_problem(422, "/username");
+    }
+    create(&a, draft("bob", world::A)).await;
+    let path = format!("/user/{ann}");
+    a.put(&path, json!({"email": "ann2@example.com"})).await.expect(200);
+    a.put(&path, json!({"email": "ann3@example.com"})).await.expect(429);
+    a.put(&path, json!({"username": "anne"})).await.expect(200);
+    a.post("/user", draft("eve", world::A)).await.expect(429);
+    assert_eq!(stored(&office, ann).await["email"], "ann2@example.com");
+    assert_eq!(office.count("SELECT count(*) FROM account WHERE username = 'eve'").await, 0);
+    create(&office.app.user("b").await, draft("eve", world::B)).await;
+}
