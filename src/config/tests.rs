@@ -1,7 +1,6 @@
 //! What settings are refused, and what is shown of them.
 
 use super::*;
-use std::collections::BTreeMap;
 
 fn with_secret(secret: &str) -> Config {
     Config { signing_secret: Some(SecretString::from(secret)), ..Config::default() }
@@ -28,19 +27,4 @@ fn printing_shows_no_secret() {
     let shown = serde_json::to_string(&config).unwrap();
     assert!(!shown.contains("hunter2") && !shown.contains("c0ffee"), "{shown}");
     assert!(shown.contains("@db/scrip"));
-}
-
-#[test]
-fn a_bad_setting_is_named_and_its_value_is_not_shown() {
-    let told = |environment: &[(&str, &str)]| {
-        let given: BTreeMap<_, _> = environment.iter().copied().collect();
-        let read = Figment::from(Defaults::default()).merge(Serialized::defaults(given));
-        complaint(&read.extract::<Config>().unwrap_err())
-    };
-    let unknown = told(&[("lock_max", "5")]);
-    assert!(unknown.starts_with("there is no setting SCRIP_LOCK_MAX;"), "{unknown}");
-    assert_eq!(
-        told(&[("lock_max_s", "hunter2")]),
-        "SCRIP_LOCK_MAX_S: must be a whole number from 0 to 4294967295"
-    );
 }
