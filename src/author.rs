@@ -1,4 +1,4 @@
-//! Who makes a change: noted once for a request, a job or a command, and told to Postgres with every `BEGIN`.
+//! The author of a change: noted once for a request, a job or a command, and told to Postgres with every `BEGIN`.
 //!
 //! Triggers (migration `0110`) write what changed into `activity`, with the author that the transaction was begun
 //! for. A handler has nothing to do for it: the router's layer opens the scope, the [`Caller`] of the request puts

@@ -116,9 +116,9 @@ pub enum Error {
         Limit::Total => "too many",
     })]
     Crowded {
-        /// What there are too many of.
+        /// The kind of request that there are too many of.
         what: &'static str,
-        /// Whether the caller has its share of them, or all tenants together have all.
+        /// The limit that was met: the caller's share, or the places of all tenants together.
         limit: Limit,
         /// After this many seconds it is worth trying again.
         retry_after_s: u64,

@@ -46,7 +46,7 @@ pub struct Limits {
 pub enum Limit {
     /// The tenant's own share.
     Share,
-    /// What there is for all tenants.
+    /// The places of all tenants together.
     Total,
 }
 
@@ -79,7 +79,7 @@ struct State<T: Tenant> {
     tenants: HashMap<T, Line<T>>,
 }
 
-/// What one tenant has, and what it waits for.
+/// The places of one tenant, and its requests that wait for one.
 #[derive(Debug)]
 struct Line<T: Tenant> {
     taken: usize,

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 
-/// What is open besides connections of clients and stores: the listeners, the log, files that are read.
+/// Files that are open besides connections of clients and stores: the listeners, the log, files that are read.
 const OTHERS: u64 = 64;
 
 /// Files that the stores' connections take.

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What is this small is done where it is: to hand it over would take longer.
+/// Bodies this small are worked on in place: to hand them over would take longer.
 pub const INLINE_MAX_BYTES: usize = 16 << 10;
 
 /// Pieces that wait at most. Each holds its request's body.

@@ -69,7 +69,7 @@ impl Event {
         }
     }
 
-    /// Whether it may be the trace of an attack.
+    /// Returns `true` if it may be the trace of an attack.
     const fn is_suspicious(self) -> bool {
         matches!(
             self,

@@ -14,7 +14,7 @@ use scrip::{
 use secrecy::SecretString;
 use std::io;
 
-/// What Postgres says where there is no such table.
+/// Postgres's code for a table that does not exist.
 const UNDEFINED_TABLE: &str = "42P01";
 
 #[derive(Subcommand)]
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Add a user and print a link to choose the password with. On an empty installation this makes the first
     /// user group, whose members may do everything.
     Add {
-        /// What it logs in with.
+        /// The name that it logs in with.
         #[arg(long)]
         username: String,
         /// Where it gets its mail.
@@ -31,7 +31,7 @@ pub(crate) enum Command {
         /// The name or the id of its user group; the name of the first one on an empty installation.
         #[arg(long)]
         group: Option<String>,
-        /// What it is addressed in, as ISO 639 code or locale: en, nl, de, fr.
+        /// The language that it is addressed in, as ISO 639 code or locale: en, nl, de, fr.
         #[arg(long)]
         language: Option<String>,
         /// Read the password from standard input instead: its first line.
@@ -112,7 +112,7 @@ fn failure(error: Error) -> Failure {
     }
 }
 
-/// What is wrong, by the name of the option.
+/// Names the option that is wrong and says why.
 fn told(issue: &Issue) -> String {
     match &*issue.pointer {
         "/userGroup" => format!("--group {}", issue.detail),

@@ -81,18 +81,18 @@ struct Entry {
     operation: Option<String>,
     /// The user group that it belongs to.
     user_group: Option<i64>,
-    /// What it is: the area of its operations.
+    /// The kind of thing: the area of its operations.
     #[schema(examples("campaign"))]
     noun: String,
     /// Its id.
     #[schema(examples("7"))]
     subject: String,
-    /// What was done: `created`, `changed` or `deleted`.
+    /// The change: `created`, `changed` or `deleted`.
     action: String,
-    /// What it was, as far as it was changed.
+    /// Its fields before, as far as they were changed.
     #[schema(value_type = Option<Object>)]
     before: Option<Value>,
-    /// What it has become. Of what is secret it says that it was changed.
+    /// Its fields after. Of secret ones it says that they were changed.
     #[schema(value_type = Option<Object>)]
     after: Option<Value>,
     /// Why, as the request said in `X-Reason`.
@@ -175,7 +175,7 @@ static ENTRIES: Listing = Listing {
     ],
 };
 
-/// What a caller sees of the record.
+/// The part of the record that a caller sees.
 struct Scope {
     below: Below,
     nouns: Vec<&'static str>,

@@ -22,7 +22,7 @@ pub struct LogEntry {
     pub id: i64,
     /// The voucher.
     pub voucher: String,
-    /// Who asked: a device's hostname, or `user:` and the name of a person in its place.
+    /// The requester: a device's hostname, or `user:` and the name of a person in its place.
     pub requester: String,
     /// The person's id.
     pub actor: Option<i64>,

@@ -177,7 +177,7 @@ pub struct Config {
     pub bodies_max: usize,
     /// Connections at once, if the limit on open files allows that; more are closed.
     pub connections_max: usize,
-    /// What one address can have of each of these four, in percent. Trusted proxies can have all.
+    /// The share of each of these four that one address can have, in percent. Trusted proxies can have all.
     pub address_share_percent: u8,
     /// How long the head of a request may take to arrive, in seconds.
     pub head_max_s: u64,
@@ -185,7 +185,7 @@ pub struct Config {
     pub body_max_s: u64,
     /// How long a connection may be idle between requests, in seconds: longer than balancers keep theirs.
     pub idle_max_s: u64,
-    /// What a client that is waited for has to send of a body, or to take of an answer, in bytes a second.
+    /// The slowest rate at which a client may send a body or take an answer, in bytes a second.
     pub client_bytes_per_s_min: usize,
     /// How long that is averaged over, and so how long a client may be silent in between, in seconds.
     pub client_window_s: u64,

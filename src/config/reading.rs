@@ -5,7 +5,7 @@ use crate::wording::within;
 use figment::{Source, error::Kind, providers::Serialized};
 use secrecy::ExposeSecret;
 
-/// What is wrong with which setting; its value is not shown, since it may be a secret.
+/// Names the setting that is wrong and says why; its value is not shown, since it may be a secret.
 pub(super) fn complaint(error: &figment::Error) -> String {
     let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
     let file = source.and_then(Source::file_path).map(|path| path.display().to_string());

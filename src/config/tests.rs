@@ -1,4 +1,4 @@
-//! What settings are refused, and what is shown of them.
+//! Tests of settings: the ones that are refused, and how they are shown.
 
 use super::*;
 

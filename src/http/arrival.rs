@@ -69,7 +69,7 @@ struct Waiting {
     rooms: Arc<Rooms>,
     counter: Counter,
     wait: Wait,
-    /// Whether its request has its place back.
+    /// `true` once its request has its place back.
     is_over: bool,
 }
 

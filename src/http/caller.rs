@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// The caller of a request, and the log-in of one who is logged in: its extractor refuses those without a good token.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// What it may do, and for which user group.
+    /// Its permissions, and the user group that it acts for.
     pub grant: Arc<Grant>,
     /// Where the request came from.
     pub address: ClientAddress,

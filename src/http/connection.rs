@@ -66,7 +66,7 @@ const HEAD: u8 = 1;
 /// It is being answered.
 const BUSY: u8 = 2;
 
-/// What a connection is doing, and since when, in milliseconds after it was made. 0: not noted yet.
+/// The state of a connection, and its beginning in milliseconds after the connection was made. 0: not noted yet.
 #[derive(Debug)]
 struct Progress {
     made: Instant,
@@ -222,7 +222,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// What became of an attempt to write.
+    /// The outcome of an attempt to write.
     fn written(&mut self, cx: &mut Context<'_>, attempt: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let Poll::Ready(written) = attempt else {
             let wait = self.slow.get_or_insert_with(|| Wait::new(self.answers));

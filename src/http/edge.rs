@@ -41,14 +41,14 @@ const REASON_MAX_CHARS: usize = 500;
 pub(super) struct Edge {
     pub(super) app: App,
     pub(super) rooms: Arc<Rooms>,
-    /// Whether browsers are to come back by TLS alone.
+    /// `true` where browsers are to come back by TLS alone.
     is_secure: bool,
 }
 
-/// What browsers are told of a server whose public address begins with https.
+/// The HSTS header of a server whose public address begins with https.
 const BY_TLS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Whether a route is one that supervisors and monitoring ask: they have to be answered when nobody else is.
+/// Returns `true` for routes of supervisors and monitoring, which have to be answered when nobody else is.
 fn watches(route: &str) -> bool {
     let route = route.strip_prefix("/v1").unwrap_or(route);
     route.starts_with("/health/") || route == "/metrics"

@@ -55,7 +55,7 @@ fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base()).merge(public_endpoints()).merge(admin_endpoints())
 }
 
-/// What operators look at, and need not show to others.
+/// Endpoints for operators, which need not be shown to others.
 fn admin_endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(metrics::routes()).merge(openapi::routes())
 }

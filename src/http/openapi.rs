@@ -244,7 +244,7 @@ async fn show() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], json.clone())
 }
 
-/// What the page may do: load its own files, and ask this server. It sets styles as it runs.
+/// The content policy of the page: it may load its own files, and ask this server. It sets styles as it runs.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
                            form-action 'none'; frame-ancestors 'none'";

@@ -12,7 +12,7 @@ use axum::{
 };
 use chrono::{Days, SecondsFormat};
 
-/// What it says is good for so long; it is written anew each time that it is asked for.
+/// The time that it is good for; it is written anew each time that it is asked for.
 const GOOD_FOR: Days = Days::new(180);
 
 pub(super) fn pages() -> Router<App> {

@@ -5,7 +5,7 @@ use crate::{app::App, error::Result};
 use axum::extract::{FromRequest, Request};
 use std::{convert::Infallible, marker::PhantomData};
 
-/// What a body can be read as.
+/// A type that a body can be read as.
 pub trait FromBody: Sized {
     /// Reads the body of a request. What its size makes slow is done in the line of `group`.
     fn from_body(request: Request, app: &App, group: i64) -> impl Future<Output = Result<Self>> + Send;

@@ -72,8 +72,6 @@ pub struct Grant {
     pub generation: i64,
     /// Of an account: log-ins that ended before their access tokens did.
     pub ended: Vec<Uuid>,
-    /// Of an account: what it logs in with.
-    pub username: String,
     /// Of a key: the account that answers for it.
     pub owner: Option<i64>,
     /// Of a key: until when it is good.
@@ -232,28 +230,18 @@ impl Access {
 }
 
 async fn load_account(db: &PgPool, account: i64) -> Result<Option<Grant>> {
-    let found: Option<(i64, i64, String)> = sqlx::query_as(
-        "SELECT user_group, session_generation, username FROM account WHERE id = $1 AND disabled_at IS NULL",
+    let found: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT user_group, session_generation FROM account WHERE id = $1 AND disabled_at IS NULL",
     )
     .bind(account)
     .fetch_optional(db)
     .await?;
-    let Some((group, generation, username)) = found else { return Ok(None) };
+    let Some((group, generation)) = found else { return Ok(None) };
     let Some((permissions, line)) = groups::standing(db, group).await? else { return Ok(None) };
     let ended = sqlx::query_scalar("SELECT family FROM ended_session WHERE account = $1");
     let ended = ended.bind(account).fetch_all(db).await?;
     let who = Who::Account(account);
-    Ok(Some(Grant {
-        who,
-        group,
-        line,
-        permissions,
-        generation,
-        ended,
-        username,
-        owner: None,
-        expires_at: None,
-    }))
+    Ok(Some(Grant { who, group, line, permissions, generation, ended, owner: None, expires_at: None }))
 }
 
 /// A key as it is stored.
@@ -287,17 +275,7 @@ async fn load_key(db: &PgPool, digest: [u8; 32], address: Option<IpAddr>) -> Res
         permissions = permissions.and(Permission::OF_ONE_MACHINE.into_iter().collect());
     }
     let StoredKey { user_group: group, owner, expires_at, .. } = key;
-    Ok(Some(Grant {
-        who,
-        group,
-        line,
-        permissions,
-        generation: 0,
-        ended: Vec::new(),
-        username: String::new(),
-        owner,
-        expires_at,
-    }))
+    Ok(Some(Grant { who, group, line, permissions, generation: 0, ended: Vec::new(), owner, expires_at }))
 }
 
 #[cfg(test)]
@@ -318,7 +296,6 @@ mod tests {
             permissions: Permissions::ALL,
             generation: 0,
             ended: Vec::new(),
-            username: String::new(),
             owner: None,
             expires_at: None,
         }

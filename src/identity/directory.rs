@@ -71,7 +71,7 @@ resource! {
     reach Own;
     does READ;
     lists {
-        /// What it logs in with.
+        /// The name that it logs in with.
         username: String,
         /// Where it gets its mail.
         email: String,

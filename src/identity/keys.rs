@@ -282,7 +282,7 @@ fn scopes(caller: &Caller, asked: Option<Vec<Permission>>, for_machine: bool) ->
     Ok(scopes)
 }
 
-/// Whether the caller may have a key for this machine (or for all of them, where none is named). A key of one machine
+/// Returns `true` if the caller may have a key for this machine (or for all of them, where none is named). A key of one machine
 /// makes none.
 async fn within_reach(app: &App, caller: &Caller, machine: Option<i64>) -> Result<bool> {
     let Some(machine) = machine else { return Ok(true) };

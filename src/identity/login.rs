@@ -224,7 +224,7 @@ fn unknown_name(name: &str) -> String {
 
 /// How often mails for a new password may be asked for. Each server counts its own.
 pub struct Resets {
-    /// What is asked for, for who is told that it was too often.
+    /// Names the request, for the refusal of one too many.
     what: &'static str,
     /// By a hash of the address, so that long ones take no room.
     budgets: DefaultKeyedRateLimiter<u64>,

@@ -1,4 +1,4 @@
-//! What user names look like: a name that passes for another would let its owner pass for somebody else.
+//! The looks of user names: a name that passes for another would let its owner pass for somebody else.
 
 use crate::{campaigns::terms::NAME_MAX, error::Result, text::is_ignorable, transaction};
 use sqlx::PgPool;
@@ -21,7 +21,7 @@ pub fn spelled(name: &str) -> String {
     name.nfkc().collect::<String>().trim().to_owned()
 }
 
-/// What a name looks like (the skeleton of UTS #39), in any letters.
+/// Returns the look of a name (the skeleton of UTS #39), in any letters.
 pub fn look(name: &str) -> String {
     let plain: String =
         spelled(name).to_lowercase().chars().filter(|&character| !is_ignorable(character)).collect();
@@ -29,7 +29,7 @@ pub fn look(name: &str) -> String {
     skeleton(&plain).collect::<String>().to_lowercase()
 }
 
-/// What is wrong with a name that could pass for another, if anything is.
+/// Returns the fault of a name that could pass for another, if it has one.
 pub fn flaw(name: &str) -> Option<&'static str> {
     if name.chars().any(is_ignorable) {
         return Some("must not contain characters that nobody sees");

@@ -157,7 +157,7 @@ impl Permission {
         Self::VoucherOnBehalf,
     ];
 
-    /// What a key that is bound to one machine can have: the operations that it allows are about a machine that is
+    /// The permissions that a key bound to one machine can have: the operations that it allows are about a machine that is
     /// named, or leave out all others. Everything else is about a group.
     pub const OF_ONE_MACHINE: [Self; 4] =
         [Self::VoucherRedeem, Self::GatewayUse, Self::CommandRead, Self::CommandSend];

@@ -40,7 +40,7 @@ struct IntegrationLog {
     /// The transaction, if it is about one.
     #[serde(rename = "revenuetransaction")]
     revenue_transaction: Option<i64>,
-    /// What has happened.
+    /// The event.
     event: String,
     /// How often it was tried.
     attempts: i64,

@@ -206,7 +206,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Create an integration
 ///
-/// Who creates it has to be allowed to read what it is told of, and it is told no more: sales need
+/// Its creator has to be allowed to read all that it is told of, and it is told no more: sales need
 /// `transaction.read`, validations `voucher.read`, redemptions and rollbacks one of them, campaigns
 /// `campaign.read`. Codes are masked without `voucher.read`, and where the voucher is of a group above. The answer is the only one that shows the secret that its deliveries are signed with.
 ///

@@ -23,7 +23,7 @@ const fn needed(event: Event) -> &'static [Permission] {
     }
 }
 
-/// What an integration may be told.
+/// The events and codes that an integration may be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Rights {
     permissions: Permissions,

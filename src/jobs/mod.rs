@@ -59,7 +59,7 @@ impl Kind {
         Self::PrintCoupons,
     ];
 
-    /// What its changes are signed with.
+    /// The author that its changes are recorded with.
     const fn author(self) -> &'static str {
         match self {
             Self::GenerateVouchers => "job generate_vouchers",
@@ -228,7 +228,7 @@ pub async fn restart(
     Ok(())
 }
 
-/// What follows a batch.
+/// The step after a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Another one.

@@ -15,7 +15,7 @@ const BURST: TimeDelta = TimeDelta::minutes(1);
 /// Scopes with mails to come, above which those without are forgotten.
 const KEPT_MAX: usize = 1_024;
 
-/// Who causes mails, and so is held to a pace.
+/// The cause of a mail, which is held to a pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Anyone who asks for a new password.

@@ -1,6 +1,6 @@
 //! Mails to addresses whose owners have confirmed nothing: what a user group may have sent of them.
 //!
-//! Whoever may create users could otherwise have this server write to anybody, as often as they like.
+//! Without it, users with `user.write` could have this server write to anybody, as often as they like.
 
 use crate::error::{Error, Result};
 use governor::{

@@ -230,7 +230,7 @@ impl FieldType for Note {
     }
 }
 
-/// What a machine is called in the network (RFC 1123, and underscores): not by digits alone, which are the number
+/// A machine's name in the network (RFC 1123, and underscores): not by digits alone, which are the number
 /// of a gateway, and without the dot that DNS leaves out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostname(pub String);

@@ -19,7 +19,7 @@ pub(super) struct Column {
 pub(super) const SALE_TOKENS: Column =
     Column { data: "sale_tokens", table: "revenue_transaction", name: "token" };
 
-/// What machines told of an event besides what it is.
+/// Details that machines gave of an event.
 pub(super) const EVENT_DATA: Column = Column { data: "event_data", table: "machine_log", name: "extra_data" };
 
 /// Empties a column in rows that were received before `since`, some of them at a time; false if there are none.

@@ -1,4 +1,4 @@
-//! What is kept for a time only: personal and bulky data that the operator lets go of after so many days or
+//! Retention of data that is kept for a time only: personal and bulky data that the operator lets go of after so many days or
 //! months. Small steps at quiet moments; the journal of redemptions and the sums of reports are never touched.
 
 mod clear;

@@ -1,6 +1,6 @@
 //! A person's data: what is kept of a user, for who asks for it.
 //!
-//! What refers to accounts is found in the catalogue of Postgres, so that a new table is in it too.
+//! References to accounts are found in the catalogue of Postgres, so that a new table is in it too.
 
 use super::operator::find_id;
 use crate::{error::Result, transaction};

@@ -8,26 +8,13 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, Query, Unread, caller::Permission},
+    http::{Caller, Created, Json, Message, Path, Unread, caller::Permission, list::ListParams},
 };
 use axum::{extract::State, http::StatusCode};
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(update, delete))
-}
-
-/// How a user leaves.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-struct Leaving {
-    /// The user who answers for its API keys from then on. They end without one.
-    hand_over_to: Option<i64>,
-    /// Whether all that tells who it was is taken away.
-    erase: Option<bool>,
 }
 
 /// Create a user
@@ -70,19 +57,24 @@ async fn update(
 /// which also takes a user who is deleted already, nothing stays that tells who it was, and its name and address
 /// are free again.
 #[utoipa::path(delete, path = "/user/{id}", tag = "user", operation_id = "delete_user",
-    params(("id" = i64, Path, description = "The user"), Leaving),
+    params(("id" = i64, Path, description = "The user"),
+        ("handOverTo" = Option<i64>, Query,
+         description = "The user who answers for its API keys from then on. They end without one."),
+        ("erase" = Option<bool>, Query, description = "Take away all that tells who it was")),
     responses((status = 200, description = "The user was deleted", body = Message)))]
 async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<i64>,
-    Query(leaving): Query<Leaving>,
+    mut params: ListParams,
 ) -> Result<Json<Message>> {
     caller.may(Permission::UserWrite)?;
-    if leaving.erase == Some(true) {
-        erasure::erase_within_reach(&app, &caller, id, leaving.hand_over_to).await?;
+    let (erases, heir) = (params.take_flag("erase")?, params.take_number("handOverTo", 0, i64::MAX)?);
+    params.end()?;
+    if erases {
+        erasure::erase_within_reach(&app, &caller, id, heir).await?;
         return Ok(Message::json("user erased"));
     }
-    store::delete(&app, &caller, id, leaving.hand_over_to).await?;
+    store::delete(&app, &caller, id, heir).await?;
     Ok(Message::json("user deleted"))
 }

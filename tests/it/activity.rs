@@ -161,7 +161,7 @@ async fn last(db: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT COALESCE(max(id), 0) FROM activity").fetch_one(db).await.unwrap()
 }
 
-/// What is recorded behind an entry.
+/// The entries recorded after another.
 #[derive(Debug, sqlx::FromRow)]
 struct Found {
     account: Option<i64>,
@@ -215,7 +215,7 @@ async fn behind(db: &PgPool, before: i64) -> Vec<Found> {
     sqlx::query_as(found).bind(before).fetch_all(db).await.unwrap()
 }
 
-/// Whether an entry tells who sent which request for this operation.
+/// Returns `true` if an entry tells who sent which request for this operation.
 fn is_signed(found: &Found, operation: &Operation) -> bool {
     let route = format!("{} {}", operation.method, operation.path);
     found.account.is_some()
@@ -225,7 +225,7 @@ fn is_signed(found: &Found, operation: &Operation) -> bool {
         && found.user_group.is_some()
 }
 
-/// What is recorded of one thing, the oldest first.
+/// The entries of one thing, the oldest first.
 async fn of(client: &Client, noun: &str, subject: &Value) -> Vec<Value> {
     let subject = subject.as_str().map_or_else(|| subject.to_string(), str::to_owned);
     let path = format!("/activity?where[noun]={noun}&where[subject]={subject}");

@@ -1,4 +1,4 @@
-//! What is kept for a time only goes in time, and nothing else does.
+//! Data that is kept for a time goes in time, and nothing else does.
 
 use crate::app::TestApp;
 use chrono::Duration;

@@ -33,14 +33,14 @@ pub struct Server {
 pub struct Ran {
     /// Its exit code.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its standard output.
     pub out: String,
-    /// What it said on standard error.
+    /// Its standard error.
     pub complaint: String,
 }
 
 impl Ran {
-    /// What it printed, having ended well.
+    /// Its standard output, having ended well.
     #[track_caller]
     pub fn well(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.complaint);

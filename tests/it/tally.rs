@@ -60,7 +60,7 @@ impl Tally {
         (app, Self { postgres, redis, accepting: [to_postgres, to_redis] })
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn asked(&self) -> Asked {
         Asked { postgres: self.postgres.load(Ordering::SeqCst), redis: self.redis.load(Ordering::SeqCst) }
     }

@@ -41,7 +41,7 @@ impl Writer {
         written(std::mem::replace(&mut self.lines, empty)).map(Some)
     }
 
-    /// What is not given yet.
+    /// The rest, which is not given yet.
     pub(super) fn rest(self) -> Result<Vec<u8>> {
         written(self.lines)
     }
@@ -72,11 +72,11 @@ fn cell(value: &Value) -> Cow<'_, str> {
     text
 }
 
-/// What spreadsheets part cells and lines at: which of them depends on the country that they are set to, and on
+/// The characters that spreadsheets part cells and lines at: which of them depends on the country that they are set to, and on
 /// what their user picks.
 const SEPARATORS: [char; 5] = [',', ';', '\t', '\n', '\r'];
 
-/// What a formula begins with, also as the keyboards of East Asia have it.
+/// The characters that a formula begins with, also as the keyboards of East Asia have it.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Puts an apostrophe before what a spreadsheet could take for a formula, which keeps it text: what stands in

@@ -32,7 +32,7 @@ impl Writer {
         Ok((self.lines.len() >= CHUNK_BYTES).then(|| std::mem::take(&mut self.lines)))
     }
 
-    /// What is not given yet.
+    /// The rest, which is not given yet.
     pub(super) fn rest(self) -> Vec<u8> {
         self.lines
     }

@@ -28,7 +28,7 @@ const CHUNKS_WAITING: usize = 4;
 /// is given up: it keeps a connection to Postgres, and one of few places.
 const READER_WAIT: Duration = Duration::from_secs(30);
 
-/// What a reader takes at least, on average: less than a telephone line of today has.
+/// The slowest average rate of a reader: less than a telephone line of today has.
 const READER_BYTES_PER_S: u32 = 16 * 1024;
 
 /// For so long an answer waits for the first chunk of a workbook, so that a fault before it is told as one.
@@ -133,7 +133,7 @@ impl Chunks {
     }
 }
 
-/// What is left of a reader's wait after it has taken so many bytes in this time.
+/// Returns the rest of a reader's wait after it has taken so many bytes in this time.
 fn wait_left(wait: Duration, took: Duration, bytes: u32) -> Duration {
     let earned = Duration::from_secs(1) * bytes / READER_BYTES_PER_S;
     (wait + earned).saturating_sub(took).min(READER_WAIT)

@@ -31,7 +31,7 @@ const TRANSACTION: &str = "
     LEFT JOIN machine m ON m.id = t.machine LEFT JOIN location l ON l.id = t.location
     WHERE t.id = $1 AND t.occurred_at = $2";
 
-/// What a voucher was spent on. `$2` is the user group whose vouchers' codes are shown.
+/// A redemption. `$2` is the user group whose vouchers' codes are shown.
 const REDEEMED: &str = "
     SELECT json_build_object(
         'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign,
@@ -41,7 +41,7 @@ const REDEEMED: &str = "
         'occurredAt', rfc3339(r.occurred_at))
     FROM redemption r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.id = ($1->>'redemption')::uuid";
 
-/// What was given back, in the same way.
+/// A rollback, in the same way.
 const ROLLED_BACK: &str = "
     SELECT json_build_object(
         'voucher', r.voucher, 'code', shown_code(v.code, r.campaign, $2), 'campaign', r.campaign,
@@ -50,7 +50,7 @@ const ROLLED_BACK: &str = "
         'currency', r.currency, 'reason', r.reason, 'occurredAt', rfc3339(r.occurred_at))
     FROM redemption_rollback r LEFT JOIN voucher v ON v.id = r.voucher WHERE r.redemption = ($1->>'redemption')::uuid";
 
-/// What a machine was told of a voucher: it has changed since, so the answer itself was kept. `$3` is the user group
+/// A validation, as the machine was answered: the voucher has changed since, so the answer itself was kept. `$3` is the user group
 /// whose vouchers' codes are shown.
 const VALIDATED: &str = "
     SELECT json_build_object('voucher', $1->'voucher', 'machine', $1->'machine', 'deviceId', $1->'deviceId',

@@ -45,7 +45,7 @@ pub struct Delivery {
     pub id: i64,
     /// What is delivered in order.
     pub lane: i64,
-    /// What has happened.
+    /// The event.
     pub event: Event,
     /// To which sale.
     pub revenue_transaction: Option<i64>,

@@ -65,13 +65,13 @@ impl Action {
 }
 
 /// Names a person in a machine's place, for the journal and the log: no host name has a colon. The account's number
-/// tells who it is when the name was changed.
-pub fn requester_of(account: i64, username: &str) -> String {
-    format!("{PERSON}{username}#{account}")
+/// alone, so that entries keep nothing of a person who is erased.
+pub fn requester_of(account: i64) -> String {
+    format!("{PERSON}{account}")
 }
 
 /// How the name of a person in a machine's place begins.
-const PERSON: &str = "user:";
+const PERSON: &str = "user:#";
 
 /// One entry.
 #[derive(Debug)]

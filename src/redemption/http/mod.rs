@@ -55,7 +55,7 @@ struct Asked<'a> {
     app: &'a App,
     caller: &'a Caller,
     device: Arc<Device>,
-    /// Who is named in the journal and the log: the device as it called itself, or a person in its place.
+    /// The name in the journal and the log: the device as it called itself, or a person in its place.
     requester: String,
     code: Option<Code>,
     request: &'a [u8],
@@ -81,7 +81,7 @@ impl<'a> Asked<'a> {
             // In the machine's own spelling.
             Who::Key { .. } if device_id.eq_ignore_ascii_case(&device.hostname) => device.hostname.clone(),
             Who::Key { .. } => device_id.to_owned(),
-            Who::Account(id) => requester_of(id, &caller.grant.username),
+            Who::Account(id) => requester_of(id),
         };
         let lookup = app.guesses.take(caller.grant.who, &device).await.map(Some);
         Ok(Self { app, caller, device, requester, code: Code::parse(code), request, lookup })

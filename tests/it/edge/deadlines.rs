@@ -7,7 +7,7 @@ use crate::{
     server::Server,
 };
 
-/// What a login begins with.
+/// The beginning of a log-in.
 const LOGIN: &str = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// A server that waits for a second where its settings say so, and else for longer than any test.

@@ -1,4 +1,4 @@
-//! What every request and every connection has to get past, with real sockets where they matter.
+//! Limits that every request and every connection meets, with real sockets where they matter.
 
 mod deadlines;
 mod refusals;

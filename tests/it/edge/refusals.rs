@@ -1,4 +1,4 @@
-//! What is refused before anything is done for it, and what every answer says.
+//! Refusals before anything is done for a request, and headers of every answer.
 
 use super::socket::Socket;
 use crate::{

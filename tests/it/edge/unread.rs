@@ -48,7 +48,7 @@ const KINDS: [(&str, &str); 4] = [
     ("text/plain", "br"),
 ];
 
-/// What a client is answered, and whether its body was read.
+/// The answer to a client, and `true` if its body was read.
 async fn answered(
     client: &Client,
     operation: &Operation,

@@ -1,4 +1,4 @@
-//! What a machine is called: within its tenant, in one spelling, and never in another's way.
+//! Names of machines: within their tenant, in one spelling, and never in another's way.
 
 use super::{Shop, path};
 use crate::{client::Client, database::Database, world};

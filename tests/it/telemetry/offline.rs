@@ -7,7 +7,7 @@ use scrip::telemetry::offline::notice;
 use serde_json::{Value, json};
 
 const EVENTS: &str = "
-    SELECT machine, code, type, remote, error_identity, duration FROM machine_log ORDER BY id";
+    SELECT machine, code, type, remote, error_identity, duration FROM machine_log ORDER BY machine, id";
 
 fn silence(machine: i64, duration: &Value) -> Value {
     json!({"machine": machine, "code": "CM_OFFLINE", "type": 3, "remote": null, "error_identity": 1,

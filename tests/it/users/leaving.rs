@@ -1,4 +1,4 @@
-//! What becomes of users who go, of their keys, and of accounts that somebody wants to have.
+//! Users who leave, their keys, and accounts that somebody wants to take over.
 
 use super::{NEW, Office, people::stored};
 use crate::{client::Client, world};

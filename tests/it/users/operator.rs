@@ -1,4 +1,4 @@
-//! What the operator does at the command line: the first user, lost passwords, erasure, a person's data.
+//! The operator's commands: the first user, lost passwords, erasure, a person's data.
 
 use super::{NEW, Office, create, draft};
 use crate::{
@@ -193,7 +193,7 @@ async fn who_was_deleted_can_be_erased_later_but_nobody_erases_itself() {
     let a = office.app.user("a").await;
     let id = create(&a, draft("wilhelmina", world::A1)).await;
     a.delete(&format!("/user/{id}")).await.expect(200);
-    assert_eq!(tables_with(&office.app.app.db, "wilhelmina").await, ["account", "mail"]);
+    assert_eq!(tables_with(&office.app.app.db, "wilhelmina").await, ["account", "activity", "mail"]);
     a.delete(&format!("/user/{}?erase=true", world::A)).await.expect(409);
     a.delete(&format!("/user/{id}?erase=true")).await.expect(200);
     assert!(tables_with(&office.app.app.db, "wilhelmina").await.is_empty());
