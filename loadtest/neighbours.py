@@ -164,7 +164,10 @@ def prepare():
     """Makes the vouchers that lists, exports and prints are of; says which campaign they are in."""
     count = int(sys.argv[2])
     body = {"name": "Neighbour's", "type": "discount", "totalVouchers": count, "voucherValue": 10}
-    made = json.loads(ask("POST", "/campaign", body)[1])["id"]
+    status, text = ask("POST", "/campaign", body)
+    if status != 201:
+        sys.exit(f"the neighbour's campaign is refused: {status} {text.decode()}")
+    made = json.loads(text)["id"]
     while (progress := json.loads(ask("GET", f"/campaign/{made}/progress")[1]))["status"] != "done":
         if progress["status"] == "failed":
             sys.exit("the neighbour's vouchers could not be made")

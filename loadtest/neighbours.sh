@@ -25,7 +25,7 @@ beside_neighbour() {
     start "neighbour-$what" python3 "$root/loadtest/neighbours.py" "$what"
     local neighbour=$pid
     for _ in $(seq 100); do
-        begun=$(tail -n 1 "$dir/neighbour-$what.log")
+        begun=$(tail -n 1 "$dir/neighbour-$what.log" 2>/dev/null || true)
         [[ $begun != begun ]] || break
         sleep 0.1
     done
