@@ -14,7 +14,7 @@ spent, at = tonumber(spent) or 0, tonumber(at) or now
 -- Servers' clocks differ a little; time never goes back here.
 now = math.max(now, at)
 spent = math.max(spent - (now - at) / 60000 * capacity, 0) + 1
--- What several servers let pass at once is to be made up for, but not for ever.
+-- Failures that several servers let pass at once are made up for, but not for ever.
 spent = math.min(spent, 2 * capacity)
 redis.call("SET", KEYS[1], string.format("%.6f %.0f", spent, now), "PX", math.ceil(spent / capacity * 60000))
 return { "spent", string.format("%.6f", spent) }

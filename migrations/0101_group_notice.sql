@@ -1,4 +1,4 @@
--- What servers keep of a group is its place in the tree and what it allows. A new name makes no server forget
+-- Servers keep of a group its place in the tree and what it allows. A new name makes no server forget
 -- anything.
 DROP TRIGGER notice ON user_group;
 CREATE TRIGGER notice AFTER UPDATE ON user_group FOR EACH ROW

@@ -18,7 +18,7 @@ CREATE TABLE activity (
     request      text,
     -- Method and route.
     operation    text,
-    -- Whose it is what was changed. Entries of a group are read by it and by those above.
+    -- The user group of what was changed. It reads its entries, and so do those above.
     user_group   bigint,
     noun         text NOT NULL,
     subject      text NOT NULL,
@@ -237,7 +237,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- What machines sell, how they are configured, what they are told. What gateways and jobs note on their way is none
+-- Assortments, configurations and commands of machines. Notes of gateways and jobs on their way are none
 -- of these columns.
 CREATE TRIGGER activity
     AFTER INSERT OR DELETE OR UPDATE OF machine, plu, name, report_name, price, barcode, type, vatrate, ledger, subledger

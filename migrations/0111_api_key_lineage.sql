@@ -1,4 +1,4 @@
--- Who answers for a key, which key made it, until when it is good, and from where it was used last.
+-- Keys have an owner, the key that made them, an end, and the address of their last use.
 
 ALTER TABLE api_key ADD owner bigint REFERENCES account ON DELETE SET NULL;
 ALTER TABLE api_key ADD parent bigint REFERENCES api_key;

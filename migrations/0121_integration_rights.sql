@@ -1,4 +1,4 @@
--- What an integration may be told of, and a second secret for receivers that are still to be given the new one.
+-- The events that an integration may be told of, and a second secret for receivers that are still to be given the new one.
 
 ALTER TABLE integration
     -- Permissions to read content, of who last said what it is told of. Those that there are were told of all.

@@ -1,4 +1,4 @@
--- What is kept for a time only: how far that was seen to.
+-- The progress of letting go of data that is kept for a time.
 
 CREATE TABLE retention (
     data    text PRIMARY KEY,

@@ -264,7 +264,7 @@ mod tests {
         drop(second);
         let fourth = (&mut waiting).now_or_never().expect("there is room").unwrap();
 
-        // Who waits while the last of the budget is spent is turned away.
+        // A try that waits while the last of the budget is spent is turned away.
         let mut waiting = Box::pin(budgets.take(1));
         assert!((&mut waiting).now_or_never().is_none());
         assert!(fail(&budgets, third, Instant::now()).is_none());

@@ -98,7 +98,7 @@ impl Stores {
         self.leaving.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is told to stop.
+    /// Returns `true` if the server is told to stop.
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }

@@ -1,6 +1,6 @@
-//! What readers of data say is wrong, in words for people: they speak of the types of this program.
+//! Faults that readers of data find, in words for people: they speak of the types of this program.
 
-/// What a refusal by serde says: `invalid type: floating point `1.5`, expected i64` is
+/// A refusal by serde: `invalid type: floating point `1.5`, expected i64` is
 /// `must be a whole number, not 1.5`. What it does not know stays as it is.
 pub fn plain(message: &str) -> String {
     if let Some(rest) =
@@ -41,7 +41,7 @@ pub fn plain(message: &str) -> String {
     }
 }
 
-/// What a reader expects.
+/// The kind of value that a reader expects.
 pub fn expected(what: &str) -> String {
     let plain = match what {
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",

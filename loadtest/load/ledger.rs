@@ -82,7 +82,7 @@ const JOURNAL: &str = "
     LEFT JOIN redemption_rollback b ON b.redemption = r.id
     WHERE r.order_id IN (SELECT order_id FROM ledger)";
 
-/// What was acknowledged, and is only in the database of before a failover.
+/// Redemptions that were acknowledged and are only in the database from before a failover.
 const LOST: &str = "
     SELECT count(*) FROM ledger l WHERE answer = 'redeemed' AND NOT EXISTS
     (SELECT FROM journal j WHERE (j.code, j.device, j.order_id) = (l.code, l.device, l.order_id))

@@ -1,4 +1,4 @@
-//! What is printed in the words of a client: the four lines of a coupon and their style, each with its
+//! The words of a client that are printed: the four lines of a coupon and their style, each with its
 //! pointer in the body that it came in.
 
 use super::{

@@ -18,7 +18,7 @@ macro_rules! schedule {
 
 pub(super) use schedule;
 
-/// What decides when a voucher's counters start again.
+/// The terms that decide when a voucher's counters start again.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ScheduleColumns {
     /// How often by the voucher's own terms.

@@ -101,7 +101,7 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
     }
 }
 
-/// Whether look-up would take an own code for a generated one of the campaign as well.
+/// Returns `true` if look-up would take an own code for a generated one of the campaign as well.
 async fn is_of_a_generated_one(
     connection: &mut PgConnection,
     campaign: i64,

@@ -54,7 +54,7 @@ impl PrintShop {
     }
 }
 
-/// What coupons say by themselves in a language: amounts, and dates of every month.
+/// The texts that coupons have by themselves in a language: amounts, and dates of every month.
 fn said_in(locale: Locale) -> String {
     let months = (1..=12).map(|month| format!("2026-{month:02}-28"));
     let moments = months.chain(["2026-12-31T11:30:00Z".to_owned()]);

@@ -219,7 +219,7 @@ impl Edge {
     }
 }
 
-/// Whether a route is one of the four verbs.
+/// Returns `true` if a route is one of the four verbs.
 fn is_verb(route: &str) -> bool {
     route.strip_prefix("/v1").unwrap_or(route).strip_prefix("/voucher/{code}/").is_some()
 }

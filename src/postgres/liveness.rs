@@ -1,4 +1,4 @@
-//! What is known of Postgres' health, for all who wait for it.
+//! The health of Postgres as far as it is known, for all who wait for it.
 
 use crate::error::{Error, Result, Store};
 use std::{
@@ -60,7 +60,7 @@ impl Liveness {
         self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
-    /// Whether Postgres has answered just now.
+    /// Returns `true` if Postgres has answered just now.
     pub(super) fn was_just_heard(&self) -> bool {
         self.now_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed)) < FRESH_MS
     }
@@ -70,7 +70,7 @@ impl Liveness {
         self.cuts.send_replace(Some(Instant::now()));
     }
 
-    /// Whether a connection of this age was given up.
+    /// Returns `true` if a connection of this age was given up.
     pub fn is_cut(&self, age: Duration) -> bool {
         self.cuts.borrow().is_some_and(|cut| cut.elapsed() < age)
     }
@@ -111,12 +111,12 @@ impl Liveness {
         }
     }
 
-    /// Whether a commit may be visible here before a standby has it. `true` until that is known.
+    /// Returns `true` if a commit may be visible here before a standby has it. `true` until that is known.
     pub fn replicates(&self) -> bool {
         self.replication() != Replication::Local
     }
 
-    /// Whether commits wait for a standby that does not answer.
+    /// Returns `true` if commits wait for a standby that does not answer.
     pub fn is_stalled(&self) -> bool {
         self.replication() == Replication::Stalled
     }

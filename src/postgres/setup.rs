@@ -1,4 +1,4 @@
-//! What is wrong with how Postgres was set up for this server, in words that say what to do.
+//! Faults of how Postgres was set up for this server, in words that say what to do.
 
 use super::CONNECT_WITHIN;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 use tokio::time::timeout;
 use url::Url;
 
-/// What is wrong with a pooler, and what to do.
+/// The fault of a pooler, and the remedy.
 const POOLED: &str = "DATABASE_URL leads to a connection pooler that shares its connections between statements or \
                       transactions. This server needs sessions of its own (LISTEN, prepared statements, settings): \
                       lead it to Postgres itself, or set pool_mode=session with \
@@ -78,7 +78,7 @@ fn understood(text: &str) -> Result<String, String> {
     Ok(url.into())
 }
 
-/// What is wrong with a list of hosts.
+/// The fault of a list of hosts.
 const SEVERAL: &str = "DATABASE_URL names several hosts, of which this server takes one: lead it to the primary by one \
                        address (a virtual IP, HAProxy, or what your Postgres service offers)";
 
@@ -95,7 +95,7 @@ pub async fn check(options: &PgConnectOptions) -> Result<bool, String> {
     }
 }
 
-/// Whether two sessions are one to Postgres. The second takes what the first has left and keeps it.
+/// Returns `true` if two sessions are one to Postgres. The second takes what the first has left and keeps it.
 async fn is_shared(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut first = options.connect().await?;
     let mut second = options.connect().await?;

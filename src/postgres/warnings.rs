@@ -1,4 +1,4 @@
-//! What Postgres warns of beside its answers.
+//! Warnings of Postgres beside its answers.
 //!
 //! A commit whose wait for a standby was cancelled succeeds, with a warning. sqlx hands warnings to the log
 //! alone, so they are heard there: while a statement is waited for, this is the log of its thread.
@@ -11,7 +11,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-/// What sqlx calls the log of warnings.
+/// The target of sqlx's log of warnings.
 const TARGET: &str = "sqlx::postgres::notice";
 
 thread_local! {

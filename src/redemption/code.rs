@@ -49,7 +49,7 @@ pub fn kept(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Whether a spreadsheet would take an own code for a formula, or a reader would not see where it begins.
+/// Returns `true` if a spreadsheet would take an own code for a formula, or a reader would not see where it begins.
 pub fn begins_badly(text: &str) -> bool {
     // The wide forms of these signs count as the signs.
     text.nfkc().next().is_some_and(|first| matches!(first, '=' | '+' | '-' | '@') || first.is_whitespace())
@@ -122,7 +122,7 @@ const fn fold_byte(upper: u8) -> u8 {
     }
 }
 
-/// Whether a key is that of a code as [`generate`] makes it, its check character included.
+/// Returns `true` if a key is that of a code as [`generate`] makes it, its check character included.
 fn looks_generated(key: &str) -> bool {
     let Some((prefix, body)) = key.split_once('-') else { return false };
     (1..=PREFIX_MAX).contains(&prefix.len())

@@ -36,7 +36,7 @@ pub struct Former {
     pub since: DateTime<Utc>,
 }
 
-/// What a campaign remembers of its calendars.
+/// The calendars that a campaign has had.
 #[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct History {
     /// Since when the present calendar is in force; 1970 for the first.
@@ -66,7 +66,7 @@ impl History {
     }
 }
 
-/// What decides when a voucher's counters start again.
+/// The terms that decide when a voucher's counters start again.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule<'a> {
     /// How often by its own terms; without it, as its campaign says.
@@ -103,7 +103,7 @@ impl Schedule<'_> {
     }
 }
 
-/// What is counted within a period.
+/// Counters of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// When the period began.

@@ -16,7 +16,7 @@ pub(super) async fn holds(app: &App, device: &Device, code: &Code) -> Result<boo
     let now = app.clock.now();
     let found = app.hot.read(code.key()).await;
     let mut rows = truth::vouchers(&app.vends, code.key()).await?;
-    // What others have of this code is not loaded for a stranger, who could tell by the time that it takes.
+    // Others' vouchers of this code are not loaded for a stranger, who could tell by the time that it takes.
     rows.retain(|row| find::is_for(device, code, row));
     let copies = match found {
         // Copies that were evicted still have their locks, which a load brings back.

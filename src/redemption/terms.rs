@@ -28,7 +28,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Whether locking one makes sense: something of it can be used up.
+    /// Returns `true` if locking one makes sense: something of it can be used up.
     pub fn can_run_out(&self) -> bool {
         self.kind == Kind::Gift || self.limit.is_some()
     }

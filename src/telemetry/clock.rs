@@ -17,7 +17,7 @@ pub(super) enum Flaw {
     Ahead,
 }
 
-/// What is wrong with the time at which something is said to have happened.
+/// The fault of a time at which something is said to have happened.
 pub(super) fn flaw(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Flaw> {
     if now - at > BEHIND_MAX {
         Some(Flaw::Unset)

@@ -103,12 +103,12 @@ impl Sender {
         Ok(Self { machine, now, synced: presence.synced, numbering: presence.numbering, facts })
     }
 
-    /// Whether its own numbers were found to have begun again.
+    /// Returns `true` if its own numbers were found to have begun again.
     pub fn has_begun_again(&self) -> bool {
         self.numbering.series != 0
     }
 
-    /// Whether one of its own numbers may have arrived, `mark` being the highest that has.
+    /// Returns `true` if one of its own numbers may have arrived, `mark` being the highest that has.
     pub fn may_know(&self, remote: i64, mark: Option<i64>) -> bool {
         self.has_begun_again() || Some(remote) <= mark
     }

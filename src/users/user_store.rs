@@ -28,7 +28,7 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
     check_free(&mut tx, Some(caller.group()), 0, Some(&new.username), Some(&new.email)).await?;
     check_look(&mut tx, Some(caller.group()), None, &new.username).await?;
     let id = insert(&mut tx, &new, now).await?;
-    // What is refused costs nothing of it.
+    // A refusal before this costs nothing of it.
     app.strangers.spend(caller.group())?;
     outbox::put(&mut tx, Letter::Activation, id, &new.email, &app.mail_pace, now).await?;
     tx.commit().await?;

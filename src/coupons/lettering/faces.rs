@@ -122,7 +122,7 @@ impl Typefaces {
         &self.orders[family as usize][usize::from(bold)]
     }
 
-    /// Whether words are set in it: the space of one for symbols is as wide as a symbol.
+    /// Returns `true` if words are set in it: the space of one for symbols is as wide as a symbol.
     pub(super) fn has_words(&self, id: FaceId) -> bool {
         self.origins.get(usize::from(id.0)) != Some(&Origin::Symbols)
     }

@@ -73,7 +73,7 @@ impl Horizon {
         Ok(settled.zip(wanted))
     }
 
-    /// Whether a row lies beyond it.
+    /// Returns `true` if a row lies beyond it.
     pub(super) fn is_before(&self, id: &str) -> bool {
         match self.ids {
             Ids::Time(_) => id.parse().is_ok_and(|id: Uuid| id >= ids::least(self.settled)),
@@ -81,7 +81,7 @@ impl Horizon {
         }
     }
 
-    /// Whether rows beyond it have ids that were given to them, not drawn: nothing was under way when it was
+    /// Returns `true` if rows beyond it have ids that were given to them, not drawn: nothing was under way when it was
     /// asked, and nothing has been drawn since.
     pub(super) async fn is_quiet(&self, db: &PgPool) -> Result<bool, sqlx::Error> {
         let was = (self.settled, self.wanted);

@@ -263,13 +263,13 @@ impl ListParams {
 }
 
 impl ListQuery {
-    /// Whether some column that is filtered or sorted by is one of these.
+    /// Returns `true` if some column that is filtered or sorted by is one of these.
     pub fn looks_at(&self, names: &[&str]) -> bool {
         let filtered = self.conditions.iter().map(|condition| condition.column);
         filtered.chain(self.sort.map(|(column, _)| column)).any(|column| names.contains(&column.name))
     }
 
-    /// Whether rows come by ascending id, from wherever the client has come to.
+    /// Returns `true` if rows come by ascending id, from wherever the client has come to.
     pub(super) fn is_followed(&self) -> bool {
         let in_order = self.sort.is_none_or(|(column, down)| column.name == self.listing.id().name && !down);
         let from_there = match self.listing.ids {

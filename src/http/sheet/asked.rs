@@ -1,4 +1,4 @@
-//! What an export is asked for with, besides its rows: columns, form, zone and name, alike for all.
+//! The parameters of an export, besides its rows: columns, form, zone and name, alike for all.
 
 use crate::{
     error::{Error, Result},
@@ -127,7 +127,7 @@ pub fn zone(text: Option<String>) -> Result<Tz> {
     zone.map_err(|_| Error::malformed("/timezone", "is no zone of the IANA database, like Europe/Amsterdam"))
 }
 
-/// What a file is to be called: as it is asked for, or else `name`.
+/// Returns the name of a file: as it is asked for, or else `name`.
 pub fn filename(text: Option<String>, name: &str) -> Result<String> {
     let Some(text) = text else { return Ok(name.to_owned()) };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');

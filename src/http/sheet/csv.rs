@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// A chunk is sent once it has this many bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What tells spreadsheets that a file is UTF-8.
+/// The byte order mark, which tells spreadsheets that a file is UTF-8.
 const BOM: &str = "\u{feff}";
 
 /// Writes rows as lines.

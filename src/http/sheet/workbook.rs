@@ -30,7 +30,7 @@ const NUMBER_MAX: f64 = 1e15;
 
 type Row = Vec<Value>;
 
-/// What the thread that writes a workbook is told.
+/// Orders to the thread that writes a workbook.
 #[derive(Debug)]
 enum Told {
     Rows(Vec<Row>),

@@ -24,11 +24,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Between two looks at whether a server that cannot be worked with has been replaced.
 const UNFIT_PAUSE: Duration = Duration::from_secs(10);
 
-/// What is wrong with a node of a cluster, and what to do.
+/// The fault of a node of a cluster, and the remedy.
 const CLUSTER: &str = "a node of a Redis Cluster, which holds a part of the vouchers alone: this server needs one Redis \
                        (cluster-enabled no), with or without replicas";
 
-/// What is wrong with a Sentinel, and what to do.
+/// The fault of a Sentinel, and the remedy.
 const SENTINEL: &str = "a Sentinel, which holds no data: this server needs the address of the primary that it watches, \
                         or of a proxy that leads there";
 

@@ -74,7 +74,7 @@ pub struct Found {
     pub evictions: i64,
 }
 
-/// What Redis holds of a code once it was loaded.
+/// The copies in Redis of a code once it was loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// The copies, in the order in which they were given.

@@ -50,7 +50,7 @@ async fn write_one(Means { pool, liveness, .. }: Means, submission: Submission) 
     submission.answer(outcome);
 }
 
-/// Whether someone else held a row for too long.
+/// Returns `true` if someone else held a row for too long.
 pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }

@@ -392,7 +392,7 @@ fn groups(batch: &[Submission]) -> BTreeMap<Uuid, Group<'_>> {
     groups
 }
 
-/// Whether this is no primary (any more).
+/// Returns `true` if this is no primary (any more).
 fn is_read_only(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("25006"))
 }

@@ -245,7 +245,7 @@ impl Counters {
         format!("{sign}{whole}{part} {}", self.currency)
     }
 
-    /// Whether the total of paid vends is that of all selections, in number and in value.
+    /// Returns `true` if the total of paid vends is that of all selections, in number and in value.
     pub fn adds_up(&self) -> bool {
         let sum = self.products.values().map(Selection::vended).try_fold((0_i64, 0_i64), |sum, count| {
             Some((sum.0.saturating_add(count.number?), sum.1.saturating_add(count.value?)))
@@ -276,7 +276,7 @@ impl Counters {
         has_changed.then(|| format!("the machine now counts {now}: it begins to count again"))
     }
 
-    /// Whether another serial number is said than before.
+    /// Returns `true` if another serial number is said than before.
     pub fn is_of_another(&self, before: &Self) -> bool {
         let (was, is) = (&before.serial, &self.serial);
         !was.is_empty() && !is.is_empty() && was != is

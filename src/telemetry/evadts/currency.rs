@@ -1,4 +1,4 @@
-//! Which currency a report counts in.
+//! The currency that a report counts in.
 
 use super::format::Reading;
 use iso_currency::Currency;

@@ -278,7 +278,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Whether the machine was sending its sales itself when these were made.
+    /// Returns `true` if the machine was sending its sales itself when these were made.
     async fn sends_itself(&mut self, placed: &Placed) -> Result<bool> {
         if self.sender.synced.sales.is_none() && !self.sender.has_begun_again() {
             return Ok(false);

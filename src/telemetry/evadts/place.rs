@@ -63,7 +63,7 @@ pub(super) async fn place(
     Ok(Placed::apart(Read { read_at, counters }, Apart::Cut, ENDLESS))
 }
 
-/// Whether nothing can be missing of the counters of a report that has begun nowhere or has come to its end.
+/// Returns `true` if nothing can be missing of the counters of a report that has begun nowhere or has come to its end.
 pub(super) fn is_whole(reading: &Reading, counters: &Counters) -> bool {
     reading.ended || counters.adds_up()
 }

@@ -1,4 +1,4 @@
-//! Which products a machine means by its selections.
+//! The products that a machine means by its selections.
 
 use super::{counters::Selection, store::Product};
 use std::collections::{BTreeMap, HashMap};

@@ -175,7 +175,7 @@ pub(super) async fn adopt(
     Ok(adopt.rows_affected() > 0)
 }
 
-/// Whether the machine sent sales itself of that time.
+/// Returns `true` if the machine sent sales itself of that time.
 pub(super) async fn has_sent(
     db: &mut PgConnection,
     machine: i64,

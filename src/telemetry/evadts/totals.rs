@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Between<'_> {
-    /// Whether no selection tells such vends.
+    /// Returns `true` if no selection tells such vends.
     fn is_silent(&self, of: fn(&Selection) -> Counted) -> bool {
         let tells_none = |counters: &Counters| counters.products.values().all(|s| of(s).number.is_none());
         tells_none(self.before) && !self.after.since_reset || tells_none(self.after)
@@ -110,7 +110,7 @@ impl Between<'_> {
         }
     }
 
-    /// Whether the worth of vends is counted: a machine that counts vends alone says 0 for it.
+    /// Returns `true` if the worth of vends is counted: a machine that counts vends alone says 0 for it.
     fn is_valued(&self, before: Counted, after: Counted) -> bool {
         let before = if self.is_reset { Counted::ZERO } else { before };
         let values = before.value.zip(after.value).filter(|values| *values != (0, 0));

@@ -111,7 +111,7 @@ async fn what_a_client_names_is_not_repeated_at_length() {
     let login = test.anyone().post("/auth/login", json!({("n".repeat(15_000)): 1})).await;
     assert_eq!(login.status, 422);
     assert!(login.body.len() < 1_000, "{}", login.text());
-    // What needs no token is small.
+    // Bodies that need no token are small.
     test.anyone().post("/auth/login", json!({"username": "n".repeat(20_000)})).await.expect(413);
 }
 

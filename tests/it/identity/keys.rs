@@ -128,7 +128,7 @@ async fn a_key_is_good_until_it_expires() {
     assert_eq!(past.body["errors"][0]["pointer"], "/expiresAt");
     let made = town.send(Method::POST, "/apikey", Some(&ann), Some(body(now + Duration::hours(1)))).await;
     let key = made.body["key"].as_str().unwrap();
-    // What a key makes is good no longer than the key.
+    // A key that a key makes is good no longer than that.
     let longer = town.send(Method::POST, "/apikey", Some(key), Some(body(now + Duration::hours(2)))).await;
     assert_eq!(longer.body["errors"][0]["pointer"], "/expiresAt");
     let open = json!({"name": "open", "scopes": ["apikey.read"]});

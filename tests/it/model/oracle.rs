@@ -293,7 +293,7 @@ impl Oracle {
         true
     }
 
-    /// Whether the change is allowed. What was used in the running period stays used.
+    /// Returns `true` if the change is allowed. What was used in the running period stays used.
     pub fn edit(&mut self, at: usize, edit: &Edit) -> bool {
         let now = self.now;
         let voucher = &mut self.vouchers[at];

@@ -16,7 +16,7 @@ async fn validated(client: &Client, device: &str, code: &str) -> u16 {
     client.post(&path(code, "validate"), json!({"deviceId": device})).await.status.as_u16()
 }
 
-/// Which machine a validation was logged for, as the voucher's log says.
+/// Returns the machine that a validation was logged for, as the voucher's log says.
 async fn requester(shop: &Shop, client: &Client, device: &str, code: &str) -> String {
     client
         .post(&path(code, "redeem"), json!({"deviceId": device, "order": {"id": device, "amount": 1}}))

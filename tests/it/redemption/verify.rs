@@ -1,4 +1,4 @@
-//! What `scrip verify` finds where something is not as the journal says, or Redis not as Postgres.
+//! Findings of `scrip verify` where something is not as the journal says, or Redis not as Postgres.
 
 use super::{Made, Shop};
 use crate::{

@@ -19,7 +19,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unfit> {
     text.filter(|text| !text.contains('\0')).ok_or_else(|| Unfit::Encoding(encoding.name().to_owned()))
 }
 
-/// Whether bytes begin as text in some encoding does that begins with `start`.
+/// Returns `true` if bytes begin as text in some encoding does that begins with `start`.
 pub(super) fn begins_with(bytes: &[u8], start: char) -> bool {
     let head = &bytes[..bytes.len().min(DECLARATION_MAX)];
     let (encoding, length) = Encoding::for_bom(head).unwrap_or((UTF_8, 0));

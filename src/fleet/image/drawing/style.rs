@@ -72,7 +72,7 @@ fn is_long(text: &str) -> bool {
     text.matches(':').count() > DECLARATIONS_READ_MAX
 }
 
-/// Whether all declarations of a rule, or of a `style`, are read. What draws reads none behind the first
+/// Returns `true` if all declarations of a rule, or of a `style`, are read. What draws reads none behind the first
 /// that it can't, and would draw what they are for in black.
 pub(super) fn is_read(text: &str) -> bool {
     if is_long(text) {

@@ -228,7 +228,7 @@ pub(super) fn check_property(name: &str, value: &str) -> Result<(), &'static str
         }
         _ => true,
     };
-    // What is not would be painted black.
+    // Anything else would be painted black.
     if understood { Ok(()) } else { Err("give the colour as #rrggbb") }
 }
 

@@ -73,7 +73,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Report>, Vec<Fault>> {
     if reader.faults.is_empty() { Ok(reader.reports) } else { Err(reader.faults) }
 }
 
-/// What UTF-8 files of some editors begin with.
+/// The byte order mark, with which UTF-8 files of some editors begin.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Lines by which sales are told.
@@ -90,7 +90,7 @@ struct Line<'a> {
     text: &'a [u8],
 }
 
-/// Whether gear fills up lines and files with it: blanks, NUL and ^Z.
+/// Returns `true` if gear fills up lines and files with it: blanks, NUL and ^Z.
 fn is_padding(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | 0 | 0x1A)
 }

@@ -1,4 +1,4 @@
-//! What a report says, read from its lines.
+//! A report's content, read from its lines.
 
 use super::{super::read, *};
 
