@@ -1,5 +1,6 @@
 //! Prometheus: what is counted anywhere by the `metrics` macros, at `/metrics`.
 
+pub use super::descriptions::{DESCRIPTIONS, Kind, Metric};
 use crate::app::App;
 use axum::{
     http::{Method, StatusCode, header},
@@ -40,26 +41,13 @@ fn recorder() -> &'static PrometheusHandle {
 }
 
 fn describe() {
-    metrics::describe_histogram!("http_request_seconds", "How long requests took, by route and status.");
-    metrics::describe_gauge!("http_requests_in_flight", "Requests under way.");
-    metrics::describe_counter!(
-        "http_requests_turned_away_total",
-        "Requests refused because too many were under way."
-    );
-    metrics::describe_counter!(
-        "http_connections_turned_away_total",
-        "Connections closed because too many were open, or too many of one address."
-    );
-    metrics::describe_counter!(
-        "http_connections_given_up_total",
-        "Connections closed because their clients were waited for in vain, by what for."
-    );
-    metrics::describe_gauge!("scrip_gate_waiting", "Requests that wait for a place that tenants share.");
-    metrics::describe_counter!(
-        "scrip_gate_refused_total",
-        "Requests refused for the places that tenants share, by the limit that they met."
-    );
-    metrics::describe_gauge!("scrip_gateways_waiting", "Gateways that wait for commands.");
+    for Metric { name, kind, text } in DESCRIPTIONS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *text),
+            Kind::Gauge => metrics::describe_gauge!(*name, *text),
+            Kind::Histogram => metrics::describe_histogram!(*name, *text),
+        }
+    }
 }
 
 /// Starts to record, and keeps what is recorded small.

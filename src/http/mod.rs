@@ -4,6 +4,7 @@ pub mod accept;
 mod arrival;
 pub mod caller;
 mod connection;
+mod descriptions;
 mod edge;
 mod export;
 pub mod extract;

@@ -9,9 +9,6 @@ use std::{
 };
 use tokio::sync::{Notify, futures::Notified};
 
-/// Those who wait, in `/metrics`.
-const GAUGE: &str = "scrip_gateways_waiting";
-
 /// Who waits, by machine.
 #[derive(Debug, Default)]
 pub struct Waiting(Mutex<HashMap<i64, Arc<Notify>>>);
@@ -28,7 +25,7 @@ impl Waiting {
     /// A place to wait for a machine's commands in.
     pub fn enter(&self, machine: i64) -> Place<'_> {
         let bell = Arc::clone(self.lock().entry(machine).or_default());
-        metrics::gauge!(GAUGE).increment(1.0);
+        metrics::gauge!("scrip_gateways_waiting").increment(1.0);
         Place { waiting: self, machine, bell }
     }
 
@@ -64,7 +61,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        metrics::gauge!(GAUGE).decrement(1.0);
+        metrics::gauge!("scrip_gateways_waiting").decrement(1.0);
         let mut waiting = self.waiting.lock();
         // The map's own, and this one.
         if Arc::strong_count(&self.bell) <= 2 {
