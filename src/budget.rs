@@ -10,6 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use dashmap::{DashMap, Entry};
+use foldhash::fast::RandomState;
 use std::{
     fmt,
     hash::Hash,
@@ -31,8 +32,8 @@ pub struct Budgets<K> {
     /// Names what is budgeted, for who is told that it is used up.
     what: &'static str,
     per_minute: f64,
-    /// Those that are not whole, or have tries under way.
-    states: DashMap<K, State>,
+    /// Those that are not whole, or have tries under way. Hashed fast: every vend is a try.
+    states: DashMap<K, State, RandomState>,
     failures: AtomicU32,
 }
 
@@ -40,33 +41,40 @@ pub struct Budgets<K> {
 struct State {
     /// Failures that there may be at once, and as many are made up for in a minute.
     capacity: f64,
-    /// Failures that were not made up for `at` that moment.
-    spent: f64,
-    at: Instant,
+    /// Failures that were not made up for at some moment. Without any, no clock has to be read.
+    spent: Option<(f64, Instant)>,
     under_way: u32,
     /// Tells those who wait for a place, once anyone does.
     freed: Option<Arc<Notify>>,
 }
 
 impl State {
-    fn new(capacity: f64, now: Instant) -> Self {
-        Self { capacity, spent: 0.0, at: now, under_way: 0, freed: None }
+    fn new(capacity: f64) -> Self {
+        Self { capacity, spent: None, under_way: 0, freed: None }
     }
 
-    fn refill(&mut self, now: Instant) {
-        let refilled = now.saturating_duration_since(self.at).as_secs_f64() / 60.0 * self.capacity;
-        self.spent = (self.spent - refilled).max(0.0);
-        self.at = now;
+    /// The failures that are not made up for.
+    fn spent(&mut self, now: impl FnOnce() -> Instant) -> f64 {
+        let Some((spent, at)) = self.spent else { return 0.0 };
+        let now = now();
+        let refilled = now.saturating_duration_since(at).as_secs_f64() / 60.0 * self.capacity;
+        self.spend(spent - refilled, now)
+    }
+
+    /// Notes how many failures are not made up for.
+    fn spend(&mut self, spent: f64, now: Instant) -> f64 {
+        self.spent = (spent > 0.0).then_some((spent, now));
+        spent.max(0.0)
     }
 
     fn is_whole(&self) -> bool {
-        self.spent <= 0.0 && self.under_way == 0
+        self.spent.is_none() && self.under_way == 0
     }
 
-    /// The time until one more failure is affordable, if none is now.
-    fn wait(&self) -> Option<Duration> {
+    /// The time until one more failure is affordable after so many, if none is now.
+    fn wait(&self, spent: f64) -> Option<Duration> {
         // Seconds are rounded: what is whole but for a millionth is whole.
-        let lacking = self.spent + 1.0 - self.capacity - 1e-6;
+        let lacking = spent + 1.0 - self.capacity - 1e-6;
         (lacking > 0.0).then(|| Duration::from_secs_f64(lacking / self.capacity * 60.0))
     }
 }
@@ -83,7 +91,7 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
     /// `per_minute` failures for each key, at once or spread out; at least one.
     pub fn new(name: &'static str, what: &'static str, per_minute: u32) -> Self {
         let per_minute = f64::from(per_minute.max(1));
-        Self { name, what, per_minute, states: DashMap::new(), failures: AtomicU32::new(0) }
+        Self { name, what, per_minute, states: DashMap::default(), failures: AtomicU32::new(0) }
     }
 
     /// The failures a minute of a key that was given no budget of its own.
@@ -93,8 +101,8 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
 
     /// Gives a key a budget of its own. It is kept until [`Self::forget`].
     pub fn set(&self, key: K, per_minute: f64, now: Instant) {
-        let mut state = self.states.entry(key).or_insert_with(|| State::new(per_minute, now));
-        state.refill(now);
+        let mut state = self.states.entry(key).or_insert_with(|| State::new(per_minute));
+        state.spent(|| now);
         state.capacity = per_minute;
     }
 
@@ -106,7 +114,7 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
     /// Takes a place for a try, as soon as there is one. Fails with 429 if the budget is used up.
     pub async fn take(&self, key: K) -> Result<Try<'_, K>> {
         loop {
-            match self.place(&key, Instant::now()) {
+            match self.place(&key, Instant::now) {
                 Place::Taken => return Ok(Try { budgets: self, key: Some(key) }),
                 Place::UsedUp(wait) => return Err(self.refusal(wait)),
                 Place::Full(freed) => freed.await,
@@ -116,20 +124,20 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
 
     /// Takes a place for a try. Fails with 429 if the budget is used up, or would be if all tries under way failed.
     pub fn take_now(&self, key: K) -> Result<Try<'_, K>> {
-        match self.place(&key, Instant::now()) {
+        match self.place(&key, Instant::now) {
             Place::Taken => Ok(Try { budgets: self, key: Some(key) }),
             Place::UsedUp(wait) => Err(self.refusal(wait)),
             Place::Full(_) => Err(self.refusal(Duration::ZERO)),
         }
     }
 
-    fn place(&self, key: &K, now: Instant) -> Place {
-        let mut state = self.states.entry(key.clone()).or_insert_with(|| State::new(self.per_minute, now));
-        state.refill(now);
-        if let Some(wait) = state.wait() {
+    fn place(&self, key: &K, now: impl FnOnce() -> Instant) -> Place {
+        let mut state = self.states.entry(key.clone()).or_insert_with(|| State::new(self.per_minute));
+        let spent = state.spent(now);
+        if let Some(wait) = state.wait(spent) {
             return Place::UsedUp(wait);
         }
-        if f64::from(state.under_way + 1) + state.spent > state.capacity + 1e-6 {
+        if f64::from(state.under_way + 1) + spent > state.capacity + 1e-6 {
             // Made while the state is locked, so that no end of a try is missed.
             return Place::Full(Arc::clone(state.freed.get_or_insert_default()).notified_owned());
         }
@@ -138,18 +146,18 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
     }
 
     /// Ends a try. Returns the wait that it has led to, if the budget is exceeded now.
-    fn end(&self, key: K, failure: Option<f64>, now: Instant) -> Option<Duration> {
+    fn end(&self, key: K, failure: Option<f64>, now: impl Fn() -> Instant) -> Option<Duration> {
         let Entry::Occupied(mut entry) = self.states.entry(key) else { return None };
         let state = entry.get_mut();
-        state.refill(now);
+        let mut spent = state.spent(&now);
         state.under_way = state.under_way.saturating_sub(1);
         if let Some(spent_in_all) = failure {
-            state.spent = (state.spent + 1.0).max(spent_in_all);
+            spent = state.spend((spent + 1.0).max(spent_in_all), now());
         }
         if let Some(freed) = &state.freed {
             freed.notify_waiters();
         }
-        let exceeded = (state.spent > state.capacity + 1e-6).then(|| state.wait()).flatten();
+        let exceeded = (spent > state.capacity + 1e-6).then(|| state.wait(spent)).flatten();
         if state.is_whole() && state.capacity.to_bits() == self.per_minute.to_bits() {
             entry.remove();
         }
@@ -161,7 +169,7 @@ impl<K: Hash + Eq + Clone + fmt::Display> Budgets<K> {
             == FAILURES_BETWEEN_SWEEPS
         {
             self.states.retain(|_, state| {
-                state.refill(now);
+                state.spent(|| now);
                 !state.is_whole() || state.capacity.to_bits() != self.per_minute.to_bits()
             });
         }
@@ -191,7 +199,7 @@ impl<K: Hash + Eq + Clone + fmt::Display> Try<'_, K> {
         let in_all = hot.spend(budgets.name, &key, capacity, now).await.unwrap_or(0.0);
         self.key = None;
         let now = Instant::now();
-        let exceeded = budgets.end(key, Some(in_all), now);
+        let exceeded = budgets.end(key, Some(in_all), || now);
         budgets.sweep(now);
         exceeded.map_or(Ok(()), |wait| Err(budgets.refusal(wait)))
     }
@@ -200,7 +208,7 @@ impl<K: Hash + Eq + Clone + fmt::Display> Try<'_, K> {
 impl<K: Hash + Eq + Clone + fmt::Display> Drop for Try<'_, K> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.budgets.end(key, None, Instant::now());
+            self.budgets.end(key, None, Instant::now);
         }
     }
 }
@@ -226,7 +234,7 @@ mod tests {
 
     /// Ends a try as a failure, as far as this server knows.
     fn fail(budgets: &Budgets<i64>, mut tried: Try<'_, i64>, now: Instant) -> Option<Duration> {
-        budgets.end(tried.key.take().unwrap(), Some(0.0), now)
+        budgets.end(tried.key.take().unwrap(), Some(0.0), || now)
     }
 
     #[test]
@@ -248,8 +256,8 @@ mod tests {
         assert!(matches!(budgets.take_now(1), Err(Error::TooMany { retry_after_s: 20..=21, .. })));
         drop(budgets.take_now(2).unwrap());
         let later = Instant::now() + Duration::from_secs(21);
-        assert!(matches!(budgets.place(&1, later), Place::Taken));
-        assert!(matches!(budgets.place(&1, later), Place::Full(_)));
+        assert!(matches!(budgets.place(&1, || later), Place::Taken));
+        assert!(matches!(budgets.place(&1, || later), Place::Full(_)));
     }
 
     #[test]
@@ -288,7 +296,7 @@ mod tests {
     fn what_other_servers_count_is_spent_here_too() {
         let budgets = budgets(10);
         let mut tried = budgets.take_now(1).unwrap();
-        let exceeded = budgets.end(tried.key.take().unwrap(), Some(11.0), Instant::now());
+        let exceeded = budgets.end(tried.key.take().unwrap(), Some(11.0), Instant::now);
         assert!(exceeded.is_some_and(|wait| wait <= Duration::from_secs(12)));
         assert!(budgets.take_now(1).is_err());
     }
@@ -304,11 +312,11 @@ mod tests {
             let (mut now, mut failures, mut tries) = (start, 0.0, Vec::new());
             for (wait_ms, end, fails) in steps {
                 now += Duration::from_millis(wait_ms);
-                if matches!(budgets.place(&1, now), Place::Taken) {
+                if matches!(budgets.place(&1, || now), Place::Taken) {
                     tries.push(());
                 }
                 for () in tries.drain(..end.min(tries.len())) {
-                    budgets.end(1, fails.then_some(0.0), now);
+                    budgets.end(1, fails.then_some(0.0), || now);
                     failures += f64::from(u8::from(fails));
                 }
                 let refilled = (now - start).as_secs_f64() / 10.0;

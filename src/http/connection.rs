@@ -10,7 +10,7 @@ use super::{
 use crate::config::Config;
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{ConnectInfo, Request},
+    extract::Request,
 };
 use hyper::{
     body::{Frame, Incoming, SizeHint},
@@ -107,10 +107,9 @@ pub(super) async fn serve(
         Arc::new(Progress { made: Instant::now(), stage: AtomicU8::new(IDLE), since_ms: AtomicU64::new(0) });
     let io = Stream { tcp: stream, answers: patience.answers, progress: Arc::clone(&progress), slow: None };
     let mut watch = Watch { patience, progress: Arc::clone(&progress), timer: None };
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         progress.become_stage(BUSY);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = surface.answer(request);
+        let answer = surface.answer(request, Some(peer));
         let under_way = UnderWay(Arc::clone(&progress));
         async move { Ok::<_, Infallible>(answer.await.map(|body| Answer { body, _under_way: under_way })) }
     });

@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use http_body_util::BodyExt;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// A JSON body in, read strictly into `T`; or a JSON answer out.
@@ -76,11 +77,30 @@ pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<By
 }
 
 /// A body as it came, refused (413) if it is larger than `limit_bytes`.
-pub async fn whole(mut request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
-    limit(&mut request, limit_bytes)?;
-    Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| broken(rejection.status(), &rejection, limit_bytes))
+pub async fn whole(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
+    let too_large = Error::TooLarge { what: "body", limit_bytes };
+    let mut body = request.into_body();
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Err(too_large);
+    }
+    // Nearly every body is one piece, which is not copied.
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(StatusCode::BAD_REQUEST, &error, limit_bytes))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if first.len().max(all.len()) + piece.len() > limit_bytes {
+            return Err(too_large);
+        }
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.into() })
 }
 
 /// Limits a body. One that says that it is larger is refused before its client is asked to send it.
@@ -114,6 +134,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// `application/json` or `application/…+json`, or no type at all.
 fn is_json(content_type: Option<&[u8]>) -> bool {
     let Some(content_type) = content_type else { return true };
+    if content_type == b"application/json" {
+        return true;
+    }
     let mime =
         content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))

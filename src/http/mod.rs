@@ -36,7 +36,7 @@ use arrival::Arriving;
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
-    extract::{DefaultBodyLimit, Request},
+    extract::{ConnectInfo, DefaultBodyLimit, Request},
     http, middleware,
     response::Response,
 };
@@ -45,6 +45,7 @@ use peer::ClientAddress;
 use redemption::http::Express;
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -142,14 +143,20 @@ impl Surface {
         Self { edge, router }
     }
 
-    /// Answers a request.
-    pub fn answer<B>(&self, mut request: http::Request<B>) -> BoxFuture<'static, Response>
+    /// Answers a request, of a client at the other end of a connection if it came over one.
+    pub fn answer<B>(
+        &self,
+        mut request: http::Request<B>,
+        peer: Option<SocketAddr>,
+    ) -> BoxFuture<'static, Response>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        peer::note(&mut request, &self.edge.app.config.trusted_proxies);
-        let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
+        let address = peer.map(|peer| peer::address(peer, &request, &self.edge.app.config.trusted_proxies));
+        if address.is_some() {
+            request.extensions_mut().insert(ClientAddress(address));
+        }
         let rooms = Arc::clone(&self.edge.rooms);
         let request: Request = request.map(|body| Body::new(Arriving::new(body, rooms, address)));
         if let Some(express) = Express::of(&request) {
@@ -175,7 +182,8 @@ impl Service<Request> for Surface {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        Box::pin(self.answer(request).map(Ok))
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        Box::pin(self.answer(request, peer).map(Ok))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The address that a request comes from: the connection's, or the one that a trusted proxy names.
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::FromRequestParts,
     http::{HeaderMap, Request, request::Parts},
 };
 use ipnet::IpNet;
@@ -81,11 +81,9 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// Notes on a request which address it comes from.
-pub(super) fn note<B>(request: &mut Request<B>, trusted: &TrustedProxies) {
-    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return };
-    let client = client(peer.ip().to_canonical(), request.headers(), trusted);
-    request.extensions_mut().insert(ClientAddress(Some(client)));
+/// Returns the address that a request of a connection comes from.
+pub(super) fn address<B>(peer: SocketAddr, request: &Request<B>, trusted: &TrustedProxies) -> IpAddr {
+    client(peer.ip().to_canonical(), request.headers(), trusted)
 }
 
 /// Goes back from the peer through what trusted proxies have added, to the first address that is none of theirs.

@@ -15,20 +15,21 @@ pub trait FromBody: Sized {
 /// it is named. The last argument of a handler.
 #[derive(Debug)]
 pub struct Unread<T> {
-    request: Request,
+    /// Boxed, since it is handed on and on.
+    request: Box<Request>,
     kind: PhantomData<fn() -> T>,
 }
 
 impl<T: FromBody> Unread<T> {
     /// The body of a request.
     pub fn of(request: Request) -> Self {
-        Self { request, kind: PhantomData }
+        Self { request: Box::new(request), kind: PhantomData }
     }
 
     /// Reads the body, unless the caller lacks `permission` (403).
     pub async fn read(self, app: &App, caller: &Caller, permission: Permission) -> Result<T> {
         caller.may(permission)?;
-        T::from_body(self.request, app, caller.group()).await
+        T::from_body(*self.request, app, caller.group()).await
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn login(
         error
     };
     let Some(account) = account.filter(|account| right && account.enabled) else {
-        tries.failed(&app.hot, app.clock.now()).await?;
+        tries.failed(&app.hot, app.clock.now()).await;
         return Err(refused(REFUSED));
     };
     if groups::allowed(&app.db, account.user_group).await?.is_none() {
@@ -199,7 +199,7 @@ impl Logins {
 
 impl LoginTries<'_> {
     /// Counts a failed log-in in each of its budgets.
-    async fn failed(self, hot: &Hot, now: DateTime<Utc>) -> Result<()> {
+    async fn failed(self, hot: &Hot, now: DateTime<Utc>) {
         // One that is exceeded by other servers' failures refuses the next, not this one.
         for tried in self.each.into_iter().flatten() {
             tried.failed(hot, now).await.ok();
@@ -207,7 +207,6 @@ impl LoginTries<'_> {
         if let Some(tried) = self.strangers {
             tried.failed(hot, now).await.ok();
         }
-        Ok(())
     }
 }
 
