@@ -27,6 +27,7 @@ const WAITING_EACH: usize = 16;
 pub struct Reads {
     db: PgPool,
     all: Gate,
+    lists: Gate,
     exports: Gate,
     reports: Gate,
     charts: Gate,
@@ -37,7 +38,7 @@ pub struct Reads {
 pub struct Reading {
     db: PgPool,
     _place: Place,
-    _narrower: Option<Place>,
+    _narrower: Place,
 }
 
 impl Deref for Reading {
@@ -51,24 +52,34 @@ impl Deref for Reading {
 impl Reads {
     /// Makes the pool, whose connections are made when they are needed.
     pub fn new(config: &Config, options: &PgConnectOptions, liveness: &Arc<Liveness>) -> Self {
-        let options = options.clone().options([("statement_timeout", config.read_timeout_ms.to_string())]);
-        let gate = |what, places: usize| {
+        // Workers of its own would give one look-up several processors, and vends none.
+        let settings = [
+            ("statement_timeout", config.read_timeout_ms.to_string()),
+            ("max_parallel_workers_per_gather", "0".to_owned()),
+        ];
+        let options = options.clone().options(settings);
+        let gate = |what, places: usize, share: usize| {
             Gate::new(Limits {
                 what,
                 places,
-                share: places.div_ceil(2),
+                share,
                 waiting: places * WAITING_EACH,
                 patience: PATIENCE,
                 retry_after_s: 2,
             })
         };
         let all = config.read_connections as usize;
+        let each = EACH.min(all);
+        // Each keeps a processor of Postgres busy. One tenant's leave half of them to vends.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = (cores / 2).min(all.div_ceil(2));
         Self {
             db: postgres::pool(config, config.read_connections, &options, liveness),
-            all: gate("look-ups", all),
-            exports: gate("exports", EACH.min(all)),
-            reports: gate("reports", EACH.min(all)),
-            charts: gate("charts", EACH.min(all)),
+            all: gate("look-ups", all, all.div_ceil(2)),
+            lists: gate("lists", all, at_once),
+            exports: gate("exports", each, each.div_ceil(2)),
+            reports: gate("reports", each, at_once.min(each.div_ceil(2))),
+            charts: gate("charts", each, at_once.min(each.div_ceil(2))),
         }
     }
 
@@ -79,25 +90,25 @@ impl Reads {
 
     /// Waits for a turn of the user group `group` to read a list.
     pub async fn list(&self, group: i64) -> Result<Reading> {
-        self.turn(None, group).await
+        self.turn(self.lists.enter(group).await?, group).await
     }
 
     /// The same for an export. It takes as long as its reader does, so nobody waits for one to end.
     pub async fn export(&self, group: i64) -> Result<Reading> {
-        self.turn(Some(self.exports.try_enter(group)?), group).await
+        self.turn(self.exports.try_enter(group)?, group).await
     }
 
     /// The same for a report.
     pub async fn report(&self, group: i64) -> Result<Reading> {
-        self.turn(Some(self.reports.enter(group).await?), group).await
+        self.turn(self.reports.enter(group).await?, group).await
     }
 
     /// The same for a chart.
     pub async fn chart(&self, group: i64) -> Result<Reading> {
-        self.turn(Some(self.charts.enter(group).await?), group).await
+        self.turn(self.charts.enter(group).await?, group).await
     }
 
-    async fn turn(&self, narrower: Option<Place>, group: i64) -> Result<Reading> {
+    async fn turn(&self, narrower: Place, group: i64) -> Result<Reading> {
         let place = self.all.enter(group).await?;
         Ok(Reading { db: self.db.clone(), _place: place, _narrower: narrower })
     }
