@@ -46,6 +46,7 @@ mod resources;
 mod retention;
 mod roles;
 mod server;
+mod settings;
 mod stores;
 mod surface;
 mod sweep;
