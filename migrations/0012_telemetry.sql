@@ -1,7 +1,7 @@
 -- Telemetry: sales, payments and events of machines as they come in, by month; and machines' audit files. The sums of
 -- these follow in the next file.
 --
--- A month that is long past stands in `<table>_archive`, which has the same columns and triggers; `<table>_ever` is
+-- A month that is long past stands in `<table>_archive`, which has the same columns; `<table>_ever` is
 -- both. Numbers are drawn one by one, so that of one machine's rows, which are committed one batch after the other, a
 -- later one has a higher number. A machine's own number, `remote`, is its own within a `series`: one that the machine
 -- names, from 1 on, or one that was found, from 0 downwards.
