@@ -185,9 +185,10 @@ fn migrations_are_numbered_from_one_without_a_gap() {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name != "README.md");
     names.sort();
+    let is_sql = |name: &str| Path::new(name).extension().is_some_and(|its| its == "sql");
     let complaints: Vec<String> = (1..)
         .zip(&names)
-        .filter(|(number, name)| !(name.starts_with(&format!("{number:04}_")) && name.ends_with(".sql")))
+        .filter(|(number, name)| !(name.starts_with(&format!("{number:04}_")) && is_sql(name)))
         .map(|(number, name)| format!("migrations/{name} is not {number:04}_<area>.sql"))
         .collect();
     none(&complaints);
