@@ -122,9 +122,6 @@ impl Deref for App {
     }
 }
 
-/// Runs what the schema is made by.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
-
 impl App {
     /// Puts the parts together and starts what runs beside requests.
     pub fn start(config: Config, clock: Clock) -> Result<Self> {

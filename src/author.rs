@@ -1,6 +1,6 @@
 //! The author of a change: noted once for a request, a job or a command, and told to Postgres with every `BEGIN`.
 //!
-//! Triggers (migration `0110`) write what changed into `activity`, with the author that the transaction was begun
+//! Triggers (migration `0002`) write what changed into `activity`, with the author that the transaction was begun
 //! for. A handler has nothing to do for it: the router's layer opens the scope, the [`Caller`] of the request puts
 //! its name into it, and [`transaction::begin`] reads it. The four verbs of vouchers change nothing that is noted and
 //! have no scope.

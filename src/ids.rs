@@ -1,7 +1,7 @@
 //! UUIDs as ids of rows: version 7, by the clock of Postgres, and announced before they are drawn.
 //!
 //! Followers of a list by its ids pass over no row, because a reader stops at what is announced (see
-//! migration `0089` and [`crate::http::list`]). That needs ids that rise from one transaction to the next,
+//! migration `0001` and [`crate::http::list`]). That needs ids that rise from one transaction to the next,
 //! whichever server draws them: so the time in them is Postgres', to the microsecond.
 
 use chrono::{DateTime, Utc};

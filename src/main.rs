@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 use scrip::{
-    app::{self, App, MIGRATIONS},
+    app::{self, App},
     author,
     campaigns::own_codes,
     config::Config,
     crash, demo, http,
     identity::look,
-    postgres::{roles, setup},
+    postgres::{roles, schema, setup},
     redemption::{self, epoch},
     telemetry,
     time::Clock,
@@ -192,7 +192,10 @@ async fn start(config: Config) -> Result<App, Failure> {
 /// Refuses a Postgres that cannot be worked with. One that is away may come yet.
 async fn check_postgres(config: &Config) -> Result<(), Failure> {
     let options = setup::options(config).map_err(Failure::Setup)?;
-    setup::check(&options).await.map(drop).map_err(Failure::Setup)
+    if setup::check(&options).await.map_err(Failure::Setup)? {
+        schema::check(&options).await.map_err(Failure::Setup)?;
+    }
+    Ok(())
 }
 
 /// The pool for tools.
@@ -203,7 +206,9 @@ async fn database(config: &Config) -> Result<PgPool, Failure> {
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
     let db = database(&config.for_migrations()).await?;
-    MIGRATIONS.run(&db).await.map_err(Failure::run)?;
+    if let Err(error) = schema::MIGRATIONS.run(&db).await {
+        return Err(schema::remedy(&error).map_or_else(|| Failure::run(error), Failure::Setup));
+    }
     author::system("scrip migrate", own_codes::give_forms(&db)).await.map_err(Failure::run)?;
     author::system("scrip migrate", look::give_looks(&db)).await.map_err(Failure::run)?;
     if config.migration_database_url.is_some() {

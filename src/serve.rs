@@ -2,10 +2,11 @@
 
 use scrip::{
     alerts,
-    app::{App, MIGRATIONS},
+    app::App,
     files,
     http::{self, accept::Door},
     integrations, jobs,
+    postgres::schema::{self, Found},
     redemption::audit::filing,
     retention, telemetry,
 };
@@ -146,19 +147,16 @@ pub(crate) async fn finish(app: &App) {
 /// Says so if the schema is not the one that this build was made for. Not a reason to stay away:
 /// Postgres may be, and servers are replaced one by one around a migration.
 async fn watch_schema(app: App) {
-    let ours = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let ours = schema::latest();
     loop {
-        let theirs =
-            sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success");
-        let Some(theirs) = app.liveness.unless_cut(theirs.fetch_one(&app.db)).await else { continue };
-        match theirs {
-            Ok(theirs) if theirs.unwrap_or_default() < ours => {
+        let Some(found) = app.liveness.unless_cut(schema::find(&app.db)).await else { continue };
+        match found {
+            Ok(Found::Nothing) => tracing::error!("there is no schema yet: run `scrip migrate`"),
+            Ok(Found::Foreign) => tracing::error!("{}", schema::FOREIGN),
+            Ok(Found::Version(theirs)) if theirs < ours => {
                 tracing::error!(ours, theirs, "the schema is older than this build: run `scrip migrate`");
             }
-            Ok(_) => return,
-            Err(sqlx::Error::Database(_)) => {
-                tracing::error!("there is no schema yet: run `scrip migrate`");
-            }
+            Ok(Found::Version(_)) => return,
             Err(error) => tracing::debug!(%error, "can't see the schema yet"),
         }
         if app.stop.run_until_cancelled(tokio::time::sleep(SCHEMA_RETRY)).await.is_none() {

@@ -178,14 +178,40 @@ fn every_script_states_its_contract_and_is_decoded_in_full() {
 }
 
 #[test]
-fn migrations_are_numbered_without_a_gap_in_their_order() {
+fn migrations_are_numbered_from_one_without_a_gap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =
-        sources("migrations", &["sql"]).into_iter().map(|source| source.path).collect();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "README.md");
     names.sort();
-    let numbers: Vec<Option<u32>> =
-        names.iter().map(|name| name.strip_prefix("migrations/")?.split_once('_')?.0.parse().ok()).collect();
-    assert!(numbers.iter().all(Option::is_some), "{names:?}");
-    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "two of one number: {names:?}");
+    let is_sql = |name: &str| Path::new(name).extension().is_some_and(|its| its == "sql");
+    let complaints: Vec<String> = (1..)
+        .zip(&names)
+        .filter(|(number, name)| !(name.starts_with(&format!("{number:04}_")) && is_sql(name)))
+        .map(|(number, name)| format!("migrations/{name} is not {number:04}_<area>.sql"))
+        .collect();
+    none(&complaints);
+}
+
+#[test]
+fn migrations_are_short_and_name_what_they_make() {
+    let mut complaints = Vec::new();
+    for source in sources("migrations", &["sql"]) {
+        if source.text.lines().count() > LINES_MAX {
+            complaints.push(format!("{}: more than {LINES_MAX} lines", source.path));
+        }
+        if !source.text.starts_with("-- ") {
+            complaints.push(format!("{}: does not begin with what it is", source.path));
+        }
+        // A name that is worked out is found by nobody who looks for it.
+        let made = ["CREATE TRIGGER ", "CREATE FUNCTION ", "CREATE OR REPLACE FUNCTION "];
+        let hidden = source.text.lines().filter(|line| {
+            made.iter().any(|words| line.contains(words) && (!line.starts_with(words) || line.contains('%')))
+        });
+        complaints.extend(hidden.map(|line| format!("{}: not literal: {line}", source.path)));
+    }
+    none(&complaints);
 }
 
 /// The list of `planted_bugs.py`.

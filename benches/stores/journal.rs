@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures_util::future::join_all;
 use scrip::{
-    app::MIGRATIONS,
     config::Config,
+    postgres::schema::MIGRATIONS,
     redemption::{
         code::Code,
         journal::{Entry, Journal, Outcome, fingerprint, idempotency_key},

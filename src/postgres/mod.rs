@@ -9,6 +9,7 @@ mod liveness;
 mod probe;
 pub mod reads;
 pub mod roles;
+pub mod schema;
 pub mod setup;
 pub mod warnings;
 

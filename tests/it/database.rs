@@ -82,7 +82,7 @@ async fn templates(admin_url: &str) -> &'static Templates {
             execute(admin_url, format!("CREATE DATABASE {}", templates.empty)).await;
             // Nobody may be connected to a database that is copied.
             let db = PgPool::connect(&renamed(admin_url, &templates.empty)).await.unwrap();
-            scrip::app::MIGRATIONS.run(&db).await.unwrap();
+            scrip::postgres::schema::MIGRATIONS.run(&db).await.unwrap();
             // So that no server has months to make when it starts.
             let today = Clock::default().now().date_naive();
             months::look_after(&db, today, 0).await.unwrap();

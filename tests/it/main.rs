@@ -45,6 +45,7 @@ mod reports;
 mod resources;
 mod retention;
 mod roles;
+mod schema;
 mod server;
 mod settings;
 mod stores;

@@ -39,7 +39,7 @@ impl Stores {
         let environment = read(&directory.path().join("env"));
         let database_url = renamed(&environment["DATABASE_URL"], "scrip");
         let db = PgPool::connect(&database_url).await.unwrap();
-        scrip::app::MIGRATIONS.run(&db).await.unwrap();
+        scrip::postgres::schema::MIGRATIONS.run(&db).await.unwrap();
         world::settle(&db).await;
         db.close().await;
         Self { directory, database_url, redis_url: environment["REDIS_URL"].clone() }

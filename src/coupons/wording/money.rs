@@ -243,7 +243,7 @@ mod tests {
     /// The decimals of the table that machines' currencies are looked up in.
     #[test]
     fn a_currency_has_the_decimals_that_the_database_has_for_it() {
-        let rows = include_str!("../../../migrations/0008_currency.sql");
+        let rows = include_str!("../../../migrations/0004_currencies.sql");
         let mut compared = 0;
         for row in rows.lines().filter_map(|row| row.trim().strip_prefix('(')) {
             let code = row.split('\'').nth(1).unwrap();

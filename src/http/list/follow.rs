@@ -1,7 +1,7 @@
 //! How far a list can be read by ascending id without passing over a row that is not committed yet.
 //!
 //! Ids are drawn before their rows are committed, so a row can appear behind one that a client has been
-//! shown. Transactions announce that they draw ids (see migration `0089`); [`Horizon::of`] asks for the
+//! shown. Transactions announce that they draw ids (see migration `0001`); [`Horizon::of`] asks for the
 //! announcements before a page is read, and rows beyond them are shown once those transactions have ended.
 
 use crate::ids;

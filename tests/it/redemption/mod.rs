@@ -18,7 +18,6 @@ mod rules;
 mod seen;
 mod spellings;
 mod story;
-mod upgrade;
 mod verdicts;
 mod verify;
 

@@ -4,5 +4,4 @@ mod oracle;
 mod rows;
 mod sums;
 mod transactions;
-mod upgrade;
 mod wishes;
