@@ -18,6 +18,7 @@ use crate::{
         caller::Permission,
         list::{Below, ListParams, Page, belongs_to},
     },
+    idempotency::Creation,
 };
 use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,8 +50,9 @@ async fn create(
     let now = app.clock.now();
     let new = draft.check(now)?;
     app.print_shop.check_printable(&new.draft.lines())?;
-    let id = store::create(&app.db, caller.group(), new, now).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id = store::create(&mut creation, caller.group(), new, now).await?;
+    creation.commit(StatusCode::CREATED, Created { id }).await
 }
 
 /// List campaigns

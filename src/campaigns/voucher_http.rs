@@ -51,8 +51,8 @@ async fn create(
     let new = draft.check()?;
     app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {
-        Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
-        None => StatusCode::CREATED.into_response(),
+        (creation, Some(voucher)) => creation.commit(StatusCode::CREATED, voucher).await?.into_response(),
+        (creation, None) => creation.commit_silent(StatusCode::CREATED).await?.into_response(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
+    idempotency::Creation,
     resource::{FieldType, Name, Resource, Whole, handlers::Done, store},
     transaction,
 };
@@ -136,15 +137,14 @@ async fn create(
         criteria: own(body.criteria, body.kind)?,
         position: body.position.map(|position| position.0),
     };
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, now).await?;
     store::lock(&mut tx, UserReport::spec(), caller.group(), None, id).await?;
     if let Some(criteria) = &draft.criteria {
         data::check(&mut tx, criteria, caller.group(), now).await?;
     }
     one_more(&mut tx, id).await?;
     let id = chart::insert(&mut tx, id, draft, now).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, "chart", "created")))
+    tx.commit(StatusCode::CREATED, Done::of(id, "chart", "created")).await
 }
 
 /// Criteria that are not those of a type itself.

@@ -92,7 +92,7 @@ pub async fn kept_bytes(db: &mut PgConnection, owner: Owner, besides: i64) -> Re
 
 /// Makes one, unless the owner has `most` already.
 pub async fn insert(
-    db: &PgPool,
+    db: &mut PgConnection,
     owner: Owner,
     name: &str,
     most: i64,
@@ -104,10 +104,7 @@ pub async fn insert(
         WHERE (SELECT count(*) FROM dashboard WHERE account = $1 OR user_group = $2) < $4 RETURNING id";
     let inserted =
         sqlx::query_scalar(SQL).bind(owner.account).bind(owner.group).bind(name).bind(most).bind(now);
-    let mut tx = transaction::begin(db).await?;
-    let id = inserted.fetch_optional(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(id)
+    Ok(inserted.fetch_optional(db).await?)
 }
 
 /// Deletes one of an owner's, with its widgets.

@@ -4,6 +4,7 @@ use super::{arrival::Stopped, strict::Strict, unread::FromBody};
 use crate::{
     app::App,
     error::{Error, Issue, Result},
+    idempotency,
     wording::{expected, plain},
 };
 use axum::{
@@ -78,9 +79,11 @@ pub async fn json_bytes(request: Request<Body>, limit_bytes: usize) -> Result<By
 /// A body as it came, refused (413) if it is larger than `limit_bytes`.
 pub async fn whole(mut request: Request<Body>, limit_bytes: usize) -> Result<Bytes> {
     limit(&mut request, limit_bytes)?;
-    Bytes::from_request(request, &())
+    let bytes = Bytes::from_request(request, &())
         .await
-        .map_err(|rejection| broken(rejection.status(), &rejection, limit_bytes))
+        .map_err(|rejection| broken(rejection.status(), &rejection, limit_bytes))?;
+    idempotency::note_part(&bytes);
+    Ok(bytes)
 }
 
 /// Limits a body. One that says that it is larger is refused before its client is asked to send it.

@@ -66,9 +66,16 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "conflict",
         status: 409,
         meaning: "The request contradicts what is there.",
-        cause: "A name or a code is taken, an order was redeemed before with another body, or the resource is \
-                in a state that does not allow this.",
-        cure: "Read the resource and decide again; give a new order a new id.",
+        cause: "A name or a code is taken, an order was redeemed or an Idempotency-Key was sent before with another \
+                body, or the resource is in a state that does not allow this.",
+        cure: "Read the resource and decide again; give a new order a new id, and another request another key.",
+    },
+    Explanation {
+        kind: "under-way",
+        status: 409,
+        meaning: "Another request with the same Idempotency-Key has not ended yet.",
+        cause: "The request was sent again while the first one was being carried out.",
+        cure: "Wait as long as the Retry-After header says, and send it again: the answer is the first one's.",
     },
     Explanation {
         kind: "precondition-failed",

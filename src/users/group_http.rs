@@ -39,8 +39,7 @@ async fn create(
     body: Unread<Json<UserGroupDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
     let Json(draft) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
-    let id = store::create(&app, &caller, draft).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    store::create(&app, &caller, draft).await
 }
 
 /// Change a user group

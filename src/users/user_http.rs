@@ -28,8 +28,7 @@ async fn create(
     body: Unread<Json<UserDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
     let Json(draft) = body.read(&app, &caller, Permission::UserWrite).await?;
-    let id = store::create(&app, &caller, draft).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    store::create(&app, &caller, draft).await
 }
 
 /// Change a user

@@ -14,6 +14,7 @@ use crate::{
         extract::present,
         list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
     },
+    idempotency::Creation,
     seal::{Keyring, Place},
     transaction,
 };
@@ -222,14 +223,13 @@ async fn create(
     let mut change = draft.change();
     check(Some(&draft.name), &mut change)?;
     let now = app.clock.now();
-    let mut transaction = transaction::begin(&app.db).await?;
-    let id: i64 = sqlx::query_scalar(ID).fetch_one(&mut *transaction).await?;
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id: i64 = sqlx::query_scalar(ID).fetch_one(&mut *creation).await?;
     let mut settings = Settings::default();
     change.apply(&mut settings, place(id), &app.keyring).map_err(|unfit| unfit.at(FLAT))?;
     let row = Row { id, name: draft.name, settings, created_at: now, updated_at: now };
-    save(&mut transaction, caller.group(), &row).await?;
-    transaction.commit().await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    save(&mut creation, caller.group(), &row).await?;
+    creation.commit(StatusCode::CREATED, Created { id }).await
 }
 
 /// Read a template of machine configurations
