@@ -17,6 +17,7 @@ use crate::{
         Caller, Created, Json, Message, Path, Query, Unread,
         caller::Permission,
         list::{Below, ListParams, Page, belongs_to},
+        written_back::Absent,
     },
     idempotency::Creation,
 };
@@ -91,7 +92,8 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<CampaignPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::CampaignWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let patch = body.read_over(&app, &caller, Permission::CampaignWrite, Absent::Stays, shown).await?;
     if app.print_shop.check_printable(&patch.lines()).is_err() {
         let stored = store::fetch(&app.db, caller.group(), id).await?;
         app.print_shop.check_printable(&patch.lines().besides(&stored.lines()))?;

@@ -31,9 +31,10 @@ pub struct VoucherReplacement {
     /// What it is worth, in minor units. A gift's balance moves by the difference.
     #[schema(minimum = 0)]
     pub value: i64,
-    /// Rules that apply besides the campaign's.
+    /// Rules that apply besides the campaign's; they stay as they are without it.
+    #[serde(default)]
     #[schema(max_items = 1000)]
-    pub validation_rules: Vec<Rule>,
+    pub validation_rules: Option<Vec<Rule>>,
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
@@ -192,7 +193,7 @@ impl Standing {
         checks.limit(new.redemption_limit);
         check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
         checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
-        let named = new.validation_rules.iter().map(|rule| (rule.field, rule.value.as_str()));
+        let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
         rules::check(&mut checks, "/validationRules", named);
         if !self.defaults.r#type.has(new.r#type) {
             checks.wrong("/type", "is not the campaign's type");
@@ -224,7 +225,9 @@ impl Standing {
         self.reset_frequency = own.reset_frequency.unwrap_or(self.defaults.reset_frequency);
         zone.name().clone_into(&mut self.time_zone);
         self.status = new.status.unwrap_or(self.status);
-        self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
+        if let Some(rules) = new.validation_rules {
+            self.rules = (!rules.is_empty()).then_some(Json(rules));
+        }
         self.comments = new.voucher_comments;
         self.inherits &= own == OwnProperties::default();
         self.own = own;

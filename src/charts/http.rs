@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present, written_back::Absent},
     idempotency::Creation,
     resource::{FieldType, Name, Resource, Whole, handlers::Done, store},
     transaction,
@@ -183,7 +183,11 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<ChartPatch>>,
 ) -> Result<Json<Done>> {
-    let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
+    let shown = async {
+        caller.may(Permission::ReportRead)?;
+        chart::find(&app.db, caller.group(), id).await
+    };
+    let body = body.read_over(&app, &caller, Permission::ReportWrite, Absent::Stays, shown).await?;
     if body.id.is_some_and(|given| given != id) {
         return Err(Error::invalid("/id", "is another id than the path's"));
     }

@@ -140,11 +140,23 @@ pub async fn insert_widget(
     Ok(inserted.fetch_one(db).await?)
 }
 
-/// A widget on one of an owner's dashboards, locked until the transaction ends.
+/// A widget on one of an owner's dashboards.
+macro_rules! widget {
+    () => {
+        "SELECT w.* FROM widget w JOIN dashboard d ON d.id = w.dashboard
+         WHERE w.id = $3 AND (d.account = $1 OR d.user_group = $2)"
+    };
+}
+
+/// A widget on one of an owner's dashboards.
+pub async fn find_widget(db: &PgPool, owner: Owner, id: i64) -> Result<Widget> {
+    let found = sqlx::query_as(widget!()).bind(owner.account).bind(owner.group).bind(id);
+    found.fetch_optional(db).await?.ok_or(Error::NotFound("widget"))
+}
+
+/// The same, locked until the transaction ends.
 pub async fn lock_widget(db: &mut PgConnection, owner: Owner, id: i64) -> Result<Widget> {
-    const SQL: &str = "
-        SELECT w.* FROM widget w JOIN dashboard d ON d.id = w.dashboard
-        WHERE w.id = $3 AND (d.account = $1 OR d.user_group = $2) FOR NO KEY UPDATE OF w";
+    const SQL: &str = concat!(widget!(), " FOR NO KEY UPDATE OF w");
     let found = sqlx::query_as(SQL).bind(owner.account).bind(owner.group).bind(id).fetch_optional(db).await?;
     found.ok_or(Error::NotFound("widget"))
 }

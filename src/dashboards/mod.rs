@@ -9,7 +9,7 @@ pub mod dashboard;
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present, written_back::Absent},
     idempotency::Creation,
     resource::{Name, Spec, handlers::Done},
     transaction,
@@ -209,8 +209,12 @@ async fn update_widget(
     Path(id): Path<i64>,
     body: Unread<Json<WidgetPatch>>,
 ) -> Result<Json<Widget>> {
-    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let owner = Owner::from(&caller);
+    let shown = async {
+        caller.may(Permission::DashboardRead)?;
+        dashboard::find_widget(&app.db, owner, id).await
+    };
+    let body = body.read_over(&app, &caller, Permission::DashboardWrite, Absent::Stays, shown).await?;
     let mut tx = transaction::begin(&app.db).await?;
     let known = dashboard::lock_widget(&mut tx, owner, id).await?;
     if let Some(dashboard) = body.dashboard.filter(|dashboard| *dashboard != known.dashboard) {

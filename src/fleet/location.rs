@@ -127,7 +127,8 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Location::spec();
-    let columns = with_writer(with_zone(spec.receive(&app, &caller, body).await?).await, &caller);
+    let columns = spec.receive_change(&app, &caller, (None, id), body).await?;
+    let columns = with_writer(with_zone(columns).await, &caller);
     handlers::updated(&app, spec, &caller, None, id, columns).await
 }
 

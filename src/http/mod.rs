@@ -16,12 +16,14 @@ mod pace;
 pub mod peer;
 mod problems;
 pub mod ranges;
+mod read_only;
 mod room;
 mod security_txt;
 pub mod sheet;
 mod strict;
 pub mod trace;
 pub mod unread;
+pub mod written_back;
 
 pub use caller::Caller;
 pub use extract::{Json, Path, Query, RawJson};

@@ -25,6 +25,11 @@ impl<T: FromBody> Unread<T> {
         Self { request, kind: PhantomData }
     }
 
+    /// The same body, to be read as something else.
+    pub(super) fn of_kind<U: FromBody>(self) -> Unread<U> {
+        Unread::of(self.request)
+    }
+
     /// Reads the body, unless the caller lacks `permission` (403). A request that was answered before ends here, before
     /// its body is judged by what has come to be meanwhile.
     pub async fn read(self, app: &App, caller: &Caller, permission: Permission) -> Result<T> {

@@ -6,6 +6,7 @@
 //! nobody waits with a connection in hand. Without a key nothing of this does anything.
 
 mod creation;
+pub mod document;
 mod remembered;
 
 pub use creation::Creation;
@@ -130,7 +131,8 @@ mod tests {
     use axum::body::Body;
 
     fn keyed(method: Method, keys: &[&[u8]]) -> Result<Option<String>> {
-        let request = keys.iter().fold(Request::builder().method(method), |request, key| request.header(NAME, *key));
+        let request =
+            keys.iter().fold(Request::builder().method(method), |request, key| request.header(NAME, *key));
         let keyed = Keyed::of(&request.body(Body::empty()).unwrap(), "POST /campaign")?;
         Ok(keyed.map(|keyed| keyed.key))
     }

@@ -234,7 +234,8 @@ async fn create(
     let secret = entrust(&app, &mut tx, id).await?;
     let message = "integration created";
     let lasting = Entrusted { id, message: message.into(), secret: None };
-    tx.commit_secret(StatusCode::CREATED, Entrusted { secret: Some(secret), ..lasting.clone() }, lasting).await
+    tx.commit_secret(StatusCode::CREATED, Entrusted { secret: Some(secret), ..lasting.clone() }, lasting)
+        .await
 }
 
 /// Change an integration
@@ -253,7 +254,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Integration::spec();
-    let columns = spec.receive(&app, &caller, body).await?;
+    let columns = spec.receive_change(&app, &caller, (None, id), body).await?;
     check_url(&columns, &app.config)?;
     let restarts = columns.get("active").and_then(serde_json::Value::as_bool) == Some(true);
     let redirects = restarts || ["url", "events"].iter().any(|column| columns.contains_key(*column));

@@ -212,7 +212,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
-    let columns = spec.receive(&app, &caller, body).await?;
+    let columns = spec.receive_change(&app, &caller, (parent, id), body).await?;
     updated(&app, spec, &caller, parent, id, columns).await
 }
 

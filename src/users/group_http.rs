@@ -11,8 +11,10 @@ use crate::{
         Caller, Created, Json, Message, Path, Unread,
         caller::Permission,
         list::{ListParams, Page},
+        written_back::Absent,
     },
     identity::directory::UserGroup,
+    resource::{Resource, store::find},
 };
 use axum::{extract::State, http::StatusCode};
 use serde_json::value::RawValue;
@@ -55,7 +57,11 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<UserGroupPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
+    let shown = async {
+        caller.may(Permission::UserGroupRead)?;
+        find(&app.db, UserGroup::spec(), caller.group(), None, id).await
+    };
+    let patch = body.read_over(&app, &caller, Permission::UserGroupWrite, Absent::Stays, shown).await?;
     store::update(&app, &caller, id, patch).await?;
     Ok(Message::json("user group updated"))
 }

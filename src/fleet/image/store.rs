@@ -31,7 +31,12 @@ fn seen(columns: &'static str, group: i64, id: i64, size: Size) -> QueryBuilder<
 }
 
 /// Stores a new image of `group`.
-pub(super) async fn insert(tx: &mut PgConnection, group: i64, both: &Both, now: DateTime<Utc>) -> Result<i64> {
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    group: i64,
+    both: &Both,
+    now: DateTime<Utc>,
+) -> Result<i64> {
     add(tx, group, both, false, now).await
 }
 

@@ -12,7 +12,12 @@ use crate::{
     error::{Error, Result},
     fleet::{device_id::DeviceId, machine::ConfigState},
     gateway::station,
-    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission},
+    http::{
+        Caller, Json, Message, Path, Query, Unread,
+        caller::Permission,
+        extract::JsonBytes,
+        written_back::{self, Absent, form},
+    },
     seal::Keyring,
 };
 use axum::{
@@ -249,9 +254,17 @@ async fn read(
 with_settings! {
     /// A change of one machine's configuration: what is absent stays, `null` takes away.
     MachineConfigUpdate {
-        /// The machine's id.
-        machine: i64,
+        /// The machine's id; `id` will do, as a read shows it.
+        #[serde(default)]
+        machine: Option<i64>,
     }
+}
+
+/// The machine that a change is for, by either name. What else is wrong with it is found later.
+#[derive(Debug, Deserialize)]
+struct Meant {
+    machine: Option<i64>,
+    id: Option<i64>,
 }
 
 /// Change a machine's configuration
@@ -260,21 +273,35 @@ with_settings! {
 #[utoipa::path(put, path = "/machineconfig", tag = "machineconfig", operation_id = "update_machineconfig",
     request_body = MachineConfigUpdate,
     responses((status = 200, description = "The configuration was changed", body = Message)))]
-async fn update(
-    State(app): State<App>,
-    caller: Caller,
-    body: Unread<Json<MachineConfigUpdate>>,
-) -> Result<Json<Message>> {
-    let Json(mut body) = body.read(&app, &caller, Permission::ConfigWrite).await?;
+async fn update(State(app): State<App>, caller: Caller, body: Unread<JsonBytes>) -> Result<Json<Message>> {
+    let body = body.read(&app, &caller, Permission::ConfigWrite).await?;
+    let meant: Option<Meant> = serde_json::from_slice(&body.0).ok();
+    let machine = meant.and_then(|meant| meant.machine.or(meant.id));
+    let shown = async {
+        caller.may(Permission::ConfigRead)?;
+        let machine = within_reach(&app, &caller, machine).await?;
+        let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
+        StoredMachineConfig::of(store::read(&app.db, machine).await?, clear)
+    };
+    let mut body =
+        written_back::read(&app, &caller, body, form::<MachineConfigUpdate>(Absent::Stays), shown).await?;
     let mut checks = Checks::default();
     let mut change = body.change();
     change.check(&mut checks, FLAT);
     checks.done()?;
-    if !station::is_in_reach(&app, &caller, body.machine).await? {
-        return Err(Error::invalid("/machine", "is not a machine of yours"));
-    }
-    store::change(&app, body.machine, &change).await?;
+    let machine = within_reach(&app, &caller, body.machine.or(machine)).await?;
+    store::change(&app, machine, &change).await?;
     Ok(Message::json("machine configuration updated"))
+}
+
+/// The machine, if it is one of the caller's.
+async fn within_reach(app: &App, caller: &Caller, machine: Option<i64>) -> Result<i64> {
+    let machine = machine.ok_or_else(|| Error::invalid("/machine", "is required"))?;
+    if station::is_in_reach(app, caller, machine).await? {
+        Ok(machine)
+    } else {
+        Err(Error::invalid("/machine", "is not a machine of yours"))
+    }
 }
 
 /// A gateway's own configuration.

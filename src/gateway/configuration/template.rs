@@ -13,6 +13,7 @@ use crate::{
         caller::Permission,
         extract::present,
         list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
+        written_back::Absent,
     },
     idempotency::Creation,
     seal::{Keyring, Place},
@@ -260,7 +261,8 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<MachineConfigTemplatePatch>>,
 ) -> Result<Json<Message>> {
-    let Json(mut patch) = body.read(&app, &caller, Permission::ConfigWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let mut patch = body.read_over(&app, &caller, Permission::ConfigWrite, Absent::Stays, shown).await?;
     let mut change = patch.change();
     check(patch.name.as_deref(), &mut change)?;
     let mut transaction = transaction::begin(&app.db).await?;
