@@ -7,6 +7,7 @@ mod connection;
 mod edge;
 mod export;
 pub mod extract;
+mod flat_form;
 pub mod health;
 pub mod link;
 pub mod list;

@@ -1,6 +1,6 @@
 //! The `OpenAPI` document, made from the code, and the pages that show it.
 
-use super::read_only;
+use super::{flat_form, read_only};
 use crate::{app::App, error::Problem, idempotency};
 use axum::{
     Router,
@@ -36,7 +36,7 @@ that the server makes are ignored. A `POST` that creates something can be sent a
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Scrip", description = INTRODUCTION, license(name = "Apache-2.0")),
+    info(title = "Scrip", description = INTRODUCTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     components(schemas(Problem)),
     modifiers(&Bearer),
     tags(
@@ -102,8 +102,11 @@ impl Modify for Bearer {
     }
 }
 
+/// Paths of those who log in begin so; they take forms.
+const LOG_IN: &str = "/auth/";
+
 /// Paths that need no token begin so.
-const OPEN: &[&str] = &["/auth/", "/health/", "/metrics", "/openapi.json", "/docs/"];
+const OPEN: &[&str] = &[LOG_IN, "/health/", "/metrics", "/openapi.json", "/docs/"];
 
 /// Returns `true` for the path of an operation that needs no token.
 fn is_open(path: &str) -> bool {
@@ -165,7 +168,7 @@ const COMMON: &[Common] = &[
     Common {
         status: "415",
         name: "UnsupportedMediaType",
-        description: "The body is not JSON.",
+        description: "The body is of no type that is taken here.",
         when: |endpoint| endpoint.has_body,
     },
     Common {
@@ -208,6 +211,9 @@ pub(super) fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (changes, operation) in operations(item) {
             add_common(path, changes, operation);
+            if path.starts_with(LOG_IN) {
+                flat_form::describe(operation);
+            }
         }
         if let Some(post) = item.post.as_mut().filter(|_| !is_open(path)) {
             idempotency::document::describe(post);

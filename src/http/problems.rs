@@ -97,7 +97,7 @@ const EXPLANATIONS: &[Explanation] = &[
         status: 415,
         meaning: "The body is of a type that is not read here.",
         cause: "The Content-Type is not application/json, or another that the endpoint's documentation names.",
-        cure: "Send JSON, and say so: Content-Type: application/json.",
+        cure: "Send what detail names, and say so: Content-Type: application/json, in most places.",
     },
     Explanation {
         kind: "range-not-satisfiable",

@@ -2,12 +2,12 @@
 //! ([`written_back`](super::written_back)).
 
 use utoipa::openapi::{
-    OneOfBuilder, OpenApi, PathItem, RefOr, Schema,
+    Content, OneOfBuilder, OpenApi, PathItem, RefOr, Schema,
     path::Operation,
     schema::{Components, Object},
 };
 
-/// What is sent as JSON.
+/// The type of what is sent as JSON.
 const JSON: &str = "application/json";
 
 /// Adds to the body of each change the fields that only its read shows.
@@ -29,7 +29,7 @@ pub(super) fn describe(document: &mut OpenApi) {
 /// The name of the schema of an operation's body.
 fn body(operation: &Operation) -> Option<String> {
     let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
-    match body.content.get(JSON)?.schema.as_ref()? {
+    match json(body.content.get(JSON))? {
         RefOr::Ref(reference) => name(&reference.ref_location).map(str::to_owned),
         RefOr::T(_) => None,
     }
@@ -38,7 +38,15 @@ fn body(operation: &Operation) -> Option<String> {
 /// The schema of what a read answers.
 fn answer(operation: &Operation) -> Option<&RefOr<Schema>> {
     match operation.responses.responses.get("200")? {
-        RefOr::T(response) => response.content.get(JSON)?.schema.as_ref(),
+        RefOr::T(response) => json(response.content.get(JSON)),
+        RefOr::Ref(_) => None,
+    }
+}
+
+/// The schema of some content.
+fn json(content: Option<&RefOr<Content>>) -> Option<&RefOr<Schema>> {
+    match content? {
+        RefOr::T(content) => content.schema.as_ref(),
         RefOr::Ref(_) => None,
     }
 }
@@ -84,6 +92,10 @@ fn read_only(schema: RefOr<Schema>) -> RefOr<Schema> {
             one.read_only = Some(true);
             Schema::OneOf(one).into()
         }
-        other => OneOfBuilder::new().item(other).read_only(true).build().into(),
+        RefOr::Ref(mut reference) => {
+            reference.read_only = Some(true);
+            reference.into()
+        }
+        other => Schema::OneOf(OneOfBuilder::new().item(other).read_only(true).build()).into(),
     }
 }

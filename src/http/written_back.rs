@@ -24,11 +24,14 @@ use serde_json::{
 };
 use std::{collections::HashSet, fmt};
 
-/// What it means that a field is absent from a change.
+/// The meaning of a field that is absent from a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
     /// It stays as it is. Of a field that equals what is stored, a spelling that only reads have is as good.
     Stays,
+    /// It stays as it is, and a field that equals what is stored is as good as absent: saying it once more would do
+    /// something.
+    Repeats,
     /// It is taken away, or follows something else.
     Goes,
 }
@@ -48,7 +51,7 @@ impl<T: DeserializeOwned + Send + 'static> Unread<super::Json<T>> {
     }
 }
 
-/// Which fields a change has, what their absence means, and how it is read.
+/// The fields of a change by their names, the meaning of their absence, and the way to read it.
 pub type Form<T> = (fn(&str) -> bool, Absent, fn(&[u8]) -> Result<T>);
 
 /// Returns how a change is read that is a `T`.
@@ -106,7 +109,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 /// Returns `true` if a body has fields that a change has not.
 fn repeats(body: &[u8], is_field: fn(&str) -> bool) -> bool {
-    // What is no object is refused by who reads it.
+    // A body that is no object is refused by its reader.
     serde_json::from_slice(body).is_ok_and(|Fields(fields)| fields.iter().any(|(name, _)| !is_field(name)))
 }
 
@@ -126,7 +129,9 @@ fn settled<T>(
     let (mut kept, mut issues, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for (name, value) in fields {
         if is_field(&name) || !shown.contains_key(&name) {
-            kept.push((name, value));
+            if absent != Absent::Repeats || !is_repeated(&name, value) {
+                kept.push((name, value));
+            }
         } else if !seen.insert(name.clone()) {
             issues.push(Issue::at(pointer(&name), "is given twice"));
         } else if !is_link(&name) && !is_repeated(&name, value) {
@@ -138,7 +143,7 @@ fn settled<T>(
     }
     loop {
         let error = match read(&object(&kept)?) {
-            Err(Error::Invalid(issues)) if absent == Absent::Stays => issues,
+            Err(Error::Invalid(issues)) if absent != Absent::Goes => issues,
             outcome => return outcome,
         };
         let before = kept.len();
@@ -258,7 +263,7 @@ mod tests {
         shown.as_object().unwrap().clone()
     }
 
-    /// What is read of a body, by who takes no 1 for a flag.
+    /// Settles a body for a reader that takes no 1 for a flag.
     fn settle(body: &str, absent: Absent) -> Result<String, Vec<String>> {
         let read = |body: &[u8]| {
             let text = String::from_utf8(body.to_vec()).unwrap();
@@ -289,6 +294,7 @@ mod tests {
     fn what_was_read_can_be_written_back() {
         let body = Value::Object(shown()).to_string();
         assert_eq!(settle(&body, Absent::Stays), Ok(r#"{"name":"Tea"}"#.to_owned()));
+        assert_eq!(settle(&body, Absent::Repeats), Ok("{}".to_owned()));
         assert_eq!(settle(&body, Absent::Goes), Err(vec!["/isActive".to_owned()]));
         // In other spellings.
         for (body, kept) in [

@@ -9,7 +9,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-/// How long an answer is remembered.
+/// The time for which an answer is remembered.
 pub const KEPT: TimeDelta = TimeDelta::days(7);
 
 /// Marks an answer that was given before.

@@ -8,7 +8,9 @@ use crate::{
     app::App,
     config::Config,
     error::{Error, Result},
-    http::{Caller, Json, Path, Unread, caller::Permission, extract::JsonBytes, list::Kind},
+    http::{
+        Caller, Json, Path, Unread, caller::Permission, extract::JsonBytes, list::Kind, written_back::Absent,
+    },
     idempotency::Creation,
     identity::directory::UserGroup,
     resource::{
@@ -254,7 +256,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Integration::spec();
-    let columns = spec.receive_change(&app, &caller, (None, id), body).await?;
+    let columns = spec.receive_change(&app, &caller, (None, id), Absent::Repeats, body).await?;
     check_url(&columns, &app.config)?;
     let restarts = columns.get("active").and_then(serde_json::Value::as_bool) == Some(true);
     let redirects = restarts || ["url", "events"].iter().any(|column| columns.contains_key(*column));

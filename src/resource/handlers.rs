@@ -13,6 +13,7 @@ use crate::{
         Caller, Json, Path, Unread,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
+        written_back::Absent,
     },
     idempotency::Creation,
     transaction,
@@ -212,7 +213,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
-    let columns = spec.receive_change(&app, &caller, (parent, id), body).await?;
+    let columns = spec.receive_change(&app, &caller, (parent, id), Absent::Stays, body).await?;
     updated(&app, spec, &caller, parent, id, columns).await
 }
 

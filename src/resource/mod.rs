@@ -120,6 +120,7 @@ impl Spec {
         app: &App,
         caller: &Caller,
         (parent, id): (Option<i64>, i64),
+        absent: Absent,
         body: Unread<JsonBytes>,
     ) -> Result<Columns> {
         let body = body.read(app, caller, self.write).await?;
@@ -127,7 +128,7 @@ impl Spec {
             caller.may(self.read)?;
             store::find(&app.db, self, caller.group(), parent, id).await
         };
-        written_back::read(app, caller, body, (self.changes, Absent::Stays, self.take), shown).await
+        written_back::read(app, caller, body, (self.changes, absent, self.take), shown).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a read gave can be written back as it is, for everything in the document that is read and changed at one path.
+//! Writing back what a read gave, for everything in the document that is read and changed at one path.
 
 use crate::{
     app::TestApp,
@@ -38,6 +38,13 @@ fn other(value: &Value) -> Value {
     }
 }
 
+/// An answer whose links are other ones, as they are in each.
+fn with_other_links(mut answer: Value) -> Value {
+    let fields = answer.as_object_mut().into_iter().flatten();
+    fields.filter(|(name, _)| is_link(name)).for_each(|(_, link)| *link = json!("https://example.com/other"));
+    answer
+}
+
 /// Everything that is read at a path and changed there with JSON: both operations.
 fn pairs(document: &Document) -> Vec<(Operation, Operation)> {
     let mut changes: Vec<Operation> = document.operations();
@@ -68,7 +75,7 @@ async fn what_a_read_gave_can_be_written_back() {
         let place = stock.uri(&read, "");
         let before = user.get(&place).await.expect(200);
         let path = stock.uri(&change, "");
-        let reply = write(&user, &change, &path, before.clone()).await;
+        let reply = write(&user, &change, &path, with_other_links(before.clone())).await;
         let after = user.get(&place).await.expect(200);
         tried += 1;
         if !reply.status.is_success() {
@@ -101,13 +108,10 @@ async fn differing(
         }
         let mut body = shown.clone();
         body[name] = other(value);
-        if properties[name]["readOnly"] != true {
+        if properties[name]["readOnly"] != true || is_link(name) {
             continue;
         }
         let reply = write(user, change, path, body).await;
-        if is_link(name) {
-            continue;
-        }
         let pointer =
             serde_json::from_slice(&reply.body).map(|problem: Value| problem["errors"][0]["pointer"].clone());
         if reply.status != 422 || pointer.unwrap_or_default() != format!("/{name}") {

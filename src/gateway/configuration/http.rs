@@ -27,6 +27,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -263,8 +264,18 @@ with_settings! {
 /// The machine that a change is for, by either name. What else is wrong with it is found later.
 #[derive(Debug, Deserialize)]
 struct Meant {
-    machine: Option<i64>,
-    id: Option<i64>,
+    machine: Option<Number>,
+    id: Option<Number>,
+}
+
+impl Meant {
+    /// Returns it, with where it stands.
+    fn machine(body: &[u8]) -> Option<(i64, &'static str)> {
+        let Self { machine, id } = serde_json::from_slice(body).ok()?;
+        let (number, pointer) = machine.map(|it| (it, "/machine")).or(id.map(|it| (it, "/id")))?;
+        let whole = |number: f64| (number.fract() == 0.0).then_some(number as i64);
+        Some((number.as_i64().or_else(|| number.as_f64().and_then(whole))?, pointer))
+    }
 }
 
 /// Change a machine's configuration
@@ -275,32 +286,34 @@ struct Meant {
     responses((status = 200, description = "The configuration was changed", body = Message)))]
 async fn update(State(app): State<App>, caller: Caller, body: Unread<JsonBytes>) -> Result<Json<Message>> {
     let body = body.read(&app, &caller, Permission::ConfigWrite).await?;
-    let meant: Option<Meant> = serde_json::from_slice(&body.0).ok();
-    let machine = meant.and_then(|meant| meant.machine.or(meant.id));
+    let meant = Meant::machine(&body.0);
     let shown = async {
         caller.may(Permission::ConfigRead)?;
-        let machine = within_reach(&app, &caller, machine).await?;
+        let machine = within_reach(&app, &caller, meant).await?;
         let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
         StoredMachineConfig::of(store::read(&app.db, machine).await?, clear)
     };
     let mut body =
-        written_back::read(&app, &caller, body, form::<MachineConfigUpdate>(Absent::Stays), shown).await?;
+        written_back::read(&app, &caller, body, form::<MachineConfigUpdate>(Absent::Repeats), shown).await?;
     let mut checks = Checks::default();
     let mut change = body.change();
     change.check(&mut checks, FLAT);
     checks.done()?;
-    let machine = within_reach(&app, &caller, body.machine.or(machine)).await?;
-    store::change(&app, machine, &change).await?;
+    let meant = body.machine.map(|machine| (machine, "/machine")).or(meant);
+    let machine = within_reach(&app, &caller, meant).await?;
+    if !change.is_empty() {
+        store::change(&app, machine, &change).await?;
+    }
     Ok(Message::json("machine configuration updated"))
 }
 
 /// The machine, if it is one of the caller's.
-async fn within_reach(app: &App, caller: &Caller, machine: Option<i64>) -> Result<i64> {
-    let machine = machine.ok_or_else(|| Error::invalid("/machine", "is required"))?;
+async fn within_reach(app: &App, caller: &Caller, meant: Option<(i64, &'static str)>) -> Result<i64> {
+    let (machine, pointer) = meant.ok_or_else(|| Error::invalid("/machine", "is required"))?;
     if station::is_in_reach(app, caller, machine).await? {
         Ok(machine)
     } else {
-        Err(Error::invalid("/machine", "is not a machine of yours"))
+        Err(Error::invalid(pointer, "is not a machine of yours"))
     }
 }
 

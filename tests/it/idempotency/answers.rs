@@ -1,4 +1,4 @@
-//! Which answers are remembered, for whom, for how long, and without which secrets.
+//! Answers that are remembered: for their callers alone, for a week, and without secrets.
 
 use super::{KEY, REPLAYED, post};
 use crate::{app::TestApp, world};

@@ -24,6 +24,8 @@ pub struct Operation {
     pub answers: Value,
     /// What its path and its query are made of.
     pub parameters: Vec<Parameter>,
+    /// `true` if it takes its body as a form of flat fields too.
+    pub takes_form: bool,
     /// `true` if it can be sent again with its key.
     pub takes_key: bool,
     /// Whether nobody is asked for a token.
@@ -77,6 +79,7 @@ impl Operation {
             body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
             answers: value["responses"].clone(),
             parameters: parameters.collect(),
+            takes_form: value.pointer("/requestBody/content/application~1x-www-form-urlencoded").is_some(),
             takes_key: headers.iter().any(|header| header["name"] == "Idempotency-Key"),
             open: value["security"].as_array().is_some_and(Vec::is_empty),
         }
