@@ -235,6 +235,30 @@ async fn a_voucher_can_be_had_inherit_later() {
 }
 
 #[tokio::test]
+async fn a_voucher_that_is_written_back_goes_on_following() {
+    let shop = Shop::new().await.with_redis().await;
+    let terms = json!({"type": "gift", "voucherValue": 500, "redemptionLimit": 2, "voucherText1": "Cheers"});
+    let campaign = shop.campaign(world::A, terms).await;
+    let inherits = json!({"campaign": campaign, "type": "inherit"});
+    let inherits = shop.owner.post("/voucher", inherits).await.expect(201);
+    let own = json!({"campaign": campaign, "type": "gift", "value": 300});
+    let own = shop.owner.post("/voucher", own).await.expect(201);
+    let at = |made: &Value| format!("/voucher/{}", made["id"].as_str().unwrap());
+    for made in [&inherits, &own] {
+        let shown = shop.owner.get(&at(made)).await.expect(200);
+        shop.owner.put(&at(made), shown).await.expect(200);
+    }
+    shop.change_campaign(campaign, json!({"redemptionLimit": 5, "voucherText1": "Hello"})).await;
+    for (made, value, inherits) in [(&inherits, 500, true), (&own, 300, false)] {
+        let now = shop.owner.get(&at(made)).await.expect(200);
+        assert_eq!(
+            json!([now["value"], now["inherits"], now["redemptionLimit"], now["text1"]]),
+            json!([value, inherits, 5, "Hello"])
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_running_campaign_gets_more_codes_that_follow_it() {
     let shop = Shop::new().await.with_redis().await;
     let campaign =
