@@ -76,6 +76,9 @@ pub enum Error {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// Another request with the same `Idempotency-Key` has not ended yet.
+    #[error("a request with this Idempotency-Key is under way")]
+    UnderWay,
     /// More was sent than is allowed.
     #[error("the {what} is larger than {limit_bytes} bytes")]
     TooLarge {
@@ -174,6 +177,7 @@ impl Error {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::UnderWay => (StatusCode::CONFLICT, "under-way"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
             Self::UnsupportedMedia { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
@@ -291,7 +295,7 @@ impl IntoResponse for Error {
             Self::TooMany { retry_after_s, .. } | Self::Crowded { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
             }
-            Self::Unavailable { .. } | Self::Busy => {
+            Self::Unavailable { .. } | Self::Busy | Self::UnderWay => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Beyond { length } => {

@@ -23,6 +23,7 @@ pub mod files;
 pub mod fleet;
 pub mod gateway;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod integrations;

@@ -10,6 +10,7 @@ use crate::{
         caller::Permission,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
+        written_back::Absent,
     },
     resource::{
         Columns, Resource,
@@ -67,7 +68,7 @@ async fn update(
         SELECT jsonb_build_object('type', type, 'observer', observer, 'occurs', occurs)
         FROM alert_observer WHERE id = $1";
     let spec = AlertObserver::spec();
-    let mut columns = spec.receive(&app, &caller, body).await?;
+    let mut columns = spec.receive_change(&app, &caller, (None, id), Absent::Stays, body).await?;
     let author = Author { group: caller.group(), now: app.clock.now() };
     let mut tx = transaction::begin(&app.db).await?;
     store::lock(&mut tx, spec, author.group, None, id).await?;

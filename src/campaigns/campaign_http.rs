@@ -17,7 +17,9 @@ use crate::{
         Caller, Created, Json, Message, Path, Query, Unread,
         caller::Permission,
         list::{Below, ListParams, Page, belongs_to},
+        written_back::Absent,
     },
+    idempotency::Creation,
 };
 use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,8 +51,9 @@ async fn create(
     let now = app.clock.now();
     let new = draft.check(now)?;
     app.print_shop.check_printable(&new.draft.lines())?;
-    let id = store::create(&app.db, caller.group(), new, now).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id = store::create(&mut creation, caller.group(), new, now).await?;
+    creation.commit(StatusCode::CREATED, Created { id }).await
 }
 
 /// List campaigns
@@ -89,7 +92,8 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<CampaignPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::CampaignWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let patch = body.read_over(&app, &caller, Permission::CampaignWrite, Absent::Stays, shown).await?;
     if app.print_shop.check_printable(&patch.lines()).is_err() {
         let stored = store::fetch(&app.db, caller.group(), id).await?;
         app.print_shop.check_printable(&patch.lines().besides(&stored.lines()))?;

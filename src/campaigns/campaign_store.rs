@@ -15,7 +15,7 @@ use crate::{
     transaction,
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 
 /// Where the PDF of a campaign's coupons stands: what its job says, as [`PdfStatus`].
 macro_rules! pdf_status {
@@ -99,7 +99,7 @@ const FILTERS: &[Column] = &[
 const NOT_FOUND: Error = Error::NotFound("campaign");
 
 /// The campaign, if it belongs to `group` or a group below it.
-pub(crate) async fn fetch(db: &PgPool, group: i64, id: i64) -> Result<Campaign> {
+pub(crate) async fn fetch(db: impl PgExecutor<'_>, group: i64, id: i64) -> Result<Campaign> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
@@ -124,7 +124,12 @@ pub(crate) async fn lock(connection: &mut PgConnection, group: i64, id: i64) -> 
 }
 
 /// Creates a campaign and, where it has vouchers to generate, the job that does so.
-pub(super) async fn create(db: &PgPool, group: i64, new: NewCampaign, now: DateTime<Utc>) -> Result<i64> {
+pub(super) async fn create(
+    connection: &mut PgConnection,
+    group: i64,
+    new: NewCampaign,
+    now: DateTime<Utc>,
+) -> Result<i64> {
     const SQL: &str = "
         INSERT INTO campaign (user_group, name, total_vouchers, type, value_type, voucher_value, redemption_limit,
             reset_frequency, starts_on, starts_at, expires_on, expires_at, currency, time_zone, status,
@@ -134,7 +139,6 @@ pub(super) async fn create(db: &PgPool, group: i64, new: NewCampaign, now: DateT
             $22, $23, $23)
         RETURNING id";
     let NewCampaign { draft, span, zone, prefix, status, wanted } = new;
-    let mut transaction = transaction::begin(db).await?;
     let id = sqlx::query_scalar(SQL)
         .bind(group)
         .bind(draft.name)
@@ -159,12 +163,11 @@ pub(super) async fn create(db: &PgPool, group: i64, new: NewCampaign, now: DateT
         .bind(draft.voucher_text4)
         .bind(draft.voucher_style)
         .bind(now)
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *connection)
         .await?;
     if draft.total_vouchers > 0 {
-        jobs::enqueue(&mut transaction, generation::KIND, id, group, draft.total_vouchers, now).await?;
+        jobs::enqueue(connection, generation::KIND, id, group, draft.total_vouchers, now).await?;
     }
-    transaction.commit().await?;
     Ok(id)
 }
 

@@ -138,7 +138,7 @@ impl Voucher {
     }
 }
 
-/// The type that a new voucher is asked to have.
+/// The type that a voucher is asked to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VoucherDraftType {
@@ -148,6 +148,20 @@ pub enum VoucherDraftType {
     Gift,
     /// As its campaign, in everything.
     Inherit,
+}
+
+impl VoucherDraftType {
+    /// Returns what it comes down to in a campaign of this type.
+    pub fn kind_in(self, campaign: CampaignType) -> Result<Kind, &'static str> {
+        let kind = match (self, campaign) {
+            (Self::Discount, _) | (Self::Inherit, CampaignType::Discount) => Kind::Discount,
+            (Self::Gift, _) | (Self::Inherit, CampaignType::Gift) => Kind::Gift,
+            (Self::Inherit, CampaignType::Dynamic) => {
+                return Err("must be discount or gift in a dynamic campaign");
+            }
+        };
+        if campaign.has(kind) { Ok(kind) } else { Err("is not the campaign's type") }
+    }
 }
 
 /// A request for vouchers. They take from their campaign what they are not given, and follow it there.
@@ -229,16 +243,7 @@ pub struct NewVouchers {
 impl NewVouchers {
     /// Returns what they are in a campaign of this type.
     pub fn kind_in(&self, campaign: CampaignType) -> Result<Kind> {
-        let kind = match (self.draft.r#type, campaign) {
-            (VoucherDraftType::Discount, _) | (VoucherDraftType::Inherit, CampaignType::Discount) => {
-                Kind::Discount
-            }
-            (VoucherDraftType::Gift, _) | (VoucherDraftType::Inherit, CampaignType::Gift) => Kind::Gift,
-            (VoucherDraftType::Inherit, CampaignType::Dynamic) => {
-                return Err(Error::invalid("/type", "must be discount or gift in a dynamic campaign"));
-            }
-        };
-        if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
+        self.draft.r#type.kind_in(campaign).map_err(|flaw| Error::invalid("/type", flaw))
     }
 
     /// Returns from when until when they are good by what they were given themselves, in a campaign of this
@@ -302,9 +307,14 @@ impl VoucherDraft {
             ("/text4", self.text4.is_some()),
             ("/style", self.style.is_some()),
         ];
-        for (pointer, _) in given.into_iter().filter(|(_, given)| *given) {
-            checks.wrong(pointer, "is the campaign's for a voucher of type inherit");
-        }
+        refuse_own(checks, &given);
+    }
+}
+
+/// Refuses properties that were given to a voucher that inherits.
+pub(super) fn refuse_own(checks: &mut Checks, given: &[(&'static str, bool)]) {
+    for (pointer, _) in given.iter().filter(|(_, given)| *given) {
+        checks.wrong(*pointer, "is the campaign's for a voucher of type inherit");
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     rules,
     schedule::ScheduleColumns,
     terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, zone},
-    voucher::check_look,
+    voucher::{VoucherDraftType, check_look, refuse_own},
 };
 use crate::{
     error::{Error, Result},
@@ -26,14 +26,16 @@ use utoipa::ToSchema;
 pub struct VoucherReplacement {
     /// Its campaign, which stays the same.
     pub campaign: i64,
-    /// Its type: the campaign's, but in a dynamic campaign.
-    pub r#type: Kind,
-    /// What it is worth, in minor units. A gift's balance moves by the difference.
+    /// Its type: the campaign's, but in a dynamic campaign; with `inherit` it follows its campaign in everything.
+    pub r#type: VoucherDraftType,
+    /// What it is worth, in minor units; not for one that inherits. A gift's balance moves by the difference.
+    #[serde(default)]
     #[schema(minimum = 0)]
-    pub value: i64,
-    /// Rules that apply besides the campaign's.
+    pub value: Option<i64>,
+    /// Rules that apply besides the campaign's; they stay as they are without it.
+    #[serde(default)]
     #[schema(max_items = 1000)]
-    pub validation_rules: Vec<Rule>,
+    pub validation_rules: Option<Vec<Rule>>,
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
@@ -149,6 +151,26 @@ pub struct Standing {
     pub defaults: CampaignDefaults,
 }
 
+impl VoucherReplacement {
+    /// Refuses properties of its own to one that is to inherit.
+    fn check_inherits(&self, checks: &mut Checks) {
+        let given = [
+            ("/value", self.value.is_some()),
+            ("/redemptionLimit", self.redemption_limit.is_some()),
+            ("/resetFrequency", self.reset_frequency.is_some()),
+            ("/startsOn", self.starts_on.is_some()),
+            ("/expiresOn", self.expires_on.is_some()),
+            ("/timeZone", self.time_zone.is_some()),
+            ("/text1", self.text1.is_some()),
+            ("/text2", self.text2.is_some()),
+            ("/text3", self.text3.is_some()),
+            ("/text4", self.text4.is_some()),
+            ("/style", self.style.is_some()),
+        ];
+        refuse_own(checks, &given);
+    }
+}
+
 impl VoucherPatch {
     /// Returns `true` if it touches the terms.
     pub fn changes_terms(&self) -> bool {
@@ -188,18 +210,25 @@ impl Standing {
     pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(new.campaign)?;
         let mut checks = Checks::default();
-        checks.number("/value", new.value, 0, VALUE_MAX);
+        let inherits = new.r#type == VoucherDraftType::Inherit;
+        checks.number("/value", new.value.unwrap_or(0), 0, VALUE_MAX);
+        if inherits {
+            new.check_inherits(&mut checks);
+        } else if new.value.is_none() {
+            checks.wrong("/value", "is required");
+        }
         checks.limit(new.redemption_limit);
         check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
         checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
-        let named = new.validation_rules.iter().map(|rule| (rule.field, rule.value.as_str()));
+        let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
         rules::check(&mut checks, "/validationRules", named);
-        if !self.defaults.r#type.has(new.r#type) {
-            checks.wrong("/type", "is not the campaign's type");
-        }
+        let kind = new.r#type.kind_in(self.defaults.r#type).unwrap_or_else(|flaw| {
+            checks.wrong("/type", flaw);
+            self.r#type
+        });
         let asked = OwnProperties {
-            r#type: Some(new.r#type),
-            value: Some(new.value),
+            r#type: (!inherits).then_some(kind),
+            value: new.value,
             redemption_limit: new.redemption_limit,
             reset_frequency: new.reset_frequency,
             time_zone: new.time_zone.map(|zone| zone.name().to_owned()),
@@ -215,18 +244,20 @@ impl Standing {
         let zone = zone(own.time_zone.as_ref().unwrap_or(&self.defaults.time_zone));
         let span = self.span(&mut checks, &own, zone, now);
         checks.done()?;
-        if new.r#type != self.r#type && self.total_redemption_count > 0 {
+        if kind != self.r#type && self.total_redemption_count > 0 {
             return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
         }
         self.end_terms(now);
-        self.revalue(new.r#type, new.value)?;
+        self.revalue(kind, new.value.unwrap_or(self.defaults.value))?;
         self.redemption_limit = own.redemption_limit.or(self.defaults.redemption_limit);
         self.reset_frequency = own.reset_frequency.unwrap_or(self.defaults.reset_frequency);
         zone.name().clone_into(&mut self.time_zone);
         self.status = new.status.unwrap_or(self.status);
-        self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
+        if let Some(rules) = new.validation_rules {
+            self.rules = (!rules.is_empty()).then_some(Json(rules));
+        }
         self.comments = new.voucher_comments;
-        self.inherits &= own == OwnProperties::default();
+        self.inherits = (self.inherits || inherits) && own == OwnProperties::default();
         self.own = own;
         self.own.r#type = (!self.inherits).then_some(self.r#type);
         Ok(span)

@@ -16,6 +16,7 @@ use crate::{
         caller::Permission,
         list::{Below, ExportParams, ListParams, Page, belongs_to},
         sheet::FormParams,
+        written_back::Absent,
     },
 };
 use axum::{
@@ -51,8 +52,8 @@ async fn create(
     let new = draft.check()?;
     app.print_shop.check_printable(&new.draft.lines())?;
     Ok(match store::create(&app, caller.group(), &new).await? {
-        Some(voucher) => (StatusCode::CREATED, Json(voucher)).into_response(),
-        None => StatusCode::CREATED.into_response(),
+        (creation, Some(voucher)) => creation.commit(StatusCode::CREATED, voucher).await?.into_response(),
+        (creation, None) => creation.commit_silent(StatusCode::CREATED).await?.into_response(),
     })
 }
 
@@ -89,7 +90,8 @@ async fn replace(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherReplacement>>,
 ) -> Result<Json<Message>> {
-    let Json(new) = body.read(&app, &caller, Permission::VoucherWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let new = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Goes, shown).await?;
     if app.print_shop.check_printable(&new.lines()).is_err() {
         let stored = store::fetch(&app, caller.group(), id).await?;
         app.print_shop.check_printable(&new.lines().besides(&stored.lines()))?;
@@ -111,7 +113,8 @@ async fn amend(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::VoucherWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let patch = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Stays, shown).await?;
     store::amend(&app.db, caller.group(), id, patch, app.clock.now()).await?;
     Ok(Message::json("voucher updated"))
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result, violates},
+    idempotency::Creation,
     ids,
     redemption::{
         code::{self, Code},
@@ -56,8 +57,8 @@ struct Home {
     time_zone: String,
 }
 
-/// Creates all of the vouchers or none; returns the only one, if it is one.
-pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<Option<Voucher>> {
+/// Creates all of the vouchers or none, in the creation that it returns; with the only one, if it is one.
+pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<(Creation, Option<Voucher>)> {
     // The lock keeps the campaign from being deleted meanwhile.
     const HOME: &str = "
         SELECT type, total_vouchers, prefix, voucher_value, time_zone FROM campaign WHERE id = $1
@@ -65,7 +66,7 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
     let now = app.clock.now();
     let mut draws = 0;
     loop {
-        let mut transaction = transaction::begin(&app.db).await?;
+        let mut transaction = Creation::begin(&app.db, now).await?;
         let home: Option<Home> = sqlx::query_as(HOME)
             .bind(new.draft.campaign)
             .bind(group)
@@ -87,6 +88,7 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
                 if new.own_code.is_some() || draws > DRAWS_MAX {
                     return Err(code_taken());
                 }
+                transaction.rollback().await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -96,8 +98,7 @@ pub(super) async fn create(app: &App, group: i64, new: &NewVouchers) -> Result<O
             [id] => read(&mut *transaction, group, *id).await?.map(|voucher| voucher.as_of(now)),
             _ => None,
         };
-        transaction.commit().await?;
-        return Ok(only);
+        return Ok((transaction, only));
     }
 }
 

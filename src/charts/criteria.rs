@@ -153,7 +153,7 @@ pub struct Criteria {
     pub conditions: Vec<Compared>,
     /// Names of the answer, each with `asc` or `desc` behind it where wanted.
     #[serde(default)]
-    #[schema(max_items = 20, examples(json!(["revenue desc"])))]
+    #[schema(max_items = 20, examples("revenue desc"))]
     pub order_by: Vec<String>,
     /// The times that rows are of; ever without one. With several the answer says of each row which
     /// one it is about, as `timeFrame`.

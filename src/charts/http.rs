@@ -10,7 +10,8 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present, written_back::Absent},
+    idempotency::Creation,
     resource::{FieldType, Name, Resource, Whole, handlers::Done, store},
     transaction,
 };
@@ -136,15 +137,14 @@ async fn create(
         criteria: own(body.criteria, body.kind)?,
         position: body.position.map(|position| position.0),
     };
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, now).await?;
     store::lock(&mut tx, UserReport::spec(), caller.group(), None, id).await?;
     if let Some(criteria) = &draft.criteria {
         data::check(&mut tx, criteria, caller.group(), now).await?;
     }
     one_more(&mut tx, id).await?;
     let id = chart::insert(&mut tx, id, draft, now).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, "chart", "created")))
+    tx.commit(StatusCode::CREATED, Done::of(id, "chart", "created")).await
 }
 
 /// Criteria that are not those of a type itself.
@@ -183,7 +183,11 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<ChartPatch>>,
 ) -> Result<Json<Done>> {
-    let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
+    let shown = async {
+        caller.may(Permission::ReportRead)?;
+        chart::find(&app.db, caller.group(), id).await
+    };
+    let body = body.read_over(&app, &caller, Permission::ReportWrite, Absent::Stays, shown).await?;
     if body.id.is_some_and(|given| given != id) {
         return Err(Error::invalid("/id", "is another id than the path's"));
     }

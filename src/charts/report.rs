@@ -4,9 +4,9 @@ use crate::{
     app::App,
     error::Result,
     http::{Caller, Json, Path, Unread, caller::Permission},
+    idempotency::Creation,
     identity::directory::UserGroup,
     resource::{Name, Preset, Ref, Resource, handlers::Done, resource, store},
-    transaction,
 };
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
@@ -65,11 +65,10 @@ async fn duplicate(
     let Json(body) = body.read(&app, &caller, Permission::ReportWrite).await?;
     let spec = UserReport::spec();
     let now = app.clock.now();
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, now).await?;
     let owner = store::lock(&mut tx, spec, caller.group(), None, id).await?;
     let copy: i64 =
         sqlx::query_scalar(REPORT).bind(owner).bind(body.name.0).bind(now).fetch_one(&mut *tx).await?;
     sqlx::query(CHARTS).bind(id).bind(copy).bind(now).execute(&mut *tx).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(copy, spec.noun, "copied")))
+    tx.commit(StatusCode::CREATED, Done::of(copy, spec.noun, "copied")).await
 }

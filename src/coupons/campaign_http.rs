@@ -20,7 +20,7 @@ use crate::{
         link::Visitor,
         ranges::{self, Served},
     },
-    transaction,
+    idempotency::{self, Creation},
 };
 use axum::{
     body::Bytes,
@@ -65,20 +65,22 @@ async fn ask(
     Query(options): Query<Options>,
 ) -> Result<(StatusCode, Json<CampaignPdf>)> {
     caller.may(Permission::CampaignWrite)?;
+    idempotency::expect_new(&app).await?;
     let now = app.clock.now();
     let campaign = campaign_store::fetch(&app.db, caller.group(), id).await?;
     let pdf_notes = preview(&app, &campaign, &options).await?;
-    let mut transaction = transaction::begin(&app.db).await?;
-    let campaign = campaign_store::lock(&mut transaction, caller.group(), id).await?;
-    let vouchers = store::count(&mut transaction, id).await?;
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let campaign = campaign_store::lock(&mut creation, caller.group(), id).await?;
+    let vouchers = store::count(&mut creation, id).await?;
     if vouchers == 0 && campaign.status != Status::Creating {
         return Err(Error::Conflict("the campaign has no vouchers".into()));
     }
-    prints::ask(&mut transaction, (id, campaign.owner_id), &options.to_json()?, vouchers, now).await?;
-    transaction.commit().await?;
-    let campaign = campaign_store::fetch(&app.db, caller.group(), id).await?.as_of(now);
+    prints::ask(&mut creation, (id, campaign.owner_id), &options.to_json()?, vouchers, now).await?;
+    let campaign = campaign_store::fetch(&mut *creation, caller.group(), id).await?.as_of(now);
+    // A link is a key to the file, and is not kept.
+    let lasting = CampaignPdf { campaign: campaign.clone(), pdf_notes: pdf_notes.clone() };
     let campaign = links::of_campaign(&app, &caller, campaign)?;
-    Ok((StatusCode::ACCEPTED, Json(CampaignPdf { campaign, pdf_notes })))
+    creation.commit_secret(StatusCode::ACCEPTED, CampaignPdf { campaign, pdf_notes }, lasting).await
 }
 
 /// What would have to be done for its coupons to fit: for the first of them, or for one with a code as

@@ -148,7 +148,7 @@ pub(super) async fn count(connection: &mut PgConnection, campaign: i64) -> Resul
 }
 
 /// Notes that a voucher's coupon was asked for.
-pub(super) async fn mark_ready(db: &PgPool, voucher: Uuid) -> Result<()> {
+pub(super) async fn mark_ready(db: &mut PgConnection, voucher: Uuid) -> Result<()> {
     const SQL: &str = "UPDATE voucher SET pdf_status = 'ready' WHERE id = $1 AND pdf_status <> 'ready'";
     sqlx::query(SQL).bind(voucher).execute(db).await?;
     Ok(())

@@ -17,6 +17,7 @@ use crate::{
         link::Visitor,
         ranges::{self, Served},
     },
+    idempotency::{self, Creation},
 };
 use axum::{
     body::Bytes,
@@ -59,16 +60,21 @@ async fn ask(
     Query(options): Query<Options>,
 ) -> Result<(StatusCode, Json<VoucherPdf>)> {
     caller.may(Permission::VoucherWrite)?;
+    idempotency::expect_new(&app).await?;
     let printed = store::voucher(&app.db, caller.group(), id).await?;
     let design = design(&app, &printed).await?.for_one(&printed);
     let pdf_notes = app.print_shop.preview(&app, &design, &options, printed).await?;
-    store::mark_ready(&app.db, id).await?;
-    let mut voucher =
-        links::of_voucher(&app, &caller, voucher_store::fetch(&app, caller.group(), id).await?)?;
+    let mut creation = Creation::begin(&app.db, app.clock.now()).await?;
+    store::mark_ready(&mut creation, id).await?;
+    let mut voucher = voucher_store::fetch(&app, caller.group(), id).await?;
+    voucher.pdf_status = PdfStatus::Ready;
+    // A link is a key to the file, and is not kept.
+    let lasting = VoucherPdf { voucher: voucher.clone(), pdf_notes: pdf_notes.clone() };
+    voucher = links::of_voucher(&app, &caller, voucher)?;
     if let Some(url) = &mut voucher.pdf_url {
         options.append_to(url)?;
     }
-    Ok((StatusCode::ACCEPTED, Json(VoucherPdf { voucher, pdf_notes })))
+    creation.commit_secret(StatusCode::ACCEPTED, VoucherPdf { voucher, pdf_notes }, lasting).await
 }
 
 async fn design(app: &App, voucher: &store::Voucher) -> Result<Design> {

@@ -92,7 +92,7 @@ pub async fn kept_bytes(db: &mut PgConnection, owner: Owner, besides: i64) -> Re
 
 /// Makes one, unless the owner has `most` already.
 pub async fn insert(
-    db: &PgPool,
+    db: &mut PgConnection,
     owner: Owner,
     name: &str,
     most: i64,
@@ -104,10 +104,7 @@ pub async fn insert(
         WHERE (SELECT count(*) FROM dashboard WHERE account = $1 OR user_group = $2) < $4 RETURNING id";
     let inserted =
         sqlx::query_scalar(SQL).bind(owner.account).bind(owner.group).bind(name).bind(most).bind(now);
-    let mut tx = transaction::begin(db).await?;
-    let id = inserted.fetch_optional(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(id)
+    Ok(inserted.fetch_optional(db).await?)
 }
 
 /// Deletes one of an owner's, with its widgets.
@@ -143,11 +140,23 @@ pub async fn insert_widget(
     Ok(inserted.fetch_one(db).await?)
 }
 
-/// A widget on one of an owner's dashboards, locked until the transaction ends.
+/// A widget on one of an owner's dashboards.
+macro_rules! widget {
+    () => {
+        "SELECT w.* FROM widget w JOIN dashboard d ON d.id = w.dashboard
+         WHERE w.id = $3 AND (d.account = $1 OR d.user_group = $2)"
+    };
+}
+
+/// A widget on one of an owner's dashboards.
+pub async fn find_widget(db: &PgPool, owner: Owner, id: i64) -> Result<Widget> {
+    let found = sqlx::query_as(widget!()).bind(owner.account).bind(owner.group).bind(id);
+    found.fetch_optional(db).await?.ok_or(Error::NotFound("widget"))
+}
+
+/// The same, locked until the transaction ends.
 pub async fn lock_widget(db: &mut PgConnection, owner: Owner, id: i64) -> Result<Widget> {
-    const SQL: &str = "
-        SELECT w.* FROM widget w JOIN dashboard d ON d.id = w.dashboard
-        WHERE w.id = $3 AND (d.account = $1 OR d.user_group = $2) FOR NO KEY UPDATE OF w";
+    const SQL: &str = concat!(widget!(), " FOR NO KEY UPDATE OF w");
     let found = sqlx::query_as(SQL).bind(owner.account).bind(owner.group).bind(id).fetch_optional(db).await?;
     found.ok_or(Error::NotFound("widget"))
 }

@@ -9,7 +9,8 @@ pub mod dashboard;
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::present, written_back::Absent},
+    idempotency::Creation,
     resource::{Name, Spec, handlers::Done},
     transaction,
 };
@@ -125,9 +126,10 @@ async fn create(
 ) -> Result<(StatusCode, Json<Done>)> {
     let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let now = app.clock.now();
-    let id = dashboard::insert(&app.db, Owner::from(&caller), &body.name.0, EACH_MAX, now).await?;
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id = dashboard::insert(&mut creation, Owner::from(&caller), &body.name.0, EACH_MAX, now).await?;
     let id = id.ok_or_else(|| Error::Conflict(format!("you have {EACH_MAX} dashboards already").into()))?;
-    Ok((StatusCode::CREATED, Done::json(id, "dashboard", "created")))
+    creation.commit(StatusCode::CREATED, Done::of(id, "dashboard", "created")).await
 }
 
 /// Delete a dashboard
@@ -163,11 +165,11 @@ async fn create_widget(
 ) -> Result<(StatusCode, Json<Done>)> {
     let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let name = body.name.map(|name| name.0);
-    let mut tx = transaction::begin(&app.db).await?;
-    one_more(dashboard::lock(&mut tx, Owner::from(&caller), dashboard).await?)?;
-    let id = dashboard::insert_widget(&mut tx, dashboard, name, body.widget_type, app.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, "widget", "created")))
+    let now = app.clock.now();
+    let mut creation = Creation::begin(&app.db, now).await?;
+    one_more(dashboard::lock(&mut creation, Owner::from(&caller), dashboard).await?)?;
+    let id = dashboard::insert_widget(&mut creation, dashboard, name, body.widget_type, now).await?;
+    creation.commit(StatusCode::CREATED, Done::of(id, "widget", "created")).await
 }
 
 /// Keep the settings of a widget
@@ -207,8 +209,12 @@ async fn update_widget(
     Path(id): Path<i64>,
     body: Unread<Json<WidgetPatch>>,
 ) -> Result<Json<Widget>> {
-    let Json(body) = body.read(&app, &caller, Permission::DashboardWrite).await?;
     let owner = Owner::from(&caller);
+    let shown = async {
+        caller.may(Permission::DashboardRead)?;
+        dashboard::find_widget(&app.db, owner, id).await
+    };
+    let body = body.read_over(&app, &caller, Permission::DashboardWrite, Absent::Stays, shown).await?;
     let mut tx = transaction::begin(&app.db).await?;
     let known = dashboard::lock_widget(&mut tx, owner, id).await?;
     if let Some(dashboard) = body.dashboard.filter(|dashboard| *dashboard != known.dashboard) {

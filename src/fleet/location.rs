@@ -4,7 +4,7 @@ use super::place;
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Json, Path, Unread, extract::JsonBytes},
+    http::{Caller, Json, Path, Unread, extract::JsonBytes, written_back::Absent},
     identity::directory::UserGroup,
     resource::{
         Columns, Name, Preset, Ref, Resource, Text,
@@ -127,7 +127,8 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Location::spec();
-    let columns = with_writer(with_zone(spec.receive(&app, &caller, body).await?).await, &caller);
+    let columns = spec.receive_change(&app, &caller, (None, id), Absent::Stays, body).await?;
+    let columns = with_writer(with_zone(columns).await, &caller);
     handlers::updated(&app, spec, &caller, None, id, columns).await
 }
 

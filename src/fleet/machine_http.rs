@@ -15,13 +15,13 @@ use crate::{
         extract::JsonBytes,
         list::{Below, ListParams, Page},
     },
+    idempotency::Creation,
     resource::{
         Columns, Mode, Resource,
         handlers::Done,
         reach,
         store::{self, Author},
     },
-    transaction,
 };
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Duration, Utc};
@@ -70,13 +70,12 @@ async fn create(
         }
     }
     let author = Author { group: caller.group(), now: app.clock.now() };
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, author.now).await?;
     let id = store::insert(&mut tx, spec, author, None, columns).await?;
     if let Some(source) = source {
         assortment::copy(&mut tx, source, &[id], author.now).await?;
     }
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+    tx.commit(StatusCode::CREATED, Done::of(id, spec.noun, "created")).await
 }
 
 /// What is copied of a machine: all that can be changed later, but for what is its own.

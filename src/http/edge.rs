@@ -8,6 +8,7 @@ use crate::{
     author::Author,
     error::{Error, Problem, Store},
     gateway::commands,
+    idempotency::{self, Keyed},
     notice,
     security::{self, Event},
 };
@@ -59,8 +60,11 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().cloned();
     let handler = async |request: Request, id: HeaderValue| {
         let changes = !request.method().is_safe();
-        let author = match author(&request, &id) {
-            Ok(author) => author,
+        let operation = operation(&request);
+        let known = author(&request, &id, &operation)
+            .and_then(|author| Ok((author, Keyed::of(&request, &operation)?)));
+        let (author, keyed) = match known {
+            Ok(known) => known,
             Err(error) => return error.into_response(),
         };
         let answered = async {
@@ -70,7 +74,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
             }
             response
         };
-        let response = author.scope(answered).await;
+        let response = author.scope(idempotency::answering(keyed, answered)).await;
         if changes && response.status().is_success() && response.extensions().get::<Uncached>().is_none() {
             notice::catch_up(&edge.app).await;
         }
@@ -79,10 +83,14 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     Box::pin(edge.pass(route.as_ref().map(MatchedPath::as_str), request, handler)).await
 }
 
-/// The author of what a request changes, before it is known who calls.
-fn author(request: &Request, id: &HeaderValue) -> Result<Author, Error> {
+/// The method and the route of a request.
+fn operation(request: &Request) -> String {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    let route = route.strip_prefix("/v1").unwrap_or(route);
+    format!("{} {}", request.method(), route.strip_prefix("/v1").unwrap_or(route))
+}
+
+/// The author of what a request changes, before it is known who calls.
+fn author(request: &Request, id: &HeaderValue, operation: &str) -> Result<Author, Error> {
     let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
     let reason = request.headers().get(REASON).map(|reason| {
         let reason = std::str::from_utf8(reason.as_bytes()).ok().map(str::trim);
@@ -94,8 +102,7 @@ fn author(request: &Request, id: &HeaderValue) -> Result<Author, Error> {
             format!("must be 1 to {REASON_MAX_CHARS} characters of UTF-8"),
         ));
     }
-    let operation = format!("{} {route}", request.method());
-    let author = Author::of_request(address, id.to_str().unwrap_or_default(), operation);
+    let author = Author::of_request(address, id.to_str().unwrap_or_default(), operation.to_owned());
     Ok(author.because(reason.flatten()))
 }
 

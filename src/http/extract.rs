@@ -1,9 +1,10 @@
 //! Extractors whose rejections are problems: body, path and query, read strictly.
 
-use super::{arrival::Stopped, strict::Strict, unread::FromBody};
+use super::{arrival::Stopped, flat_form, strict::Strict, unread::FromBody};
 use crate::{
     app::App,
     error::{Error, Issue, Result},
+    idempotency,
     wording::{expected, plain},
 };
 use axum::{
@@ -35,15 +36,24 @@ pub struct JsonBytes(pub Bytes);
 /// The largest body of a request that needs no token, in bytes.
 const OPEN_BODY_MAX_BYTES: usize = 16 << 10;
 
-/// Bodies of requests that anybody may send: small ones, read on the spot. All others are [`Unread`] at first.
+/// Bodies of requests that anybody may send: small ones, read on the spot, and taken as forms too. All others are
+/// [`Unread`] at first.
 ///
 /// [`Unread`]: super::unread::Unread
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
-        let bytes = json_bytes(request, app.config.body_max_bytes.min(OPEN_BODY_MAX_BYTES)).await?;
-        parse(&bytes).map(Self)
+        let limit_bytes = app.config.body_max_bytes.min(OPEN_BODY_MAX_BYTES);
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        if flat_form::is_form(content_type) {
+            let form = whole(request, limit_bytes).await?;
+            return parse(&flat_form::as_json(&form)?).map(Self);
+        }
+        if !is_json(content_type.map(HeaderValue::as_bytes)) {
+            return Err(Error::UnsupportedMedia { takes: flat_form::TAKES });
+        }
+        parse(&whole(request, limit_bytes).await?).map(Self)
     }
 }
 
@@ -100,7 +110,9 @@ pub async fn whole(request: Request<Body>, limit_bytes: usize) -> Result<Bytes> 
         }
         all.extend_from_slice(&piece);
     }
-    Ok(if all.is_empty() { first } else { all.into() })
+    let bytes = if all.is_empty() { first } else { all.into() };
+    idempotency::note_part(&bytes);
+    Ok(bytes)
 }
 
 /// Limits a body. One that says that it is larger is refused before its client is asked to send it.
@@ -137,9 +149,18 @@ fn is_json(content_type: Option<&[u8]>) -> bool {
     if content_type == b"application/json" {
         return true;
     }
-    let mime =
-        content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let mime = mime(content_type);
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
+}
+
+/// Returns `true` if a body says that it is of this type, whatever its parameters.
+pub(super) fn is_of_type(content_type: &[u8], expected: &[u8]) -> bool {
+    mime(content_type) == expected
+}
+
+/// A type in lower case, without its parameters.
+fn mime(content_type: &[u8]) -> Vec<u8> {
+    content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
 }
 
 /// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`.

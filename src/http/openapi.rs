@@ -1,6 +1,7 @@
 //! The `OpenAPI` document, made from the code, and the pages that show it.
 
-use crate::{app::App, error::Problem};
+use super::{flat_form, read_only};
+use crate::{app::App, error::Problem, idempotency};
 use axum::{
     Router,
     body::Bytes,
@@ -28,11 +29,14 @@ it, and rolls the redemption back if the vend failed.
 
 Send `Authorization: Bearer …` with an access token (from `/auth/login`) or an API key. Every path \
 is served under `/` and under `/v1`, and `PATCH` is taken for `PUT` where there is no `PATCH`. \
-Errors are `application/problem+json` (RFC 9457); what each type means stands behind its link.";
+Errors are `application/problem+json` (RFC 9457); what each type means stands behind its link.
+
+What a read gave can be sent back as a change: read-only fields are taken where they equal what is stored, and links \
+that the server makes are ignored. A `POST` that creates something can be sent again with its `Idempotency-Key`.";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Scrip", description = INTRODUCTION, license(name = "Apache-2.0")),
+    info(title = "Scrip", description = INTRODUCTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     components(schemas(Problem)),
     modifiers(&Bearer),
     tags(
@@ -98,8 +102,16 @@ impl Modify for Bearer {
     }
 }
 
+/// Paths of those who log in begin so; they take forms.
+const LOG_IN: &str = "/auth/";
+
 /// Paths that need no token begin so.
-const OPEN: &[&str] = &["/auth/", "/health/", "/metrics", "/openapi.json", "/docs/"];
+const OPEN: &[&str] = &[LOG_IN, "/health/", "/metrics", "/openapi.json", "/docs/"];
+
+/// Returns `true` for the path of an operation that needs no token.
+fn is_open(path: &str) -> bool {
+    OPEN.iter().any(|prefix| path.starts_with(prefix))
+}
 
 /// A problem that operations answer with, and which of them.
 struct Common {
@@ -156,7 +168,7 @@ const COMMON: &[Common] = &[
     Common {
         status: "415",
         name: "UnsupportedMediaType",
-        description: "The body is not JSON.",
+        description: "The body is of no type that is taken here.",
         when: |endpoint| endpoint.has_body,
     },
     Common {
@@ -186,6 +198,7 @@ pub(super) fn base() -> OpenApi {
 
 /// Adds to every operation what all have in common.
 pub(super) fn complete(document: &mut OpenApi) {
+    read_only::describe(document);
     let components = document.components.get_or_insert_default();
     for common in COMMON {
         let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
@@ -198,6 +211,12 @@ pub(super) fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (changes, operation) in operations(item) {
             add_common(path, changes, operation);
+            if path.starts_with(LOG_IN) {
+                flat_form::describe(operation);
+            }
+        }
+        if let Some(post) = item.post.as_mut().filter(|_| !is_open(path)) {
+            idempotency::document::describe(post);
         }
     }
 }
@@ -209,7 +228,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation
 }
 
 fn add_common(path: &str, changes: bool, operation: &mut Operation) {
-    let open = OPEN.iter().any(|prefix| path.starts_with(prefix));
+    let open = is_open(path);
     if open {
         operation.security = Some(Vec::new());
     }

@@ -66,9 +66,16 @@ const EXPLANATIONS: &[Explanation] = &[
         kind: "conflict",
         status: 409,
         meaning: "The request contradicts what is there.",
-        cause: "A name or a code is taken, an order was redeemed before with another body, or the resource is \
-                in a state that does not allow this.",
-        cure: "Read the resource and decide again; give a new order a new id.",
+        cause: "A name or a code is taken, an order was redeemed or an Idempotency-Key was sent before with another \
+                body, or the resource is in a state that does not allow this.",
+        cure: "Read the resource and decide again; give a new order a new id, and another request another key.",
+    },
+    Explanation {
+        kind: "under-way",
+        status: 409,
+        meaning: "Another request with the same Idempotency-Key has not ended yet.",
+        cause: "The request was sent again while the first one was being carried out.",
+        cure: "Wait as long as the Retry-After header says, and send it again: the answer is the first one's.",
     },
     Explanation {
         kind: "precondition-failed",
@@ -90,7 +97,7 @@ const EXPLANATIONS: &[Explanation] = &[
         status: 415,
         meaning: "The body is of a type that is not read here.",
         cause: "The Content-Type is not application/json, or another that the endpoint's documentation names.",
-        cure: "Send JSON, and say so: Content-Type: application/json.",
+        cure: "Send what detail names, and say so: Content-Type: application/json, in most places.",
     },
     Explanation {
         kind: "range-not-satisfiable",

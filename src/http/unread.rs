@@ -1,7 +1,7 @@
 //! Bodies that are read once it is known that their sender may send them.
 
 use super::caller::{Caller, Permission};
-use crate::{app::App, error::Result};
+use crate::{app::App, error::Result, idempotency};
 use axum::extract::{FromRequest, Request};
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -26,10 +26,18 @@ impl<T: FromBody> Unread<T> {
         Self { request: Box::new(request), kind: PhantomData }
     }
 
-    /// Reads the body, unless the caller lacks `permission` (403).
+    /// The same body, to be read as something else.
+    pub(super) fn of_kind<U: FromBody>(self) -> Unread<U> {
+        Unread { request: self.request, kind: PhantomData }
+    }
+
+    /// Reads the body, unless the caller lacks `permission` (403). A request that was answered before ends here, before
+    /// its body is judged by what has come to be meanwhile.
     pub async fn read(self, app: &App, caller: &Caller, permission: Permission) -> Result<T> {
         caller.may(permission)?;
-        T::from_body(*self.request, app, caller.group()).await
+        let body = T::from_body(*self.request, app, caller.group()).await?;
+        idempotency::expect_new(app).await?;
+        Ok(body)
     }
 }
 

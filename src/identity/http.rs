@@ -148,7 +148,7 @@ async fn create_key(
     body: Unread<Json<KeyDraft>>,
 ) -> Result<(StatusCode, Json<CreatedKey>)> {
     let Json(draft) = body.read(&app, &caller, Permission::ApiKeyWrite).await?;
-    Ok((StatusCode::CREATED, Json(keys::create(&app, &caller, draft).await?)))
+    keys::create(&app, &caller, draft).await
 }
 
 /// Lists the API keys that are not revoked, by id, without the keys themselves.

@@ -7,11 +7,13 @@ use super::{access::KEY_PREFIX, permission::Permission, secrets};
 use crate::{
     app::App,
     error::{Error, Result, violates},
-    http::Caller,
+    http::{Caller, Json},
+    idempotency::Creation,
     identity::access::Who,
     security::{self, Event},
     text, transaction,
 };
+use axum::http::StatusCode;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -42,9 +44,11 @@ pub struct KeyDraft {
 pub struct CreatedKey {
     /// Its id.
     pub id: i64,
-    /// The key itself. It is not stored and never shown again.
-    #[schema(examples("scrip_8s4pZpY0zVvXnM1e3wqT6yUoKcRbGdHjLfA2iN5xQ7E"))]
-    pub key: String,
+    /// The key itself. It is not stored and never shown again: an answer that is given again for the same
+    /// `Idempotency-Key` has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("scrip_8s4pZpY0zVvXnM1e3wqT6yUoKcRbGdHjLfA2iN5xQ7E"))]
+    pub key: Option<String>,
 }
 
 /// A key, without the key itself.
@@ -77,7 +81,7 @@ pub struct ApiKey {
 }
 
 /// Creates a key that acts for the caller's group, within what the caller may do.
-pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<CreatedKey> {
+pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<(StatusCode, Json<CreatedKey>)> {
     let name = draft.name.trim();
     if name.is_empty() || name.chars().count() > NAME_MAX_CHARS {
         return Err(Error::invalid("/name", format!("must be 1 to {NAME_MAX_CHARS} characters on one line")));
@@ -95,7 +99,8 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
         Who::Account(id) => (None, Some(id)),
         Who::Key { id, .. } => (Some(id), caller.grant.owner),
     };
-    let mut tx = transaction::begin(&app.db).await?;
+    let now = app.clock.now();
+    let mut tx = Creation::begin(&app.db, now).await?;
     hold_maker(&mut tx, caller.grant.who).await?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO api_key (user_group, name, machine, scopes, hash, created_by, created_at, owner, parent, expires_at)
@@ -107,7 +112,7 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
     .bind(scopes.iter().map(Permission::to_string).collect::<Vec<_>>())
     .bind(&digest[..])
     .bind(caller.account())
-    .bind(app.clock.now())
+    .bind(now)
     .bind(owner)
     .bind(parent)
     .bind(expires_at)
@@ -116,9 +121,11 @@ pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<Creat
     .map_err(
         |error| if violates(&error, "api_key_machine_fkey") { unknown_machine() } else { error.into() },
     )?;
-    tx.commit().await?;
+    let key = CreatedKey { id, key: Some(key) };
+    let lasting = CreatedKey { id, key: None };
+    let created = tx.commit_secret(StatusCode::CREATED, key, lasting).await?;
     security::note(Event::KeyCreated, None, None, &format!("key {id}"));
-    Ok(CreatedKey { id, key })
+    Ok(created)
 }
 
 /// Keeps the account or the key that makes a key from being ended meanwhile: what it makes would outlive it.

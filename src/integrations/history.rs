@@ -9,6 +9,7 @@ use crate::{
         caller::Permission,
         list::{Below, Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
     },
+    idempotency::Creation,
     resource::{Resource, store},
     transaction,
 };
@@ -218,7 +219,7 @@ async fn replay(
     let what = what(body)?;
     // A long period is read to write little of it.
     let reading = app.reads.report(caller.group()).await?;
-    let mut tx = transaction::begin(&reading).await?;
+    let mut tx = Creation::begin(&reading, app.clock.now()).await?;
     let owner = store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;
     rights::check(&mut tx, &caller, id).await?;
     let sql = "SELECT url IS NOT NULL FROM integration WHERE id = $1";
@@ -233,9 +234,8 @@ async fn replay(
         }
     };
     deliveries::restart(&mut tx, id).await?;
-    tx.commit().await?;
     let message = format!("{deliveries} deliveries are on their way");
-    Ok((StatusCode::ACCEPTED, Json(Replayed { deliveries, message })))
+    tx.commit(StatusCode::ACCEPTED, Replayed { deliveries, message }).await
 }
 
 enum What {

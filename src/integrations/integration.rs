@@ -8,7 +8,10 @@ use crate::{
     app::App,
     config::Config,
     error::{Error, Result},
-    http::{Caller, Json, Path, Unread, caller::Permission, extract::JsonBytes, list::Kind},
+    http::{
+        Caller, Json, Path, Unread, caller::Permission, extract::JsonBytes, list::Kind, written_back::Absent,
+    },
+    idempotency::Creation,
     identity::directory::UserGroup,
     resource::{
         Columns, FieldType, Name, Note, Preset, Ref, Resource, Whole,
@@ -188,16 +191,18 @@ resource! {
 }
 
 /// An answer that shows a secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Entrusted {
     /// The id of the integration.
     pub id: i64,
     /// In a few words.
     #[schema(value_type = String)]
     pub message: Cow<'static, str>,
-    /// What its deliveries are signed with (Standard Webhooks). It is shown this once.
-    #[schema(examples("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))]
-    pub secret: String,
+    /// What its deliveries are signed with (Standard Webhooks). It is shown this once: an answer that is given again
+    /// for the same `Idempotency-Key` has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))]
+    pub secret: Option<String>,
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -225,12 +230,14 @@ async fn create(
     let columns = spec.receive(&app, &caller, body).await?;
     check_url(&columns, &app.config)?;
     let author = Author { group: caller.group(), now: app.clock.now() };
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, author.now).await?;
     let id = store::insert(&mut tx, spec, author, None, columns).await?;
     rights::grant(&mut tx, &caller, id).await?;
     let secret = entrust(&app, &mut tx, id).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(Entrusted { id, message: "integration created".into(), secret })))
+    let message = "integration created";
+    let lasting = Entrusted { id, message: message.into(), secret: None };
+    tx.commit_secret(StatusCode::CREATED, Entrusted { secret: Some(secret), ..lasting.clone() }, lasting)
+        .await
 }
 
 /// Change an integration
@@ -249,7 +256,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let spec = Integration::spec();
-    let columns = spec.receive(&app, &caller, body).await?;
+    let columns = spec.receive_change(&app, &caller, (None, id), Absent::Repeats, body).await?;
     check_url(&columns, &app.config)?;
     let restarts = columns.get("active").and_then(serde_json::Value::as_bool) == Some(true);
     let redirects = restarts || ["url", "events"].iter().any(|column| columns.contains_key(*column));
@@ -279,7 +286,7 @@ async fn rotate(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> 
     store::lock(&mut tx, Integration::spec(), caller.group(), None, id).await?;
     let secret = entrust(&app, &mut tx, id).await?;
     tx.commit().await?;
-    Ok(Json(Entrusted { id, message: "integration has a new secret".into(), secret }))
+    Ok(Json(Entrusted { id, message: "integration has a new secret".into(), secret: Some(secret) }))
 }
 
 /// Makes a new secret for an integration and keeps it sealed.

@@ -163,6 +163,7 @@ macro_rules! resource {
                         column: $column,
                     },)*)?],
                     take,
+                    changes: |name| SPEC.takes(name),
                     show,
                     derived: std::sync::LazyLock::new(|| Derived::of(&SPEC)),
                 };

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{app::App, http::list::ListParams};
 use axum::routing::MethodRouter;
+use serde_json::Value;
 use utoipa::{
     IntoParams as _, PartialSchema as _, ToSchema as _,
     openapi::{
@@ -142,8 +143,19 @@ fn populate(spec: &'static Spec) -> Operation {
     .parameter(in_path("parentid", spec.noun, whole()))
     .parameter(in_path("alias", "association", alias))
     .parameters(Some(ListParams::into_params(|| None)))
-    .response("200", answer("The association".to_owned(), Schema::AnyOf(choices)))
+    .response("200", answer("The association".to_owned(), one_of(choices)))
     .build()
+}
+
+/// The only choice, or any of several.
+fn one_of(mut choices: AnyOf) -> RefOr<Schema> {
+    match choices.items.pop() {
+        Some(only) if choices.items.is_empty() => only,
+        last => {
+            choices.items.extend(last);
+            Schema::AnyOf(choices).into()
+        }
+    }
 }
 
 fn associate(spec: &'static Spec) -> Operation {
@@ -262,6 +274,16 @@ fn property(field: &Field, schema: Schema, nullable: bool) -> Schema {
     described_field(field.doc, schema, nullable, field.example)
 }
 
+/// An example of a field as its schema has it: some numbers are text where they are shown.
+fn shown_as(kind: &SchemaType, example: Value) -> Value {
+    let is_text = match kind {
+        SchemaType::Type(kind) => *kind == Type::String,
+        SchemaType::Array(kinds) => kinds.contains(&Type::String),
+        SchemaType::AnyValue => false,
+    };
+    if is_text && example.is_number() { example.to_string().into() } else { example }
+}
+
 /// A schema with its description, an example, and the choice of having no value.
 fn described_field(doc: &str, schema: Schema, nullable: bool, example: Option<&str>) -> Schema {
     let Schema::Object(mut object) = schema else {
@@ -273,11 +295,11 @@ fn described_field(doc: &str, schema: Schema, nullable: bool, example: Option<&s
             object.schema_type = SchemaType::Array(vec![kind, Type::Null]);
         }
         if let Some(words) = &mut object.enum_values {
-            words.push(serde_json::Value::Null);
+            words.push(Value::Null);
         }
     }
     if let Some(example) = example.and_then(|example| serde_json::from_str(example).ok()) {
-        object.examples = vec![example];
+        object.examples = vec![shown_as(&object.schema_type, example)];
     }
     object.into()
 }

@@ -13,7 +13,9 @@ use crate::{
         Caller, Json, Path, Unread,
         extract::JsonBytes,
         list::{Below, ListParams, Page},
+        written_back::Absent,
     },
+    idempotency::Creation,
     transaction,
 };
 use axum::{
@@ -39,8 +41,13 @@ pub struct Done {
 
 impl Done {
     /// `noun` with this id was `done`.
+    pub fn of(id: i64, noun: &str, done: &str) -> Self {
+        Self { id, message: format!("{noun} {done}").into() }
+    }
+
+    /// The same as an answer.
     pub fn json(id: i64, noun: &str, done: &str) -> Json<Self> {
-        Json(Self { id, message: format!("{noun} {done}").into() })
+        Json(Self::of(id, noun, done))
     }
 }
 
@@ -193,10 +200,9 @@ pub async fn created(
     columns: Columns,
 ) -> Result<(StatusCode, Json<Done>)> {
     let author = Author { group: caller.group(), now: app.clock.now() };
-    let mut tx = transaction::begin(&app.db).await?;
-    let id = store::insert(&mut tx, spec, author, parent, columns).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, spec.noun, "created")))
+    let mut creation = Creation::begin(&app.db, author.now).await?;
+    let id = store::insert(&mut creation, spec, author, parent, columns).await?;
+    creation.commit(StatusCode::CREATED, Done::of(id, spec.noun, "created")).await
 }
 
 async fn update(
@@ -207,7 +213,7 @@ async fn update(
     body: Unread<JsonBytes>,
 ) -> Result<Json<Done>> {
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
-    let columns = spec.receive(&app, &caller, body).await?;
+    let columns = spec.receive_change(&app, &caller, (parent, id), Absent::Stays, body).await?;
     updated(&app, spec, &caller, parent, id, columns).await
 }
 

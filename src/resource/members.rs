@@ -11,6 +11,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{Caller, Json},
+    idempotency::Creation,
     transaction,
 };
 use axum::{
@@ -40,7 +41,7 @@ async fn add(
     caller.may(spec.write)?;
     let (parent, id, set) = (parent_of(&place)?, id(&place)?, set(spec, &place)?);
     let target = (set.target)();
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, app.clock.now()).await?;
     let owner = store::lock(&mut tx, spec, caller.group(), None, parent).await?;
     let who = Pointing { caller: caller.group(), owner };
     if !reference::known(&mut tx, target, &[id], who).await?.contains(&id) {
@@ -61,8 +62,7 @@ async fn add(
         Some(code) if code == "23503" => Error::NotFound(target.noun),
         _ => error.into(),
     })?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Done::json(id, target.noun, "added")))
+    tx.commit(StatusCode::CREATED, Done::of(id, target.noun, "added")).await
 }
 
 /// Returns why a member was not taken out: it is none, or none that the caller may take out.

@@ -36,6 +36,7 @@ use crate::{
         caller::Permission,
         extract::JsonBytes,
         list::{Column, Ids, Kind, ListParams, Listing},
+        written_back::{self, Absent},
     },
 };
 use serde_json::{Map, Value, value::RawValue};
@@ -93,6 +94,8 @@ pub struct Spec {
     pub backward: &'static [Backward],
     /// Reads a body strictly, into columns.
     pub take: fn(&[u8]) -> Result<Columns>,
+    /// Returns `true` for the names of what a change can have.
+    pub changes: fn(&str) -> bool,
     /// Shows a row through its type.
     pub show: fn(&PgRow) -> sqlx::Result<Box<RawValue>>,
     /// What is worked out once from the above.
@@ -109,6 +112,23 @@ impl Spec {
     ) -> Result<Columns> {
         let JsonBytes(body) = body.read(app, caller, self.write).await?;
         app.offload.run(caller.group(), body.len(), move || (self.take)(&body)).await
+    }
+
+    /// Receives a change of one, which can repeat what a read has shown of it.
+    pub async fn receive_change(
+        &'static self,
+        app: &App,
+        caller: &Caller,
+        (parent, id): (Option<i64>, i64),
+        absent: Absent,
+        body: Unread<JsonBytes>,
+    ) -> Result<Columns> {
+        let body = body.read(app, caller, self.write).await?;
+        let shown = async {
+            caller.may(self.read)?;
+            store::find(&app.db, self, caller.group(), parent, id).await
+        };
+        written_back::read(app, caller, body, (self.changes, absent, self.take), shown).await
     }
 }
 
@@ -314,6 +334,13 @@ impl Spec {
     pub fn listing_asked(&'static self, params: &mut ListParams) -> Result<&'static Listing> {
         let asked = self.ever.is_some() && params.take_flag("useArchive")?;
         Ok(if asked { self.listing_ever() } else { self.listing() })
+    }
+
+    /// Returns `true` for the name of a field or a set that a change can have.
+    pub fn takes(&'static self, name: &str) -> bool {
+        name == "id"
+            || self.named().any(|(field, known)| known == name && field.mode == Mode::Takes)
+            || self.sets.iter().any(|set| camel(set.name) == name)
     }
 
     /// Its fields with their names in the API.

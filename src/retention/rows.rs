@@ -1,7 +1,8 @@
-//! Rows that are deleted: where people logged in from, log-ins that have ended, mails that never left.
+//! Rows that are deleted: where people logged in from, log-ins that have ended, mails that never left, answers that
+//! nobody will ask for again.
 
 use super::since;
-use crate::{config::Config, error::Result};
+use crate::{config::Config, error::Result, idempotency};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
@@ -22,6 +23,9 @@ pub(super) async fn delete(db: &PgPool, config: &Config, now: DateTime<Utc>) -> 
     const SESSIONS: &str = "
         DELETE FROM ended_session WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM ended_session WHERE ended_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    const KEYS: &str = "
+        DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM idempotency_key WHERE created_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
     // A token that is spent betrays who uses it again, for as long as a session can last.
     let session = TimeDelta::seconds(config.session_max_s as i64);
     let access = TimeDelta::seconds(config.access_token_s.max(config.link_s) as i64);
@@ -30,6 +34,7 @@ pub(super) async fn delete(db: &PgPool, config: &Config, now: DateTime<Utc>) -> 
         (MAILS, since(config.mails_keep_days, now)),
         (TOKENS, now.checked_sub_signed(session)),
         (SESSIONS, now.checked_sub_signed(access)),
+        (KEYS, now.checked_sub_signed(idempotency::KEPT)),
     ];
     let mut deleted = 0;
     for (sql, before) in old {

@@ -5,8 +5,8 @@ use crate::{
     error::{Error, Result},
     fleet::location::Location,
     http::{Caller, Json, Unread, caller::Permission},
+    idempotency::Creation,
     resource::{Resource, reach, resource, store},
-    transaction,
 };
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Duration, Utc};
@@ -72,7 +72,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Box<RawValue>>)> {
     let Json(Press { location }) = body.read(&app, &caller, Permission::ShiftWrite).await?;
     let seen = open_at(&app.db, location).await?.map(|open| open.id);
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, app.clock.now()).await?;
     lock_place(&mut tx, &caller, location).await?;
     let open = open_at(&mut *tx, location).await?;
     let id = match open {
@@ -83,8 +83,7 @@ async fn create(
         }
     };
     let shown = store::find(&mut *tx, Shift::spec(), caller.group(), None, id).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(shown)))
+    tx.commit(StatusCode::CREATED, shown).await
 }
 
 /// A shift that is open.

@@ -68,6 +68,7 @@ pub(super) async fn erase(
     sqlx::query(RECIPIENTS).bind(&address).bind(within).execute(&mut *tx).await?;
     // Nobody else sees them, and their names are the person's own words.
     sqlx::query("DELETE FROM dashboard WHERE account = $1").bind(account).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM idempotency_key WHERE account = $1").bind(account).execute(&mut *tx).await?;
     let nobody = format!("erased-{}", Uuid::new_v4());
     sqlx::query(SQL).bind(account).bind(nobody).bind(now).execute(&mut *tx).await?;
     // Last, because what is changed here may be recorded too.

@@ -11,8 +11,10 @@ use crate::{
         Caller, Created, Json, Message, Path, Unread,
         caller::Permission,
         list::{ListParams, Page},
+        written_back::Absent,
     },
     identity::directory::UserGroup,
+    resource::{Resource, store::find},
 };
 use axum::{extract::State, http::StatusCode};
 use serde_json::value::RawValue;
@@ -39,8 +41,7 @@ async fn create(
     body: Unread<Json<UserGroupDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
     let Json(draft) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
-    let id = store::create(&app, &caller, draft).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    store::create(&app, &caller, draft).await
 }
 
 /// Change a user group
@@ -56,7 +57,11 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<UserGroupPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::UserGroupWrite).await?;
+    let shown = async {
+        caller.may(Permission::UserGroupRead)?;
+        find(&app.db, UserGroup::spec(), caller.group(), None, id).await
+    };
+    let patch = body.read_over(&app, &caller, Permission::UserGroupWrite, Absent::Stays, shown).await?;
     store::update(&app, &caller, id, patch).await?;
     Ok(Message::json("user group updated"))
 }

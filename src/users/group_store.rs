@@ -8,10 +8,11 @@ use crate::{
     app::App,
     error::{Error, Result, violates},
     http::{
-        Caller,
+        Caller, Created, Json,
         caller::Permissions,
         list::{Below, ListParams, Page},
     },
+    idempotency::Creation,
     identity::{directory::UserGroup, groups},
     postgres::reads::Reading,
     resource::{
@@ -23,6 +24,7 @@ use crate::{
     security::{self, Event},
     transaction,
 };
+use axum::http::StatusCode;
 use serde_json::{json, value::RawValue};
 use sqlx::{PgConnection, PgPool, PgTransaction, Postgres, QueryBuilder};
 
@@ -36,20 +38,31 @@ struct Stored {
     permissions: Option<Vec<String>>,
 }
 
-/// Begins a change of the tree. One at a time: where a group may go depends on all above it.
+/// Begins a change of the tree.
 async fn begin(db: &PgPool) -> Result<PgTransaction<'static>> {
     let mut tx = transaction::begin(db).await?;
-    sqlx::query("LOCK TABLE user_group IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+    hold_tree(&mut tx).await?;
     Ok(tx)
 }
 
+/// Holds the tree, which changes one at a time: where a group may go depends on all above it.
+async fn hold_tree(tx: &mut PgConnection) -> Result<()> {
+    sqlx::query("LOCK TABLE user_group IN SHARE ROW EXCLUSIVE MODE").execute(tx).await?;
+    Ok(())
+}
+
 /// Creates a group below a parent.
-pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) -> Result<i64> {
+pub(super) async fn create(
+    app: &App,
+    caller: &Caller,
+    draft: UserGroupDraft,
+) -> Result<(StatusCode, Json<Created>)> {
     const SQL: &str = "
         INSERT INTO user_group (name, parent, permissions, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $4) RETURNING id";
     check_name(&draft.name)?;
-    let mut tx = begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, app.clock.now()).await?;
+    hold_tree(&mut tx).await?;
     let parents = parent_allows(&mut tx, caller, draft.parent).await?;
     check_permissions(draft.permissions.as_deref(), parents, caller.grant.permissions)?;
     let id = sqlx::query_scalar(SQL)
@@ -60,9 +73,9 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserGroupDraft) ->
         .fetch_one(&mut *tx)
         .await?;
     share(&mut tx, caller, id, Some(&draft.locations), Some(&draft.location_groups)).await?;
-    tx.commit().await?;
+    let created = tx.commit(StatusCode::CREATED, Created { id }).await?;
     note(id);
-    Ok(id)
+    Ok(created)
 }
 
 fn note(group: i64) {

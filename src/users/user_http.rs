@@ -8,7 +8,12 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Created, Json, Message, Path, Unread, caller::Permission, list::ListParams},
+    http::{
+        Caller, Created, Json, Message, Path, Unread, caller::Permission, list::ListParams,
+        written_back::Absent,
+    },
+    identity::directory::User,
+    resource::{Resource, store::find},
 };
 use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -28,8 +33,7 @@ async fn create(
     body: Unread<Json<UserDraft>>,
 ) -> Result<(StatusCode, Json<Created>)> {
     let Json(draft) = body.read(&app, &caller, Permission::UserWrite).await?;
-    let id = store::create(&app, &caller, draft).await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    store::create(&app, &caller, draft).await
 }
 
 /// Change a user
@@ -45,7 +49,11 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<UserPatch>>,
 ) -> Result<Json<Message>> {
-    let Json(patch) = body.read(&app, &caller, Permission::UserWrite).await?;
+    let shown = async {
+        caller.may(Permission::UserRead)?;
+        find(&app.db, User::spec(), caller.group(), None, id).await
+    };
+    let patch = body.read_over(&app, &caller, Permission::UserWrite, Absent::Stays, shown).await?;
     store::update(&app, &caller, id, patch).await?;
     Ok(Message::json("user updated"))
 }

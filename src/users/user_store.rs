@@ -7,22 +7,28 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result, violates},
-    http::Caller,
+    http::{Caller, Created, Json},
+    idempotency::Creation,
     identity::{keys, look::look, recovery, sessions},
     mail::{letter::Letter, outbox},
     security::{self, Event},
     transaction,
 };
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 const NOT_FOUND: Error = Error::NotFound("user");
 
 /// Creates a user, together with the mail that lets it choose a password.
-pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Result<i64> {
+pub(super) async fn create(
+    app: &App,
+    caller: &Caller,
+    draft: UserDraft,
+) -> Result<(StatusCode, Json<Created>)> {
     let new = draft.check()?;
     let now = app.clock.now();
-    let mut tx = transaction::begin(&app.db).await?;
+    let mut tx = Creation::begin(&app.db, now).await?;
     check_group(&mut tx, caller, new.user_group).await?;
     check_language(&mut tx, caller, new.language).await?;
     check_free(&mut tx, Some(caller.group()), 0, Some(&new.username), Some(&new.email)).await?;
@@ -31,9 +37,9 @@ pub(super) async fn create(app: &App, caller: &Caller, draft: UserDraft) -> Resu
     // A refusal before this costs nothing of it.
     app.strangers.spend(caller.group())?;
     outbox::put(&mut tx, Letter::Activation, id, &new.email, &app.mail_pace, now).await?;
-    tx.commit().await?;
+    let created = tx.commit(StatusCode::CREATED, Created { id }).await?;
     security::note(Event::UserCreated, None, None, &format!("user {id}"));
-    Ok(id)
+    Ok(created)
 }
 
 /// Inserts a user without a password.

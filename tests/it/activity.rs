@@ -35,6 +35,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("ended_session", "sessions: log-ins are events of the log"),
     ("events_rollup", "sums"),
     ("hot_epoch", "the server's own"),
+    ("idempotency_key", "answers: what was created is recorded"),
     ("job", "a queue"),
     ("job_turn", "a queue"),
     ("login_address", "sessions: log-ins are events of the log"),

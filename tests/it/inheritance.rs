@@ -200,6 +200,83 @@ async fn a_voucher_that_inherits_follows_in_everything() {
     assert_eq!(listed.as_array().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn a_voucher_can_be_had_inherit_later() {
+    let shop = Shop::new().await.with_redis().await;
+    let campaign = shop.campaign(world::A, json!({"type": "gift", "voucherValue": 500})).await;
+    let own = json!({"type": "gift", "value": 300, "code": "OWN", "text1": "Mine", "redemptionLimit": 9});
+    let made = shop.voucher(campaign, own).await;
+    shop.spend(DEVICE, "OWN", "1", 100).await;
+    let path = format!("/voucher/{}", made.id);
+    let inherit = json!({"campaign": campaign, "type": "inherit"});
+    for (field, value) in
+        [("value", json!(300)), ("expiresOn", json!("2090-01-01")), ("text1", json!("Mine"))]
+    {
+        let mut body = inherit.clone();
+        body[field] = value;
+        shop.owner.put(&path, body).await.expect_problem(422, &format!("/{field}"));
+    }
+    shop.owner.put(&path, inherit).await.expect(200);
+    shop.change_campaign(campaign, json!({"redemptionLimit": 5})).await;
+    let now = shop.owner.get(&path).await.expect(200);
+    assert_eq!(
+        json!([
+            now["type"],
+            now["value"],
+            now["balance"],
+            now["inherits"],
+            now["text1"],
+            now["redemptionLimit"]
+        ]),
+        json!(["gift", 500, 400, true, null, 5])
+    );
+    let own = json!({"campaign": campaign, "type": "gift"});
+    shop.owner.put(&path, own).await.expect_problem(422, "/value");
+}
+
+#[tokio::test]
+async fn a_voucher_that_is_written_back_goes_on_following() {
+    let shop = Shop::new().await.with_redis().await;
+    let terms = json!({"type": "gift", "voucherValue": 500, "redemptionLimit": 2, "voucherText1": "Cheers"});
+    let campaign = shop.campaign(world::A, terms).await;
+    let inherits = json!({"campaign": campaign, "type": "inherit"});
+    let inherits = shop.owner.post("/voucher", inherits).await.expect(201);
+    let own = json!({"campaign": campaign, "type": "gift", "value": 300});
+    let own = shop.owner.post("/voucher", own).await.expect(201);
+    let at = |made: &Value| format!("/voucher/{}", made["id"].as_str().unwrap());
+    for made in [&inherits, &own] {
+        let shown = shop.owner.get(&at(made)).await.expect(200);
+        shop.owner.put(&at(made), shown).await.expect(200);
+    }
+    shop.change_campaign(campaign, json!({"redemptionLimit": 5, "voucherText1": "Hello"})).await;
+    for (made, value, inherits) in [(&inherits, 500, true), (&own, 300, false)] {
+        let now = shop.owner.get(&at(made)).await.expect(200);
+        assert_eq!(
+            json!([now["value"], now["inherits"], now["redemptionLimit"], now["text1"]]),
+            json!([value, inherits, 5, "Hello"])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_running_campaign_gets_more_codes_that_follow_it() {
+    let shop = Shop::new().await.with_redis().await;
+    let campaign =
+        shop.campaign(world::A, json!({"type": "discount", "voucherValue": 50, "prefix": "AUT"})).await;
+    let more = json!({"campaign": campaign, "type": "inherit", "count": 500});
+    assert_eq!(shop.owner.post("/voucher", more).await.status, 201);
+    shop.change_campaign(campaign, json!({"redemptionLimit": 3})).await;
+    let page = shop.owner.get(&format!("/campaign/{campaign}/vouchers?limit=100")).await;
+    assert_eq!(page.headers["x-total-count"], "500");
+    for made in page.json().as_array().unwrap() {
+        assert_eq!(
+            json!([made["type"], made["value"], made["inherits"], made["redemptionLimit"], made["prefix"]]),
+            json!(["discount", 50, true, 3, "AUT"])
+        );
+        assert!(made["code"].as_str().unwrap().starts_with("AUT-"));
+    }
+}
+
 /// The tag of a voucher's PDF: what is printed alike has the same.
 async fn printed(client: &Client, made: &Value) -> String {
     let path = format!("/voucher/{}/pdf", made["id"].as_str().unwrap());

@@ -13,6 +13,7 @@ use crate::{
         caller::Permission,
         ranges::{is_known, kept_as, known, tag},
     },
+    idempotency::Creation,
     resource::handlers::Done,
 };
 use axum::{
@@ -53,8 +54,10 @@ async fn create(
     if let Sent::File(thumbnail) = thumbnail {
         both.thumbnail = app.images.thumbnail(caller.group(), thumbnail).await?;
     }
-    let id = store::insert(&app.db, caller.group(), &both, app.clock.now()).await?;
-    Ok((StatusCode::CREATED, Done::json(id, "image", "created")))
+    let now = app.clock.now();
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id = store::insert(&mut creation, caller.group(), &both, now).await?;
+    creation.commit(StatusCode::CREATED, Done::of(id, "image", "created")).await
 }
 
 /// What a drawing may do in a browser.

@@ -31,11 +31,13 @@ fn seen(columns: &'static str, group: i64, id: i64, size: Size) -> QueryBuilder<
 }
 
 /// Stores a new image of `group`.
-pub(super) async fn insert(db: &PgPool, group: i64, both: &Both, now: DateTime<Utc>) -> Result<i64> {
-    let mut tx = transaction::begin(db).await?;
-    let id = add(&mut tx, group, both, false, now).await?;
-    tx.commit().await?;
-    Ok(id)
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    group: i64,
+    both: &Both,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    add(tx, group, both, false, now).await
 }
 
 /// Stores an image that `group` sent as a logo: it is there as long as a campaign shows it.

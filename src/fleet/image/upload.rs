@@ -9,6 +9,7 @@ use crate::{
         extract::{self, broken, escaped, present},
         unread::FromBody,
     },
+    idempotency,
 };
 use axum::{
     body::Body,
@@ -265,6 +266,9 @@ async fn form<F: Fields<FILES>, const FILES: usize>(
             return Err(Error::invalid(pointer, "is given twice"));
         }
         let bytes = field.bytes().await.map_err(|error| broken(error.status(), &error, body_max))?;
+        // The boundary between the files is another one each time; they are not.
+        idempotency::note_part(pointer.as_bytes());
+        idempotency::note_part(&bytes);
         *place = Sent::bytes(pointer, bytes.into(), file_max)?;
     }
     Ok(files)

@@ -14,6 +14,7 @@ use crate::{
         caller::Permission,
         list::{ListParams, Page, belongs_to},
     },
+    idempotency::Creation,
 };
 use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -117,9 +118,10 @@ async fn send(
     let Json(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
     let order = order(&app, &caller, &name, command::scalars(draft.params)?, &patience)?;
     let machine = station::named(&app, &caller, &hostname).await?;
-    let given = store::give(&app.db, order, &[machine]).await?;
+    let mut creation = Creation::begin(&app.db, order.created_at).await?;
+    let given = store::give(&mut creation, order, &[machine]).await?;
     let id = *given.first().ok_or(Error::NotFound("machine"))?;
-    Ok((StatusCode::CREATED, Json(CommandSent { message: "command stored", id })))
+    creation.commit(StatusCode::CREATED, CommandSent { message: "command stored", id }).await
 }
 
 /// Send a command to many machines
@@ -142,8 +144,9 @@ async fn send_to_many(
     let order = order(&app, &caller, &name, command::objects(draft.params)?, &patience)?;
     let order = Order { batch: Some(batch), ..order };
     let machines = draft.filter.machines(&app, caller.group()).await?;
-    let count = store::give(&app.db, order, &machines).await?.len() as i64;
-    Ok((StatusCode::CREATED, Json(CommandsSent { message: "commands stored", count, batch })))
+    let mut creation = Creation::begin(&app.db, order.created_at).await?;
+    let count = store::give(&mut creation, order, &machines).await?.len() as i64;
+    creation.commit(StatusCode::CREATED, CommandsSent { message: "commands stored", count, batch }).await
 }
 
 /// List commands

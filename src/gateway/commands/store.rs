@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Commands that a gateway is given at a time.
@@ -57,14 +57,13 @@ pub(super) struct Order<'a> {
 }
 
 /// Stores a command for each of the machines that are still there; returns the commands' ids.
-pub(super) async fn give(db: &PgPool, order: Order<'_>, machines: &[i64]) -> Result<Vec<Uuid>> {
+pub(super) async fn give(db: &mut PgConnection, order: Order<'_>, machines: &[i64]) -> Result<Vec<Uuid>> {
     const SQL: &str = "
         INSERT INTO command (id, machine, command, params, batch, created_by, created_at, expires_at)
         SELECT n.id, m.id, $3, $4, $5, $6, $7, $8
         FROM unnest($1::uuid[], $2::bigint[]) n (id, machine) JOIN machine m ON m.id = n.machine
         ORDER BY m.id FOR KEY SHARE OF m RETURNING id";
-    let mut transaction = transaction::begin(db).await?;
-    let ids = ids::draw(&mut transaction, "command", machines.len()).await?;
+    let ids = ids::draw(db, "command", machines.len()).await?;
     let insert = sqlx::query_scalar(SQL)
         .bind(ids)
         .bind(machines)
@@ -74,9 +73,7 @@ pub(super) async fn give(db: &PgPool, order: Order<'_>, machines: &[i64]) -> Res
         .bind(order.created_by)
         .bind(order.created_at)
         .bind(order.expires_at);
-    let given = insert.fetch_all(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(given)
+    Ok(insert.fetch_all(db).await?)
 }
 
 /// What a machine is to do now, in order: what it was not given yet, and what it was and has not

@@ -12,7 +12,12 @@ use crate::{
     error::{Error, Result},
     fleet::{device_id::DeviceId, machine::ConfigState},
     gateway::station,
-    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission},
+    http::{
+        Caller, Json, Message, Path, Query, Unread,
+        caller::Permission,
+        extract::JsonBytes,
+        written_back::{self, Absent, form},
+    },
     seal::Keyring,
 };
 use axum::{
@@ -22,6 +27,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -249,8 +255,26 @@ async fn read(
 with_settings! {
     /// A change of one machine's configuration: what is absent stays, `null` takes away.
     MachineConfigUpdate {
-        /// The machine's id.
-        machine: i64,
+        /// The machine's id; `id` will do, as a read shows it.
+        #[serde(default)]
+        machine: Option<i64>,
+    }
+}
+
+/// The machine that a change is for, by either name. What else is wrong with it is found later.
+#[derive(Debug, Deserialize)]
+struct Meant {
+    machine: Option<Number>,
+    id: Option<Number>,
+}
+
+impl Meant {
+    /// Returns it, with where it stands.
+    fn machine(body: &[u8]) -> Option<(i64, &'static str)> {
+        let Self { machine, id } = serde_json::from_slice(body).ok()?;
+        let (number, pointer) = machine.map(|it| (it, "/machine")).or(id.map(|it| (it, "/id")))?;
+        let whole = |number: f64| (number.fract() == 0.0).then_some(number as i64);
+        Some((number.as_i64().or_else(|| number.as_f64().and_then(whole))?, pointer))
     }
 }
 
@@ -260,21 +284,37 @@ with_settings! {
 #[utoipa::path(put, path = "/machineconfig", tag = "machineconfig", operation_id = "update_machineconfig",
     request_body = MachineConfigUpdate,
     responses((status = 200, description = "The configuration was changed", body = Message)))]
-async fn update(
-    State(app): State<App>,
-    caller: Caller,
-    body: Unread<Json<MachineConfigUpdate>>,
-) -> Result<Json<Message>> {
-    let Json(mut body) = body.read(&app, &caller, Permission::ConfigWrite).await?;
+async fn update(State(app): State<App>, caller: Caller, body: Unread<JsonBytes>) -> Result<Json<Message>> {
+    let body = body.read(&app, &caller, Permission::ConfigWrite).await?;
+    let meant = Meant::machine(&body.0);
+    let shown = async {
+        caller.may(Permission::ConfigRead)?;
+        let machine = within_reach(&app, &caller, meant).await?;
+        let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
+        StoredMachineConfig::of(store::read(&app.db, machine).await?, clear)
+    };
+    let mut body =
+        written_back::read(&app, &caller, body, form::<MachineConfigUpdate>(Absent::Repeats), shown).await?;
     let mut checks = Checks::default();
     let mut change = body.change();
     change.check(&mut checks, FLAT);
     checks.done()?;
-    if !station::is_in_reach(&app, &caller, body.machine).await? {
-        return Err(Error::invalid("/machine", "is not a machine of yours"));
+    let meant = body.machine.map(|machine| (machine, "/machine")).or(meant);
+    let machine = within_reach(&app, &caller, meant).await?;
+    if !change.is_empty() {
+        store::change(&app, machine, &change).await?;
     }
-    store::change(&app, body.machine, &change).await?;
     Ok(Message::json("machine configuration updated"))
+}
+
+/// The machine, if it is one of the caller's.
+async fn within_reach(app: &App, caller: &Caller, meant: Option<(i64, &'static str)>) -> Result<i64> {
+    let (machine, pointer) = meant.ok_or_else(|| Error::invalid("/machine", "is required"))?;
+    if station::is_in_reach(app, caller, machine).await? {
+        Ok(machine)
+    } else {
+        Err(Error::invalid(pointer, "is not a machine of yours"))
+    }
 }
 
 /// A gateway's own configuration.

@@ -13,7 +13,9 @@ use crate::{
         caller::Permission,
         extract::present,
         list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
+        written_back::Absent,
     },
+    idempotency::Creation,
     seal::{Keyring, Place},
     transaction,
 };
@@ -222,14 +224,13 @@ async fn create(
     let mut change = draft.change();
     check(Some(&draft.name), &mut change)?;
     let now = app.clock.now();
-    let mut transaction = transaction::begin(&app.db).await?;
-    let id: i64 = sqlx::query_scalar(ID).fetch_one(&mut *transaction).await?;
+    let mut creation = Creation::begin(&app.db, now).await?;
+    let id: i64 = sqlx::query_scalar(ID).fetch_one(&mut *creation).await?;
     let mut settings = Settings::default();
     change.apply(&mut settings, place(id), &app.keyring).map_err(|unfit| unfit.at(FLAT))?;
     let row = Row { id, name: draft.name, settings, created_at: now, updated_at: now };
-    save(&mut transaction, caller.group(), &row).await?;
-    transaction.commit().await?;
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    save(&mut creation, caller.group(), &row).await?;
+    creation.commit(StatusCode::CREATED, Created { id }).await
 }
 
 /// Read a template of machine configurations
@@ -260,7 +261,8 @@ async fn update(
     Path(id): Path<i64>,
     body: Unread<Json<MachineConfigTemplatePatch>>,
 ) -> Result<Json<Message>> {
-    let Json(mut patch) = body.read(&app, &caller, Permission::ConfigWrite).await?;
+    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let mut patch = body.read_over(&app, &caller, Permission::ConfigWrite, Absent::Stays, shown).await?;
     let mut change = patch.change();
     check(patch.name.as_deref(), &mut change)?;
     let mut transaction = transaction::begin(&app.db).await?;

@@ -171,7 +171,8 @@ async fn not_found(app: &App, caller: &Caller, id: DeviceId<'_>) -> Error {
 /// and now, `reason` the first thing that stands in the way.
 #[utoipa::path(post, path = "/voucher/{code}/validate", tag = "voucher", operation_id = "validate_voucher",
     params(("code" = String, Path, description = "As printed; case, space and look-alikes of generated codes are forgiven")),
-    request_body = ValidateRequest, responses((status = 200, body = ValidateAnswer)))]
+    request_body = ValidateRequest,
+    responses((status = 200, description = "Whether it may be used, and what for", body = ValidateAnswer)))]
 async fn validate(
     State(app): State<App>,
     caller: Caller,
@@ -208,7 +209,8 @@ async fn validate(
 /// asked again it gives the first answer again and changes nothing. A 503 promises nothing: ask again.
 #[utoipa::path(post, path = "/voucher/{code}/redeem", tag = "voucher", operation_id = "redeem_voucher",
     params(("code" = String, Path, description = "As printed; case, space and look-alikes of generated codes are forgiven")),
-    request_body = RedeemRequest, responses((status = 200, body = RedeemAnswer)))]
+    request_body = RedeemRequest,
+    responses((status = 200, description = "Whether it was redeemed, and for what", body = RedeemAnswer)))]
 async fn redeem(
     State(app): State<App>,
     caller: Caller,
@@ -268,7 +270,8 @@ fn refused_answer(voucher: &Voucher, refusal: Refusal, at: DateTime<Utc>) -> Red
 /// Give the device's lock back.
 #[utoipa::path(post, path = "/voucher/{code}/release", tag = "voucher", operation_id = "release_voucher",
     params(("code" = String, Path, description = "As it was validated")),
-    request_body = ReleaseRequest, responses((status = 200, body = ReleaseAnswer)))]
+    request_body = ReleaseRequest,
+    responses((status = 200, description = "Whether the lock was given back", body = ReleaseAnswer)))]
 async fn release(
     State(app): State<App>,
     caller: Caller,
@@ -299,7 +302,8 @@ async fn release(
 /// to the period in which it was redeemed.
 #[utoipa::path(post, path = "/voucher/{code}/rollback", tag = "voucher", operation_id = "roll_back_voucher",
     params(("code" = String, Path, description = "As it was redeemed")),
-    request_body = RollbackRequest, responses((status = 200, body = RollbackAnswer)))]
+    request_body = RollbackRequest,
+    responses((status = 200, description = "Whether it was undone", body = RollbackAnswer)))]
 async fn rollback(
     State(app): State<App>,
     caller: Caller,

@@ -1,6 +1,7 @@
 //! Log-in, sessions, API keys and permissions, through HTTP and on a real Postgres.
 
 mod access;
+mod forms;
 mod keys;
 mod login;
 mod sessions;

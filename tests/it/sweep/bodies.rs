@@ -49,7 +49,7 @@ pub fn cases(
 ) -> Vec<Case> {
     let schema = operation.body.as_ref().unwrap();
     let sample = own.sample(document, operation);
-    let mut cases = wholes(&sample, limit);
+    let mut cases = wholes(operation, &sample, limit);
     for field in document.fields(schema, &sample) {
         let before = cases.len();
         cases.extend(absent_or_twice(&field, &sample));
@@ -71,7 +71,7 @@ fn case(what: &str, body: impl Into<Vec<u8>>, expected: Expected) -> Case {
 }
 
 /// Bodies that can't be read at all, and those that are nothing like what is asked for.
-fn wholes(sample: &Value, limit: usize) -> Vec<Case> {
+fn wholes(operation: &Operation, sample: &Value, limit: usize) -> Vec<Case> {
     let good = sample.to_string().into_bytes();
     let with_byte = |at: usize, byte: u8| [&good[..at], &[byte], &good[at..]].concat();
     let quote = good.iter().position(|&byte| byte == b'"').unwrap() + 1;
@@ -101,7 +101,8 @@ fn wholes(sample: &Value, limit: usize) -> Vec<Case> {
     );
     cases.extend(alien);
     cases.push(case("too large", too_large, Expected::Refused(&[413], limit.to_string())));
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", ""] {
+    let forms = (!operation.takes_form).then_some("application/x-www-form-urlencoded");
+    for content_type in ["text/plain", "application/jsonx", "json", ""].into_iter().chain(forms) {
         let of_type = case(content_type, good.clone(), Expected::Refused(&[415], String::new()));
         cases.push(Case { content_type: Some(content_type), ..of_type });
     }

@@ -24,6 +24,10 @@ pub struct Operation {
     pub answers: Value,
     /// What its path and its query are made of.
     pub parameters: Vec<Parameter>,
+    /// `true` if it takes its body as a form of flat fields too.
+    pub takes_form: bool,
+    /// `true` if it can be sent again with its key.
+    pub takes_key: bool,
     /// Whether nobody is asked for a token.
     pub open: bool,
 }
@@ -59,7 +63,9 @@ impl Field {
 
 impl Operation {
     fn new(path: &str, method: &str, value: &Value) -> Self {
-        let parameters = value["parameters"].as_array().into_iter().flatten().map(|parameter| Parameter {
+        let given = value["parameters"].as_array().into_iter().flatten();
+        let (headers, given): (Vec<_>, Vec<_>) = given.partition(|parameter| parameter["in"] == "header");
+        let parameters = given.into_iter().map(|parameter| Parameter {
             name: parameter["name"].as_str().unwrap().to_owned(),
             in_path: parameter["in"] == "path",
             required: parameter["required"] == true,
@@ -73,6 +79,8 @@ impl Operation {
             body: value.pointer("/requestBody/content/application~1json/schema").cloned(),
             answers: value["responses"].clone(),
             parameters: parameters.collect(),
+            takes_form: value.pointer("/requestBody/content/application~1x-www-form-urlencoded").is_some(),
+            takes_key: headers.iter().any(|header| header["name"] == "Idempotency-Key"),
             open: value["security"].as_array().is_some_and(Vec::is_empty),
         }
     }
@@ -190,7 +198,9 @@ impl Document {
         }
         // What can be text, too, has no fields where it is.
         let properties = schema["properties"].as_object().filter(|_| sample.is_object());
-        for (name, property) in properties.into_iter().flatten() {
+        // Those are taken as they are stored, which is looked at elsewhere.
+        let set = properties.into_iter().flatten().filter(|(_, property)| property["readOnly"] != true);
+        for (name, property) in set {
             let pointer = format!("{pointer}/{name}");
             let required =
                 schema["required"].as_array().is_some_and(|names| names.contains(&name.as_str().into()));

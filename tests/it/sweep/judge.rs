@@ -159,12 +159,12 @@ fn short(text: &str) -> String {
 }
 
 /// A table's name, how many rows it has, and what is different after any change of them.
-type Table = (String, i64, Option<String>);
+pub type Table = (String, i64, Option<String>);
 
 /// All tables but those that the server writes beside requests: the log of verbs, what is to be put
 /// right in Redis, and when a key was last used. What was inserted or updated last is the work of a
 /// later transaction than all before, and what was deleted is missing.
-async fn fingerprint(db: &PgPool) -> Vec<Table> {
+pub async fn fingerprint(db: &PgPool) -> Vec<Table> {
     sqlx::query_as(
         "SELECT name, (xpath('/row/n/text()', x))[1]::text::bigint, (xpath('/row/h/text()', x))[1]::text
          FROM (

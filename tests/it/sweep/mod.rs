@@ -4,7 +4,7 @@
 mod answers;
 mod bodies;
 pub mod document;
-mod judge;
+pub mod judge;
 mod sample;
 pub mod stock;
 mod uris;

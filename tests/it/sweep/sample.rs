@@ -40,7 +40,8 @@ impl Stock {
             "array" => json!([self.of_schema(document, operation, &schema["items"], "")]),
             "object" => {
                 let properties = schema["properties"].as_object().unwrap().iter();
-                let wanted = properties.filter(|(name, _)| !alone(operation, name));
+                let wanted =
+                    properties.filter(|(name, schema)| !alone(operation, name) && schema["readOnly"] != true);
                 let values = wanted
                     .map(|(name, schema)| (name.clone(), self.of_schema(document, operation, schema, name)));
                 Value::Object(values.collect::<Map<_, _>>())
