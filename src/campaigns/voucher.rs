@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    http::extract::none_if_zero,
     redemption::{
         code::{self, Code},
         period::Tally,
@@ -138,7 +139,7 @@ impl Voucher {
     }
 }
 
-/// The type that a new voucher is asked to have.
+/// The type that a voucher is asked to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VoucherDraftType {
@@ -148,6 +149,34 @@ pub enum VoucherDraftType {
     Gift,
     /// As its campaign, in everything.
     Inherit,
+}
+
+impl VoucherDraftType {
+    /// Returns what a voucher of this type is in a campaign of that one.
+    pub fn kind_in(self, campaign: CampaignType) -> Result<Kind> {
+        let kind = match (self, campaign) {
+            (Self::Discount, _) | (Self::Inherit, CampaignType::Discount) => Kind::Discount,
+            (Self::Gift, _) | (Self::Inherit, CampaignType::Gift) => Kind::Gift,
+            (Self::Inherit, CampaignType::Dynamic) => {
+                return Err(Error::invalid("/type", "must be discount or gift in a dynamic campaign"));
+            }
+        };
+        if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
+    }
+
+    /// Checks that a value is given, or where it inherits that nothing is. `given` says of each property of its
+    /// own whether it is.
+    pub fn check(self, checks: &mut Checks, value: Option<i64>, given: &[(&'static str, bool)]) {
+        checks.number("/value", value.unwrap_or(0), 0, VALUE_MAX);
+        if self == Self::Inherit {
+            let given = [("/value", value.is_some())].into_iter().chain(given.iter().copied());
+            for (pointer, _) in given.filter(|(_, given)| *given) {
+                checks.wrong(pointer, "is the campaign's for a voucher of type inherit");
+            }
+        } else if value.is_none() {
+            checks.wrong("/value", "is required");
+        }
+    }
 }
 
 /// A request for vouchers. They take from their campaign what they are not given, and follow it there.
@@ -173,9 +202,9 @@ pub struct VoucherDraft {
     #[serde(default)]
     #[schema(pattern = "^[a-zA-Z0-9]{1,5}$")]
     pub prefix: Option<String>,
-    /// How often each may be redeemed in a period.
-    #[serde(default)]
-    #[schema(minimum = 1)]
+    /// How often each may be redeemed in a period: as their campaign says without it, or with 0.
+    #[serde(default, deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
     /// The period after which counters and balances start again.
     #[serde(default)]
@@ -229,16 +258,7 @@ pub struct NewVouchers {
 impl NewVouchers {
     /// Returns what they are in a campaign of this type.
     pub fn kind_in(&self, campaign: CampaignType) -> Result<Kind> {
-        let kind = match (self.draft.r#type, campaign) {
-            (VoucherDraftType::Discount, _) | (VoucherDraftType::Inherit, CampaignType::Discount) => {
-                Kind::Discount
-            }
-            (VoucherDraftType::Gift, _) | (VoucherDraftType::Inherit, CampaignType::Gift) => Kind::Gift,
-            (VoucherDraftType::Inherit, CampaignType::Dynamic) => {
-                return Err(Error::invalid("/type", "must be discount or gift in a dynamic campaign"));
-            }
-        };
-        if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
+        self.draft.r#type.kind_in(campaign)
     }
 
     /// Returns from when until when they are good by what they were given themselves, in a campaign of this
@@ -263,12 +283,7 @@ impl VoucherDraft {
     pub fn check(self) -> Result<NewVouchers> {
         let mut checks = Checks::default();
         let count = self.count.unwrap_or(1);
-        checks.number("/value", self.value.unwrap_or(0), 0, VALUE_MAX);
-        if self.inherits() {
-            self.check_inherits(&mut checks);
-        } else if self.value.is_none() {
-            checks.wrong("/value", "is required");
-        }
+        self.r#type.check(&mut checks, self.value, &self.given());
         checks.number("/count", count, 1, COUNT_MAX);
         checks.limit(self.redemption_limit);
         checks.prefix(self.prefix.as_deref());
@@ -287,10 +302,9 @@ impl VoucherDraft {
         Ok(NewVouchers { draft: self, count: count as usize, own_code })
     }
 
-    /// Refuses properties of their own to those that inherit.
-    fn check_inherits(&self, checks: &mut Checks) {
-        let given = [
-            ("/value", self.value.is_some()),
+    /// Which properties of their own they are given.
+    fn given(&self) -> [(&'static str, bool); 10] {
+        [
             ("/redemptionLimit", self.redemption_limit.is_some()),
             ("/resetFrequency", self.reset_frequency.is_some()),
             ("/startsOn", self.starts_on.is_some()),
@@ -301,10 +315,7 @@ impl VoucherDraft {
             ("/text3", self.text3.is_some()),
             ("/text4", self.text4.is_some()),
             ("/style", self.style.is_some()),
-        ];
-        for (pointer, _) in given.into_iter().filter(|(_, given)| *given) {
-            checks.wrong(pointer, "is the campaign's for a voucher of type inherit");
-        }
+        ]
     }
 }
 

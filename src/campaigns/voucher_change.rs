@@ -5,11 +5,11 @@ use super::{
     rules,
     schedule::ScheduleColumns,
     terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, zone},
-    voucher::check_look,
+    voucher::{VoucherDraftType, check_look},
 };
 use crate::{
     error::{Error, Result},
-    http::extract::present,
+    http::extract::{none_if_zero, present},
     redemption::{period::Tally, rules::Rule, voucher::Kind},
     time::Frequency,
 };
@@ -27,19 +27,21 @@ pub struct VoucherReplacement {
     /// Its campaign, which stays the same.
     pub campaign: i64,
     /// Its type: the campaign's, but in a dynamic campaign.
-    pub r#type: Kind,
-    /// What it is worth, in minor units. A gift's balance moves by the difference.
+    pub r#type: VoucherDraftType,
+    /// What it is worth, in minor units; not for one that inherits. A gift's balance moves by the difference.
+    #[serde(default)]
     #[schema(minimum = 0)]
-    pub value: i64,
-    /// Rules that apply besides the campaign's.
+    pub value: Option<i64>,
+    /// Rules that apply besides the campaign's; they stay as they are without it.
+    #[serde(default)]
     #[schema(max_items = 1000)]
-    pub validation_rules: Vec<Rule>,
+    pub validation_rules: Option<Vec<Rule>>,
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
-    /// How often it may be redeemed in a period.
-    #[serde(default)]
-    #[schema(minimum = 1)]
+    /// How often it may be redeemed in a period: as its campaign says without it, or with 0.
+    #[serde(default, deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
     /// How often counters and balance start again.
     #[serde(default)]
@@ -149,6 +151,24 @@ pub struct Standing {
     pub defaults: CampaignDefaults,
 }
 
+impl VoucherReplacement {
+    /// Which properties of its own it is given.
+    fn given(&self) -> [(&'static str, bool); 10] {
+        [
+            ("/redemptionLimit", self.redemption_limit.is_some()),
+            ("/resetFrequency", self.reset_frequency.is_some()),
+            ("/startsOn", self.starts_on.is_some()),
+            ("/expiresOn", self.expires_on.is_some()),
+            ("/timeZone", self.time_zone.is_some()),
+            ("/text1", self.text1.is_some()),
+            ("/text2", self.text2.is_some()),
+            ("/text3", self.text3.is_some()),
+            ("/text4", self.text4.is_some()),
+            ("/style", self.style.is_some()),
+        ]
+    }
+}
+
 impl VoucherPatch {
     /// Returns `true` if it touches the terms.
     pub fn changes_terms(&self) -> bool {
@@ -188,18 +208,18 @@ impl Standing {
     pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(new.campaign)?;
         let mut checks = Checks::default();
-        checks.number("/value", new.value, 0, VALUE_MAX);
+        let follows = new.r#type == VoucherDraftType::Inherit;
+        new.r#type.check(&mut checks, new.value, &new.given());
         checks.limit(new.redemption_limit);
         check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
         checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
-        let named = new.validation_rules.iter().map(|rule| (rule.field, rule.value.as_str()));
+        let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
         rules::check(&mut checks, "/validationRules", named);
-        if !self.defaults.r#type.has(new.r#type) {
-            checks.wrong("/type", "is not the campaign's type");
-        }
+        let kind = new.r#type.kind_in(self.defaults.r#type)?;
+        let value = new.value.unwrap_or(self.defaults.value);
         let asked = OwnProperties {
-            r#type: Some(new.r#type),
-            value: Some(new.value),
+            r#type: Some(kind).filter(|_| !follows),
+            value: new.value,
             redemption_limit: new.redemption_limit,
             reset_frequency: new.reset_frequency,
             time_zone: new.time_zone.map(|zone| zone.name().to_owned()),
@@ -215,18 +235,20 @@ impl Standing {
         let zone = zone(own.time_zone.as_ref().unwrap_or(&self.defaults.time_zone));
         let span = self.span(&mut checks, &own, zone, now);
         checks.done()?;
-        if new.r#type != self.r#type && self.total_redemption_count > 0 {
+        if kind != self.r#type && self.total_redemption_count > 0 {
             return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
         }
         self.end_terms(now);
-        self.revalue(new.r#type, new.value)?;
+        self.revalue(kind, value)?;
         self.redemption_limit = own.redemption_limit.or(self.defaults.redemption_limit);
         self.reset_frequency = own.reset_frequency.unwrap_or(self.defaults.reset_frequency);
         zone.name().clone_into(&mut self.time_zone);
         self.status = new.status.unwrap_or(self.status);
-        self.rules = (!new.validation_rules.is_empty()).then_some(Json(new.validation_rules));
+        if let Some(rules) = new.validation_rules {
+            self.rules = (!rules.is_empty()).then_some(Json(rules));
+        }
         self.comments = new.voucher_comments;
-        self.inherits &= own == OwnProperties::default();
+        self.inherits = follows || (self.inherits && own == OwnProperties::default());
         self.own = own;
         self.own.r#type = (!self.inherits).then_some(self.r#type);
         Ok(span)

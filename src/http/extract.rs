@@ -12,7 +12,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, Visitor},
+};
+use std::fmt;
 
 /// A JSON body in, read strictly into `T`; or a JSON answer out.
 #[derive(Debug)]
@@ -119,8 +123,14 @@ fn is_json(content_type: Option<&[u8]>) -> bool {
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
 }
 
-/// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`.
+/// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`. No body is an empty object,
+/// if nothing has to be in that.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.is_empty()
+        && let Ok(nothing) = T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(b"{}")))
+    {
+        return Ok(nothing);
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     // Nearly every body is good, and then the path is not needed.
     if let Ok(value) = T::deserialize(Strict(&mut reader))
@@ -147,6 +157,49 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Reads text that clients may write as a whole number: ids that are text here and numbers there.
+pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct TextOrNumber;
+
+    impl Visitor<'_> for TextOrNumber {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or a whole number")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_string<E: de::Error>(self, text: String) -> Result<String, E> {
+            Ok(text)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+
+    deserializer.deserialize_any(TextOrNumber)
+}
+
+/// Reads a limit, or anything else that counts from 1: 0 is none, as `null` is.
+pub fn none_if_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Option::<i64>::deserialize(deserializer).map(|number| number.filter(|number| *number != 0))
+}
+
+/// Reads such a limit of a change, so that an absent one stays.
+pub fn present_none_if_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<i64>>, D::Error> {
+    none_if_zero(deserializer).map(Some)
 }
 
 /// Whether this is JSON by its grammar, whatever its numbers and escapes amount to.

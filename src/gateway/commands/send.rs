@@ -54,6 +54,7 @@ struct ToManyDraft {
     /// Which machines.
     filter: Filter,
     /// Objects that the command goes by.
+    #[serde(default)]
     #[schema(max_items = 100, value_type = Vec<Object>)]
     params: Vec<serde_json::Map<String, serde_json::Value>>,
 }
@@ -104,7 +105,7 @@ fn order<'a>(
 /// It waits until the machine's gateway fetches it, or until its time is over.
 #[utoipa::path(post, path = "/command/{hostname}/{command}", tag = "command", operation_id = "send_command",
     params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
-        ("command" = String, Path, description = "What it is to do: `[a-z][a-z0-9_-]{0,63}`"), Patience),
+        ("command" = String, Path, description = "What it is to do: 1 to 100 printable characters without a slash"), Patience),
     request_body = Draft,
     responses((status = 201, description = "The command was stored", body = CommandSent)))]
 async fn send(
@@ -126,7 +127,7 @@ async fn send(
 ///
 /// To those that the filter names now. Each gets a command of its own; `batch` finds them all.
 #[utoipa::path(post, path = "/command/{command}", tag = "command", operation_id = "send_command_to_many",
-    params(("command" = String, Path, description = "What they are to do: `[a-z][a-z0-9_-]{0,63}`"), Patience),
+    params(("command" = String, Path, description = "What they are to do: 1 to 100 printable characters without a slash"), Patience),
     request_body = ToManyDraft,
     responses((status = 201, description = "The commands were stored", body = CommandsSent)))]
 async fn send_to_many(
