@@ -1,7 +1,7 @@
 -- What clients leave out of flavours, extras and reports: a number, a name, a period.
 
--- Gives a flavour or an extra the number behind the highest of its machine's (or else the highest that is free), and
--- names it after its number. Whoever adds one holds the machine's row.
+-- Gives a flavour or an extra the number behind the highest of its machine's (or, where that is the last there can be,
+-- behind the highest that none follows), and names it after its number. Whoever adds one holds the machine's row.
 CREATE FUNCTION part_defaults() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.plu IS NULL THEN

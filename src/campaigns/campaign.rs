@@ -52,8 +52,10 @@ pub struct Campaign {
     /// `creating` while its vouchers are being generated.
     pub status: Status,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// What its generated codes begin with.
     pub prefix: String,
@@ -75,6 +77,7 @@ pub struct Campaign {
     pub campaignstats: i64,
     /// When counters last started again; not before its first period is over.
     #[sqlx(default)]
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_reset_at: Option<DateTime<Utc>>,
     /// Whether there is a PDF of all coupons.
     pub vouchers_pdf_status: PdfStatus,

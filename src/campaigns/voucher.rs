@@ -57,6 +57,7 @@ pub struct Voucher {
     /// How often it was ever redeemed.
     pub total_redemption_count: i64,
     /// When it was last redeemed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_redemption_at: Option<DateTime<Utc>>,
     /// Where it was last redeemed: the location's id.
     pub last_redemption_location: Option<String>,
@@ -65,6 +66,7 @@ pub struct Voucher {
     /// How often counters and balance start again.
     pub reset_frequency: Frequency,
     /// When they last did.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_reset_at: Option<DateTime<Utc>>,
     /// The first day or instant on which it may be used.
     pub starts_on: Option<String>,
@@ -75,6 +77,7 @@ pub struct Voucher {
     /// The device that holds it locked, by hostname.
     pub lock_owner: Option<String>,
     /// Until when that device does.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub locked_till: Option<DateTime<Utc>>,
     /// Whether it may be used.
     pub status: Switch,
@@ -83,8 +86,10 @@ pub struct Voucher {
     /// What it ever gave.
     pub total_amount_redeemed: i64,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// What is left of a gift; 0 for a discount.
     pub balance: i64,

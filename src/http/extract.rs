@@ -22,6 +22,10 @@ use std::fmt;
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
+/// A JSON body that may be left out, which is an empty object then.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub T);
+
 /// A JSON body together with its bytes, for those that log what was asked.
 #[derive(Debug)]
 pub struct RawJson<T> {
@@ -59,6 +63,14 @@ impl FromBody for JsonBytes {
 impl<T: DeserializeOwned + Send + 'static> FromBody for Json<T> {
     async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
         RawJson::from_body(request, app, group).await.map(|raw| Self(raw.value))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromBody for OptionalJson<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        let JsonBytes(bytes) = JsonBytes::from_body(request, app, group).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        app.offload.run(group, bytes.len(), move || parse(&bytes)).await.map(Self)
     }
 }
 
@@ -123,14 +135,8 @@ fn is_json(content_type: Option<&[u8]>) -> bool {
     mime == b"application/json" || (mime.starts_with(b"application/") && mime.ends_with(b"+json"))
 }
 
-/// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`. No body is an empty object,
-/// if nothing has to be in that.
+/// Reads a body: 400 where it is not JSON, 422 with a pointer where it is not a `T`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    if bytes.is_empty()
-        && let Ok(nothing) = T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(b"{}")))
-    {
-        return Ok(nothing);
-    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     // Nearly every body is good, and then the path is not needed.
     if let Ok(value) = T::deserialize(Strict(&mut reader))

@@ -103,20 +103,23 @@ impl<'de> Visitor<'de> for Anything {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Demand, A::Error> {
         let mut demand = Demand::None;
         let mut wrong = None;
-        while let Some(name) = entries.next_key::<String>()? {
-            let issue = match (name.as_str(), &demand) {
-                ("amount", Demand::None) => match entries.next_value::<Amount>()?.0 {
+        while let Some(Name(other)) = entries.next_key()? {
+            let issue = match (other, &demand) {
+                (None, Demand::None) => match entries.next_value::<Amount>()?.0 {
                     Some(cents) => {
                         demand = Demand::Cents(cents);
                         continue;
                     }
                     None => Issue::at("/demand/amount", "must be a whole number"),
                 },
-                (_, _) => {
+                (None, _) => {
                     entries.next_value::<IgnoredAny>()?;
-                    let detail =
-                        if name == "amount" { "is given twice" } else { "is not a field of this request" };
-                    Issue::at(format!("/demand/{}", name.replace('~', "~0").replace('/', "~1")), detail)
+                    Issue::at("/demand/amount", "is given twice")
+                }
+                (Some(name), _) => {
+                    entries.next_value::<IgnoredAny>()?;
+                    let pointer = format!("/demand/{}", name.replace('~', "~0").replace('/', "~1"));
+                    Issue::at(pointer, "is not a field of this request")
                 }
             };
             wrong = wrong.or(Some(issue));
@@ -126,6 +129,29 @@ impl<'de> Visitor<'de> for Anything {
             (None, Demand::None) => Demand::Wrong(Issue::at("/demand/amount", "is required")),
             (None, demand) => demand,
         })
+    }
+}
+
+/// A field's name, unless it is the amount.
+struct Name(Option<String>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Visitor<'_> for Either {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name, E> {
+                Ok(Name((name != "amount").then(|| name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_identifier(Either)
     }
 }
 

@@ -66,8 +66,10 @@ macro_rules! resource {
             $($($(#[doc = $ldoc])* $(#[serde(rename = $lname)])? pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $sdoc])* $(#[serde(rename = $sname)])? pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
             /// When it was created.
+            #[serde(serialize_with = "crate::time::seconds")]
             pub created_at: chrono::DateTime<chrono::Utc>,
             /// When it was last changed.
+            #[serde(serialize_with = "crate::time::seconds")]
             pub updated_at: chrono::DateTime<chrono::Utc>,
         }
 

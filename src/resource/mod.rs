@@ -18,6 +18,7 @@ pub mod describe;
 pub mod export;
 pub mod field;
 pub mod handlers;
+pub mod instant;
 pub mod members;
 pub mod reach;
 pub mod reference;

@@ -49,7 +49,10 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(number) => write!(f, "{}", serde_json::Value::from(*number)),
+            // As far as a coupon could make anything of it, so that it reads the same again.
+            Self::Number(number) => {
+                write!(f, "{}", serde_json::Value::from((number.clamp(-1e6, 1e6) * 1e3).round() / 1e3))
+            }
             Self::Text(text) => write!(f, "{}", serde_json::Value::from(text.as_str())),
             Self::Null | Self::List | Self::Object(_) => f.write_str("null"),
         }

@@ -31,18 +31,20 @@ const POINTS_PER_PX: f32 = 0.75;
 
 /// A size of text, in points: pixels where no unit is named.
 pub(super) fn font_size(value: &Tree) -> Result<f32, Wrong> {
-    let size = length(value, POINTS_PER_PX, "must be a size like 28px, 21pt, 7mm or 1.5em")?;
+    let size =
+        length(value, (POINTS_PER_PX, Some(POINTS_PER_EM)), "must be a size like 28px, 21pt, 7mm or 1.5em")?;
     Ok(size.clamp(FONT_SIZE_MIN, FONT_SIZE_MAX))
 }
 
 /// A bleed, in points: millimetres where no unit is named.
 pub(super) fn bleed(value: &Tree) -> Result<f32, Wrong> {
-    let bleed = length(value, POINTS_PER_MM, "must be a length like 3mm, 9pt or 12px")?;
+    let bleed = length(value, (POINTS_PER_MM, None), "must be a length like 3mm, 9pt or 12px")?;
     Ok(bleed.clamp(0.0, BLEED_MAX))
 }
 
-/// A length in points. The largest of numbers is infinite here, and clamped like any that is too large.
-fn length(value: &Tree, plain_unit: f32, expected: &'static str) -> Result<f32, Wrong> {
+/// A length in points, where no unit is named in the first of the units; the second is an `em`, if there is text that it
+/// is of. The largest of numbers is infinite here, and clamped like any that is too large.
+fn length(value: &Tree, (plain_unit, em): (f32, Option<f32>), expected: &'static str) -> Result<f32, Wrong> {
     let points = match value {
         Tree::Number(number) => *number as f32 * plain_unit,
         Tree::Text(text) => {
@@ -57,7 +59,7 @@ fn length(value: &Tree, plain_unit: f32, expected: &'static str) -> Result<f32, 
                 "cm" => 10.0 * POINTS_PER_MM,
                 "in" => 72.0,
                 "pc" => 12.0,
-                "em" | "rem" => POINTS_PER_EM,
+                "em" | "rem" => em.ok_or(expected)?,
                 _ => return Err(expected.into()),
             };
             number.parse::<f32>().map_err(|_| expected)? * unit
@@ -141,7 +143,8 @@ fn contrast_with_white(Rgb(red, green, blue): Rgb) -> f32 {
 
 /// A margin, in points: pixels where no unit is named.
 pub(super) fn margin(value: &Tree) -> Result<f32, Wrong> {
-    let margin = length(value, POINTS_PER_PX, "must be a margin like 4px, 3pt or 1mm")?;
+    let margin =
+        length(value, (POINTS_PER_PX, Some(POINTS_PER_EM)), "must be a margin like 4px, 3pt or 1mm")?;
     Ok(margin.min(MARGIN_MAX))
 }
 
@@ -252,7 +255,7 @@ mod tests {
             ("99999999999999999999999999999999999999999999px", FONT_SIZE_MAX),
             ("1.5em", 18.0),
             ("1rem", 12.0),
-            ("1cm", 72.0 / 2.54),
+            ("1cm", 10.0 * POINTS_PER_MM),
         ] {
             assert_eq!(font_size(&word(text)), Ok(points), "{text}");
         }

@@ -84,14 +84,18 @@ pub struct Command {
     /// Who sent it, if it was a person.
     pub created_by: Option<i64>,
     /// When it was sent.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub created_at: DateTime<Utc>,
     /// When it is no longer to be carried out.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub expires_at: DateTime<Utc>,
     /// When it was first fetched.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub delivered_at: Option<DateTime<Utc>>,
     /// How often it was fetched.
     pub attempts: i32,
     /// When the gateway said what became of it.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub acknowledged_at: Option<DateTime<Utc>>,
     /// What the gateway had to say.
     pub details: Option<String>,
@@ -117,6 +121,7 @@ pub struct Due {
     #[schema(value_type = Vec<Value>)]
     pub params: sqlx::types::Json<Value>,
     /// When it is no longer to be carried out.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub expires_at: DateTime<Utc>,
     /// Its place in the order of the machine's commands.
     #[serde(skip)]

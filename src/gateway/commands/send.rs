@@ -12,6 +12,7 @@ use crate::{
     http::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
+        extract::OptionalJson,
         list::{ListParams, Page, belongs_to},
     },
 };
@@ -102,7 +103,7 @@ fn order<'a>(
 
 /// Send a command to a machine
 ///
-/// It waits until the machine's gateway fetches it, or until its time is over.
+/// It waits until the machine's gateway fetches it, or until its time is over. No body is an empty one.
 #[utoipa::path(post, path = "/command/{hostname}/{command}", tag = "command", operation_id = "send_command",
     params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
         ("command" = String, Path, description = "What it is to do: 1 to 100 printable characters without a slash"), Patience),
@@ -113,9 +114,9 @@ async fn send(
     caller: Caller,
     Path((hostname, name)): Path<(String, String)>,
     Query(patience): Query<Patience>,
-    body: Unread<Json<Draft>>,
+    body: Unread<OptionalJson<Draft>>,
 ) -> Result<(StatusCode, Json<CommandSent>)> {
-    let Json(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
+    let OptionalJson(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
     let order = order(&app, &caller, &name, command::scalars(draft.params)?, &patience)?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let given = store::give(&app.db, order, &[machine]).await?;

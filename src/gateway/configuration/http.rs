@@ -84,10 +84,13 @@ struct StoredMachineConfig {
     /// What the gateway itself says that its configuration is.
     reported_config: Option<String>,
     /// When it said so.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     reported_at: Option<DateTime<Utc>>,
     /// When the gateway last fetched something new.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     sent_at: Option<DateTime<Utc>>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     updated_at: Option<DateTime<Utc>>,
 }
 

@@ -79,7 +79,7 @@ macro_rules! from {
 
 /// The configurations of machines as [`Stored`], and what they can be filtered and sorted by.
 pub(super) static CONFIGURATIONS: Listing = Listing {
-    select: columns!(),
+    select: concat!("m.id, ", columns!()),
     from: from!(),
     ids: Ids::Sequence("machine"),
     columns: &[

@@ -7,7 +7,13 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder, Schema,
+        schema::{SchemaType, Type},
+    },
+};
 use uuid::Uuid;
 
 /// What a machine asks before it vends.
@@ -72,12 +78,20 @@ pub(super) struct OrderRequest {
 pub(super) struct Item {
     /// PLU, or the client's product id: text, or a whole number.
     #[serde(deserialize_with = "text_or_number")]
-    #[schema(examples("5"))]
+    #[schema(schema_with = product_id)]
     pub(super) product_id: String,
     /// How many.
     pub(super) quantity: i64,
     /// Cents each.
     pub(super) price: i64,
+}
+
+fn product_id() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+        .description(Some("PLU, or the client's product id: text, or a whole number."))
+        .examples(["5"])
+        .into()
 }
 
 /// What a machine sends to give a lock back.
@@ -169,6 +183,7 @@ pub struct ValidateAnswer {
     pub reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub locked_till: Option<DateTime<Utc>>,
     /// A discount's value, a gift's balance, in cents.
     pub voucher_value: i64,
@@ -195,6 +210,7 @@ pub(super) struct RedeemAnswer {
     pub(super) reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub(super) locked_till: Option<DateTime<Utc>>,
     /// What it took off.
     pub(super) discount: Discount,

@@ -1,5 +1,6 @@
 //! What an answer is to look like: names and JSON types, as an example shows them.
 
+use chrono::DateTime;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,11 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     }
+}
+
+/// Whether this is an instant with fractions of seconds.
+fn has_fractions(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text).is_ok() && text.contains('.')
 }
 
 impl Shapes {
@@ -88,6 +94,9 @@ impl Shapes {
             let field = format!("{of}.{name}");
             let is_there = !value.is_null() && value.as_array().is_none_or(|values| !values.is_empty());
             *self.seen.entry(field.clone()).or_default() |= is_there;
+            if value.as_str().is_some_and(has_fractions) {
+                misfits.push(format!("{place}: {value} has more than whole seconds"));
+            }
             if !value.is_null() {
                 misfits.extend(self.misfits(&field, &place, example, value));
             }
