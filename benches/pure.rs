@@ -162,7 +162,7 @@ fn codes(c: &mut Criterion) {
 fn bodies(c: &mut Criterion) {
     let plain = br#"{"deviceId":"vm-0007","lockDuration":30}"#;
     let full = br#"{"deviceId":"vm-0007","lockDuration":30,"demand":{"amount":250}}"#;
-    let wrong = br#"{"deviceId":"vm-0007","lockDuration":30,"demand":{"amount":"250"}}"#;
+    let wrong = br#"{"deviceId":"vm-0007","lockDuration":"30","demand":{"amount":250}}"#;
     for (what, body) in [("", plain.as_slice()), (" with a demand", full), (" that is wrong", wrong)] {
         c.bench_function(&format!("read a validate{what}"), |b| {
             b.iter(|| parse::<ValidateRequest>(black_box(body)));

@@ -65,7 +65,7 @@ rm -f "$dir/loads"
 say 'payments and events'
 ask -c "INSERT INTO payment_transaction (revenuetransaction, machine, location, user_group, time_zone, occurred_at, method, type, price, currency)
         SELECT id, machine, location, user_group, time_zone, occurred_at, CASE WHEN id % 3 = 0 THEN 'card' ELSE 'cash' END,
-               CASE WHEN id % 3 = 0 THEN 'cashless' ELSE 'cash' END, price, currency FROM revenue_transaction WHERE id % 5 = 0"
+               CASE WHEN id % 3 = 0 THEN 'card' ELSE 'cash' END, price, currency FROM revenue_transaction WHERE id % 5 = 0"
 ask -c "INSERT INTO machine_log (remote, machine, location, user_group, time_zone, occurred_at, code, type, duration, resolved_at)
         SELECT n, machine, location, user_group, time_zone, occurred_at, 'E' || n % 40, 1 + n % 3, n % 5000, occurred_at FROM sheet WHERE n % 50 = 0"
 ask -c 'VACUUM ANALYZE'

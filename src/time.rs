@@ -6,12 +6,40 @@ use chrono::{
     DateTime, Datelike, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeZone, Utc,
 };
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
 use utoipa::ToSchema;
+
+/// Something that may be an instant.
+pub trait MaybeInstant {
+    /// The instant, if it is one.
+    fn instant(&self) -> Option<DateTime<Utc>>;
+}
+
+impl MaybeInstant for DateTime<Utc> {
+    fn instant(&self) -> Option<Self> {
+        Some(*self)
+    }
+}
+
+impl MaybeInstant for Option<DateTime<Utc>> {
+    fn instant(&self) -> Self {
+        *self
+    }
+}
+
+/// Shows an instant in a field of the published reference: whole seconds, rounded down.
+pub fn seconds<S: Serializer>(at: &impl MaybeInstant, serializer: S) -> Result<S::Ok, S::Error> {
+    at.instant().map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).serialize(serializer)
+}
+
+/// Shows an instant in any other field: milliseconds, rounded down.
+pub fn milliseconds<S: Serializer>(at: &impl MaybeInstant, serializer: S) -> Result<S::Ok, S::Error> {
+    at.instant().map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)).serialize(serializer)
+}
 
 /// The only source of the present. Tests hold one that they move.
 #[derive(Clone, Debug, Default)]

@@ -58,6 +58,7 @@ struct Entry {
     /// Its id, which grows with time.
     id: i64,
     /// When it was changed.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     at: DateTime<Utc>,
     /// The user who changed it.
     account: Option<i64>,

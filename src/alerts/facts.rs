@@ -74,7 +74,7 @@ macro_rules! matching {
                 "SELECT ",
                 $columns,
                 " FROM payment_transaction_ever WHERE machine = $1 AND $2::bigint IS NULL ",
-                "AND method = $3 AND price >= 0 AND NOT exclude AND ",
+                "AND method = $3 AND price >= 0 AND quantity > 0 AND NOT exclude AND ",
                 $rest
             ),
         }
@@ -160,6 +160,12 @@ impl Watch {
         const SQL: &str = "
             SELECT min(occurred_at) FROM machine_log_ever
             WHERE machine = $1 AND ($2::bigint IS NULL OR error_identity = $2) AND resolved_at IS NULL AND type > 1";
+        const UNPAID: &str = "
+            SELECT min(occurred_at) FROM revenue_transaction_ever
+            WHERE machine = $1 AND num_payment_transactions = 0 AND price > 0";
+        if self.observed == Observed::Transaction {
+            return Ok(sqlx::query_scalar(UNPAID).bind(self.machine).fetch_one(connection).await?);
+        }
         Ok(sqlx::query_scalar(SQL).bind(self.machine).bind(self.error).fetch_one(connection).await?)
     }
 

@@ -36,7 +36,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create an alert observer
 ///
 /// It looks at all machines of its user group and the groups below, unless it names some. `error` goes with
-/// events, `paymentMethod` with transactions, `occurs` with an occurrence.
+/// events, `paymentMethod` with transactions that are there or missing, `occurs` with an occurrence; elsewhere they are
+/// ignored.
 #[utoipa::path(post, path = "/alertobserver", tag = "alertobserver", operation_id = "create_alert_observer",
     request_body(content = ref("#/components/schemas/AlertObserverDraft")),
     responses((status = 201, description = "The alert observer was created", body = Done)))]
@@ -47,7 +48,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Done>)> {
     let spec = AlertObserver::spec();
     let mut columns = spec.receive(&app, &caller, body).await?;
-    reconcile(&mut columns, &Columns::new())?;
+    reconcile(&mut columns, &Columns::new());
     handlers::created(&app, spec, &caller, None, columns).await
 }
 
@@ -73,7 +74,7 @@ async fn update(
     let mut tx = transaction::begin(&app.db).await?;
     store::lock(&mut tx, spec, author.group, None, id).await?;
     let before: sqlx::types::Json<Columns> = sqlx::query_scalar(BEFORE).bind(id).fetch_one(&mut *tx).await?;
-    reconcile(&mut columns, &before)?;
+    reconcile(&mut columns, &before);
     store::update(&mut tx, spec, author, None, id, columns).await?;
     tx.commit().await?;
     Ok(Done::json(id, spec.noun, "updated"))

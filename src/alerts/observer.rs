@@ -2,13 +2,15 @@
 
 use super::recipient::AlertGroup;
 use crate::{
-    error::{Error, Issue, Result},
     fleet::{errors::ErrorIdentity, machine::Machine, payments::PaymentMethod},
+    http::list::Kind,
     identity::directory::UserGroup,
-    resource::{Columns, Flag, Name, Preset, Ref, Whole, field::words, resource},
+    resource::{Columns, FieldType, Flag, Name, Preset, Ref, Whole, field::words, resource},
 };
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use utoipa::openapi::Schema;
 
 /// Units of its timer that an observer can have.
 const TIMER_MAX: i64 = 10_000;
@@ -31,7 +33,7 @@ words! {
     Pattern {
         /// That it happens so often within the timer.
         Occurrence = "occurrence",
-        /// That it lasts for as long as the timer.
+        /// That it lasts for as long as the timer: an event that is not resolved, a sale that no payment comes for.
         NonResolution = "non_resolution",
         /// That it does not happen for as long as the timer.
         NonOccurrence = "non_occurrence",
@@ -53,9 +55,9 @@ resource! {
         r#type: Observed,
         /// What is looked out for.
         observer: Pattern,
-        /// How long, in units of the timer type.
+        /// How long, in units of the timer type; 0 is 1.
         #[eg("30")]
-        timer: Whole<1, TIMER_MAX>,
+        timer: FromOne<TIMER_MAX>,
         /// The timer's unit: 1 minutes, 2 hours, 3 days, 4 weeks.
         #[eg("1")]
         timer_type: Whole<1, 4>,
@@ -63,9 +65,10 @@ resource! {
         alert_group: Ref<AlertGroup>,
         /// Of events: the only one; any without it.
         error: Option<Ref<ErrorIdentity>>,
-        /// Of an occurrence: how often within the timer; once without it.
-        occurs: Option<Whole<1, OCCURS_MAX>>,
-        /// Of transactions: the only way of paying; without it, sales count however they are paid.
+        /// Of an occurrence: how often within the timer; once without it, or with 0.
+        occurs: Option<FromOne<OCCURS_MAX>>,
+        /// Of transactions that are there, or missing: the only way of paying; without it, sales count however they are
+        /// paid.
         payment_method: Option<PaymentMethod>,
         /// Whether only the time counts in which the machine is open: what happens while it is closed is
         /// not counted, and timers stand still.
@@ -85,6 +88,31 @@ resource! {
     }
 }
 
+/// A whole number from 1 to `MAX`; a client that says 0 means 1.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+pub struct FromOne<const MAX: i64>(i64);
+
+impl<'de, const MAX: i64> Deserialize<'de> for FromOne<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Whole(number) = Whole::<0, MAX>::deserialize(deserializer)?;
+        Ok(Self(number.max(1)))
+    }
+}
+
+impl<const MAX: i64> FieldType for FromOne<MAX> {
+    type Shown = i64;
+    const KIND: Option<Kind> = Some(Kind::Int);
+
+    fn takes() -> Schema {
+        Whole::<0, MAX>::takes()
+    }
+
+    fn shows() -> Schema {
+        Whole::<1, MAX>::shows()
+    }
+}
+
 /// How long a timer is.
 pub fn span(timer: i64, timer_type: i64) -> Duration {
     let minutes = match timer_type {
@@ -96,31 +124,20 @@ pub fn span(timer: i64, timer_type: i64) -> Duration {
     Duration::minutes(timer.saturating_mul(minutes))
 }
 
-/// Refuses what was given (beside what is there `before`) where it does not go together. What was there and
-/// no longer goes with the rest is taken away.
-pub fn reconcile(given: &mut Columns, before: &Columns) -> Result<()> {
+/// Takes away, from what was given and from what is there `before`, what does not go with the rest: clients send
+/// every field of an observer, whatever it looks out for.
+pub fn reconcile(given: &mut Columns, before: &Columns) {
     let word = |name: &str| given.get(name).or_else(|| before.get(name)).and_then(Value::as_str);
     // Without these two nothing is created, and that is what will be said.
-    let (Some(observed), Some(pattern)) = (word("type"), word("observer")) else { return Ok(()) };
+    let (Some(observed), Some(pattern)) = (word("type"), word("observer")) else { return };
     let is_event = observed == Observed::Event.word();
     let is_counted = pattern == Pattern::Occurrence.word();
-    let mut issues = Vec::new();
-    if pattern == Pattern::NonResolution.word() && !is_event {
-        let pointer = if given.contains_key("observer") { "/observer" } else { "/type" };
-        issues.push(Issue::at(pointer, "can't be: only an event is there to be resolved"));
-    }
-    for (column, pointer, fits, detail) in [
-        ("error", "/error", is_event, "goes with events only"),
-        ("payment_method", "/paymentMethod", !is_event, "goes with transactions only"),
-        ("occurs", "/occurs", is_counted, "goes with an occurrence only"),
-    ] {
-        if fits {
-            continue;
+    // A payment that has not come is by no method.
+    let is_of_method = !is_event && pattern != Pattern::NonResolution.word();
+    for (column, fits) in [("error", is_event), ("payment_method", is_of_method), ("occurs", is_counted)] {
+        if !fits {
+            given.insert(column.to_owned(), Value::Null);
         }
-        if given.get(column).is_some_and(|value| !value.is_null()) {
-            issues.push(Issue::at(pointer, detail));
-        }
-        given.insert(column.to_owned(), Value::Null);
     }
     let occurs = given.get("occurs").or_else(|| before.get("occurs"));
     if is_counted && occurs.is_none_or(Value::is_null) {
@@ -131,7 +148,6 @@ pub fn reconcile(given: &mut Columns, before: &Columns) -> Result<()> {
         let everywhere = machines.is_empty();
         given.insert("everywhere".to_owned(), everywhere.into());
     }
-    if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
 }
 
 #[cfg(test)]
@@ -143,34 +159,26 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn after(given: Value, before: Value) -> Result<Value, Vec<String>> {
+    fn after(given: Value, before: Value) -> Value {
         let mut given = columns(given);
-        match reconcile(&mut given, &columns(before)) {
-            Ok(()) => Ok(Value::Object(given)),
-            Err(error) => {
-                Err(error.problem().errors.into_iter().map(|issue| issue.pointer.to_string()).collect())
-            }
-        }
+        reconcile(&mut given, &columns(before));
+        Value::Object(given)
     }
 
     #[test]
-    fn what_does_not_go_together_is_refused_with_its_place() {
-        for (given, pointers) in [
-            (
-                json!({"type": "transaction", "observer": "occurrence", "error": 1, "payment_method": "cash"}),
-                vec!["/error"],
-            ),
-            (
-                json!({"type": "event", "observer": "occurrence", "payment_method": "cash"}),
-                vec!["/paymentMethod"],
-            ),
-            (json!({"type": "event", "observer": "non_resolution", "occurs": 2}), vec!["/occurs"]),
-            (json!({"type": "transaction", "observer": "non_resolution"}), vec!["/observer"]),
-        ] {
-            assert_eq!(after(given, json!({})), Err(pointers.into_iter().map(str::to_owned).collect()));
-        }
-        let resolved = json!({"type": "event", "observer": "non_resolution"});
-        assert_eq!(after(json!({"type": "transaction"}), resolved), Err(vec!["/type".to_owned()]));
+    fn what_does_not_go_with_the_type_is_ignored() {
+        let all = |observed: &str, pattern: &str| {
+            let given = json!({"type": observed, "observer": pattern, "error": 7, "payment_method": "cash", "occurs": 2});
+            let after = after(given, json!({}));
+            (after["error"].clone(), after["payment_method"].clone(), after["occurs"].clone())
+        };
+        let none = Value::Null;
+        assert_eq!(all("event", "occurrence"), (json!(7), none.clone(), json!(2)));
+        assert_eq!(all("event", "non_resolution"), (json!(7), none.clone(), none.clone()));
+        assert_eq!(all("event", "non_occurrence"), (json!(7), none.clone(), none.clone()));
+        assert_eq!(all("transaction", "occurrence"), (none.clone(), json!("cash"), json!(2)));
+        assert_eq!(all("transaction", "non_resolution"), (none.clone(), none.clone(), none.clone()));
+        assert_eq!(all("transaction", "non_occurrence"), (none.clone(), json!("cash"), none));
     }
 
     #[test]
@@ -179,22 +187,25 @@ mod tests {
         let quiet = after(json!({"type": "transaction", "observer": "non_occurrence"}), before.clone());
         let expected =
             json!({"type": "transaction", "observer": "non_occurrence", "error": null, "occurs": null});
-        assert_eq!(quiet, Ok(expected));
-        assert_eq!(
-            after(json!({"name": "n"}), before.clone()),
-            Ok(json!({"name": "n", "payment_method": null}))
-        );
-        let once = after(json!({"occurs": null}), before).unwrap();
-        assert_eq!(once["occurs"], 1);
+        assert_eq!(quiet, expected);
+        assert_eq!(after(json!({"name": "n"}), before.clone()), json!({"name": "n", "payment_method": null}));
+        assert_eq!(after(json!({"occurs": null}), before)["occurs"], 1);
+    }
+
+    #[test]
+    fn a_number_from_1_takes_0_for_1() {
+        let read = |number: &str| serde_json::from_str::<FromOne<10>>(number).map(|number| number.0).ok();
+        assert_eq!(["0", "1", "10"].map(read), [Some(1), Some(1), Some(10)]);
+        assert_eq!(["-1", "11", "null"].map(read), [None; 3]);
     }
 
     #[test]
     fn naming_no_machine_is_naming_all() {
         let draft =
             |machines: Value| json!({"type": "event", "observer": "non_occurrence", "machines": machines});
-        assert_eq!(after(draft(json!([])), json!({})).unwrap()["everywhere"], true);
-        assert_eq!(after(draft(json!([7])), json!({})).unwrap()["everywhere"], false);
-        assert_eq!(after(json!({"name": "n"}), draft(json!([7]))).unwrap().get("everywhere"), None);
+        assert_eq!(after(draft(json!([])), json!({}))["everywhere"], true);
+        assert_eq!(after(draft(json!([7])), json!({}))["everywhere"], false);
+        assert_eq!(after(json!({"name": "n"}), draft(json!([7]))).get("everywhere"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ resource! {
     area "alertgroup";
     may AlertRead, AlertWrite;
     reach Own;
-    does ALL;
+    does ANSWERING;
     takes {
         /// What people call it.
         #[eg("\"Technicians\"")]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     error::Result,
-    http::{Caller, Json, Message, Path, Unread, caller::Permission},
+    http::{Caller, Json, Message, Path, Unread, caller::Permission, extract::none_if_zero},
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -73,13 +73,13 @@ async fn copy(State(app): State<App>, caller: Caller, Path(path): Path<CopyPath>
 #[serde(deny_unknown_fields)]
 #[schema(as = AssortmentFormat)]
 struct Format {
-    /// What each flavour adds to the number of a product. No flavours without it.
-    #[serde(default, rename = "flavourPLU")]
-    #[schema(minimum = 2, maximum = 2_147_483_647, examples(100))]
+    /// What each flavour adds to the number of a product. No flavours without it, or with 0.
+    #[serde(default, rename = "flavourPLU", deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0, maximum = 2_147_483_647, examples(100))]
     flavour: Option<i64>,
-    /// What each extra adds. No extras without it. One of both is a multiple of the other.
-    #[serde(default, rename = "extraProductPLU")]
-    #[schema(minimum = 2, maximum = 2_147_483_647, examples(1000))]
+    /// What each extra adds. No extras without it, or with 0. One of both is a multiple of the other.
+    #[serde(default, rename = "extraProductPLU", deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0, maximum = 2_147_483_647, examples(1000))]
     extra: Option<i64>,
 }
 

@@ -42,8 +42,10 @@ pub struct PreviewPart {
     /// What reports call it.
     pub report_name: Option<String>,
     /// When it was created, if it is there.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: Option<DateTime<Utc>>,
     /// When it was last changed, if it is there.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: Option<DateTime<Utc>>,
 }
 

@@ -6,7 +6,7 @@ use crate::{
     http::list::Kind,
     resource::{FieldType, Name, Preset, Ref, Text, Whole, resource},
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::{ObjectBuilder, Schema, schema::Type};
 
 /// The highest price, in minor units.
@@ -14,6 +14,33 @@ pub const PRICE_MAX: i64 = 1_000_000_000;
 
 /// The number of a product, a flavour or an extra.
 pub type Plu = Whole<0, PLU_MAX>;
+
+/// The number of a flavour or an extra. 0 is none: it gets the next one then, as it does where a creation leaves
+/// it out.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+pub struct PartPlu(Option<i64>);
+
+impl<'de> Deserialize<'de> for PartPlu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Whole(plu) = Plu::deserialize(deserializer)?;
+        Ok(Self((plu > 0).then_some(plu)))
+    }
+}
+
+impl FieldType for PartPlu {
+    type Shown = i64;
+    const KIND: Option<Kind> = Plu::KIND;
+    const PRESET: bool = true;
+
+    fn takes() -> Schema {
+        Plu::takes()
+    }
+
+    fn shows() -> Schema {
+        Plu::shows()
+    }
+}
 
 /// A price in minor units.
 pub type Price = Whole<0, PRICE_MAX>;
@@ -102,9 +129,9 @@ resource! {
     reach Own;
     does NO_READ;
     takes {
-        /// What people call it.
+        /// What people call it: its number without it.
         #[eg("\"Vanilla\"")]
-        name: Name,
+        name: Preset<Name>,
         /// What reports call it.
         report_name: Option<Name>,
         /// What it costs on top of the product, in minor units.
@@ -112,9 +139,9 @@ resource! {
         price: Preset<Surcharge>,
     }
     once {
-        /// Its number among the machine's flavours.
+        /// Its number among the machine's flavours: the next one without it, or with 0.
         #[eg("1")]
-        plu: Plu,
+        plu: PartPlu,
     }
     lists {
         /// The machine that has it.
@@ -136,9 +163,9 @@ resource! {
     reach Own;
     does NO_READ;
     takes {
-        /// What people call it.
+        /// What people call it: its number without it.
         #[eg("\"Oat milk\"")]
-        name: Name,
+        name: Preset<Name>,
         /// What reports call it.
         report_name: Option<Name>,
         /// What it costs on top of the product, in minor units.
@@ -146,9 +173,9 @@ resource! {
         price: Preset<Surcharge>,
     }
     once {
-        /// Its number among the machine's extras.
+        /// Its number among the machine's extras: the next one without it, or with 0.
         #[eg("1")]
-        plu: Plu,
+        plu: PartPlu,
     }
     lists {
         /// The machine that has it.

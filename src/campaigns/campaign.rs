@@ -1,11 +1,14 @@
 //! A campaign as clients see it, and what they may ask of one: pure.
 
-use super::terms::{
-    Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone,
+use super::{
+    rules::{self, CampaignRule},
+    terms::{
+        Checks, Currency, PdfStatus, Span, Status, Switch, TEXT_MAX, VALUE_MAX, ValueType, ZONE_DEFAULT, zone,
+    },
 };
 use crate::{
     error::Result,
-    http::extract::present,
+    http::extract::{none_if_zero, present, present_none_if_zero},
     redemption::{code::PREFIX_DEFAULT, period::History, voucher::CampaignType},
     time::Frequency,
 };
@@ -49,8 +52,10 @@ pub struct Campaign {
     /// `creating` while its vouchers are being generated.
     pub status: Status,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// What its generated codes begin with.
     pub prefix: String,
@@ -72,6 +77,7 @@ pub struct Campaign {
     pub campaignstats: i64,
     /// When counters last started again; not before its first period is over.
     #[sqlx(default)]
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_reset_at: Option<DateTime<Utc>>,
     /// Whether there is a PDF of all coupons.
     pub vouchers_pdf_status: PdfStatus,
@@ -128,9 +134,9 @@ pub struct CampaignDraft {
     /// The unit of `voucherValue`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
-    /// How often each may be redeemed in a period.
-    #[serde(default)]
-    #[schema(minimum = 1)]
+    /// How often each may be redeemed in a period: no limit without it, or with 0.
+    #[serde(default, deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
     /// How often counters and balances start again: `never` without it.
     #[serde(default)]
@@ -182,9 +188,9 @@ pub struct CampaignPatch {
     /// The unit of `voucherValue`.
     #[serde(deserialize_with = "present")]
     pub value_type: Option<ValueType>,
-    /// How often each voucher may be redeemed in a period.
-    #[serde(deserialize_with = "present")]
-    #[schema(value_type = Option<i64>, minimum = 1)]
+    /// How often each voucher may be redeemed in a period: no limit with `null` or 0.
+    #[serde(deserialize_with = "present_none_if_zero")]
+    #[schema(value_type = Option<i64>, minimum = 0)]
     pub redemption_limit: Option<Option<i64>>,
     /// How often counters and balances start again.
     #[serde(deserialize_with = "present")]
@@ -227,6 +233,10 @@ pub struct CampaignPatch {
     /// Whether its vouchers may be used; while they are being generated, whether they may afterwards.
     #[serde(deserialize_with = "present")]
     pub status: Option<Switch>,
+    /// Where, and for what, its vouchers may be used.
+    #[serde(deserialize_with = "present")]
+    #[schema(max_items = 1000)]
+    pub validation_rules: Option<Vec<CampaignRule>>,
 }
 
 /// A draft that was found good.
@@ -298,6 +308,12 @@ impl CampaignPatch {
             &campaign.voucher_text4,
         ];
         check_look(&mut checks, texts.map(Option::as_deref), campaign.voucher_style.as_deref());
+        rules::check_of_campaign(
+            &mut checks,
+            "/validationRules",
+            campaign.id,
+            self.validation_rules.as_deref().unwrap_or_default(),
+        );
         let span = Span::read(
             &mut checks,
             campaign.starts_on.clone(),
@@ -358,7 +374,7 @@ mod tests {
             ),
             (with(r#","type":"free""#), "/type"),
             (with(r#","status":"creating""#), "/status"),
-            (with(r#","redemptionLimit":0"#), "/redemptionLimit"),
+            (with(r#","redemptionLimit":-1"#), "/redemptionLimit"),
             (with(r#","resetFrequency":"hour""#), "/resetFrequency"),
             (with(r#","expiresOn":"2026-02-29""#), "/expiresOn"),
             (with(r#","timeZone":"Mars/Olympus""#), "/timeZone"),

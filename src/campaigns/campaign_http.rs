@@ -4,7 +4,7 @@ use super::{
     campaign::{Campaign, CampaignDraft, CampaignPatch},
     campaign_store::{self as store, CAMPAIGNS},
     links, rules,
-    rules::CampaignRule,
+    rules::{CampaignInFull, CampaignRule},
     stats::{self, Stats, StatsRange},
     terms::Checks,
     voucher::Voucher,
@@ -72,11 +72,12 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
 /// Read a campaign
 #[utoipa::path(get, path = "/campaign/{id}", tag = "campaign", operation_id = "fetch_campaign",
     params(("id" = i64, Path, description = "The campaign")),
-    responses((status = 200, description = "The campaign", body = Campaign)))]
-async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<Campaign>> {
+    responses((status = 200, description = "The campaign", body = CampaignInFull)))]
+async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> Result<Json<CampaignInFull>> {
     caller.may(Permission::CampaignRead)?;
     let campaign = store::fetch(&app.db, caller.group(), id).await?;
-    links::of_campaign(&app, &caller, campaign.as_of(app.clock.now())).map(Json)
+    let campaign = links::of_campaign(&app, &caller, campaign.as_of(app.clock.now()))?;
+    Ok(Json(CampaignInFull { campaign, validation_rules: store::rules(&app.db, id).await? }))
 }
 
 /// Change a campaign
@@ -145,12 +146,7 @@ async fn replace_rules(
     let Json(rules) = body.read(&app, &caller, Permission::CampaignWrite).await?;
     store::fetch(&app.db, caller.group(), id).await?;
     let mut checks = Checks::default();
-    for (index, rule) in rules.iter().enumerate().take(rules::RULES_MAX) {
-        if rule.campaign.is_some_and(|campaign| campaign != id) {
-            checks.wrong(format!("/{index}/campaign"), "is not the campaign of the path");
-        }
-    }
-    rules::check(&mut checks, "", rules.iter().map(|rule| (rule.field, rule.value.as_str())));
+    rules::check_of_campaign(&mut checks, "", id, &rules);
     checks.done()?;
     store::replace_rules(&app.db, caller.group(), id, &rules).await?;
     Ok(Message::json("validation rules replaced"))

@@ -191,7 +191,11 @@ pub(super) async fn update(
     let mut campaign = lock(&mut transaction, group, id).await?;
     let status = patch.status;
     let before = campaign.clone();
+    let rules = patch.validation_rules.clone();
     let span = patch.apply(&mut campaign, now)?;
+    if let Some(rules) = &rules {
+        put_rules(&mut transaction, id, rules).await?;
+    }
     if campaign.currency != before.currency {
         may_change_currency(&mut transaction, id).await?;
     }
@@ -321,6 +325,15 @@ pub(super) async fn rules(db: &PgPool, id: i64) -> Result<Vec<CampaignRule>> {
 
 /// Replaces the rules of a campaign; those that stay keep their ids.
 pub(super) async fn replace_rules(db: &PgPool, group: i64, id: i64, rules: &[CampaignRule]) -> Result<()> {
+    let mut transaction = transaction::begin(db).await?;
+    lock(&mut transaction, group, id).await?;
+    put_rules(&mut transaction, id, rules).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Makes these the rules of a campaign that is locked. A rule that stays keeps its id.
+async fn put_rules(connection: &mut PgConnection, id: i64, rules: &[CampaignRule]) -> Result<()> {
     const DROP: &str = "
         DELETE FROM campaign_rule WHERE campaign = $1
         AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS kept (field, value)
@@ -331,11 +344,8 @@ pub(super) async fn replace_rules(db: &PgPool, group: i64, id: i64, rules: &[Cam
         ORDER BY place ON CONFLICT DO NOTHING";
     let fields: Vec<_> = rules.iter().map(|rule| rule.field.word()).collect();
     let values: Vec<_> = rules.iter().map(|rule| rule.value.as_str()).collect();
-    let mut transaction = transaction::begin(db).await?;
-    lock(&mut transaction, group, id).await?;
     for statement in [DROP, ADD] {
-        sqlx::query(statement).bind(id).bind(&fields).bind(&values).execute(&mut *transaction).await?;
+        sqlx::query(statement).bind(id).bind(&fields).bind(&values).execute(&mut *connection).await?;
     }
-    transaction.commit().await?;
     Ok(())
 }

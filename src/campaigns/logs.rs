@@ -40,8 +40,10 @@ pub struct LogEntry {
     /// ISO 4217.
     pub currency: String,
     /// When.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// The same: entries do not change.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
 }
 

@@ -1,8 +1,11 @@
 //! Validation rules: where, and for what, a voucher may be used. Kept here; applied by
 //! [`crate::redemption`].
 
-use super::terms::Checks;
-use crate::{redemption::rules::RuleField, text};
+use super::{campaign::Campaign, terms::Checks, voucher::Voucher};
+use crate::{
+    redemption::rules::{Rule, RuleField},
+    text,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use utoipa::ToSchema;
@@ -27,6 +30,38 @@ pub struct CampaignRule {
     pub field: RuleField,
     /// What it must find there.
     pub value: String,
+}
+
+/// A campaign as it is read by itself: with its rules.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CampaignInFull {
+    /// The campaign.
+    #[serde(flatten)]
+    pub campaign: Campaign,
+    /// Where, and for what, its vouchers may be used; anywhere, and for anything, without any.
+    pub validation_rules: Vec<CampaignRule>,
+}
+
+/// A voucher as it is read by itself: with its own rules.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VoucherInFull {
+    /// The voucher.
+    #[serde(flatten)]
+    pub voucher: Voucher,
+    /// Rules that apply besides the campaign's.
+    pub validation_rules: Vec<Rule>,
+}
+
+/// Checks the rules of a campaign that stand in an array at `pointer`.
+pub fn check_of_campaign(checks: &mut Checks, pointer: &str, campaign: i64, rules: &[CampaignRule]) {
+    for (index, rule) in rules.iter().enumerate().take(RULES_MAX) {
+        if rule.campaign.is_some_and(|named| named != campaign) {
+            checks.wrong(format!("{pointer}/{index}/campaign"), "is not the campaign of the path");
+        }
+    }
+    check(checks, pointer, rules.iter().map(|rule| (rule.field, rule.value.as_str())));
 }
 
 /// Checks rules that stand in an array at `pointer`.

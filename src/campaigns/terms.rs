@@ -309,7 +309,7 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(pointers(|checks| checks.style("/style", Some("[]"))), ["/style"]);
-        let twice_wrong = r#"{"voucherText1Lbl":{"fontSize":"28em"},"sheet":"a5"}"#;
+        let twice_wrong = r#"{"voucherText1Lbl":{"fontSize":[28]},"sheet":"a5"}"#;
         assert_eq!(
             pointers(|checks| checks.style("/style", Some(twice_wrong))),
             ["/style/voucherText1Lbl/fontSize", "/style/sheet"]

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    http::extract::none_if_zero,
     redemption::{
         code::{self, Code},
         period::Tally,
@@ -56,6 +57,7 @@ pub struct Voucher {
     /// How often it was ever redeemed.
     pub total_redemption_count: i64,
     /// When it was last redeemed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_redemption_at: Option<DateTime<Utc>>,
     /// Where it was last redeemed: the location's id.
     pub last_redemption_location: Option<String>,
@@ -64,6 +66,7 @@ pub struct Voucher {
     /// How often counters and balance start again.
     pub reset_frequency: Frequency,
     /// When they last did.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub last_reset_at: Option<DateTime<Utc>>,
     /// The first day or instant on which it may be used.
     pub starts_on: Option<String>,
@@ -74,6 +77,7 @@ pub struct Voucher {
     /// The device that holds it locked, by hostname.
     pub lock_owner: Option<String>,
     /// Until when that device does.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub locked_till: Option<DateTime<Utc>>,
     /// Whether it may be used.
     pub status: Switch,
@@ -82,8 +86,10 @@ pub struct Voucher {
     /// What it ever gave.
     pub total_amount_redeemed: i64,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// What is left of a gift; 0 for a discount.
     pub balance: i64,
@@ -151,16 +157,30 @@ pub enum VoucherDraftType {
 }
 
 impl VoucherDraftType {
-    /// Returns what it comes down to in a campaign of this type.
-    pub fn kind_in(self, campaign: CampaignType) -> Result<Kind, &'static str> {
+    /// Returns what a voucher of this type is in a campaign of that one.
+    pub fn kind_in(self, campaign: CampaignType) -> Result<Kind> {
         let kind = match (self, campaign) {
             (Self::Discount, _) | (Self::Inherit, CampaignType::Discount) => Kind::Discount,
             (Self::Gift, _) | (Self::Inherit, CampaignType::Gift) => Kind::Gift,
             (Self::Inherit, CampaignType::Dynamic) => {
-                return Err("must be discount or gift in a dynamic campaign");
+                return Err(Error::invalid("/type", "must be discount or gift in a dynamic campaign"));
             }
         };
-        if campaign.has(kind) { Ok(kind) } else { Err("is not the campaign's type") }
+        if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
+    }
+
+    /// Checks that a value is given, or where it inherits that nothing is. `given` says of each property of its
+    /// own whether it is.
+    pub fn check(self, checks: &mut Checks, value: Option<i64>, given: &[(&'static str, bool)]) {
+        checks.number("/value", value.unwrap_or(0), 0, VALUE_MAX);
+        if self == Self::Inherit {
+            let given = [("/value", value.is_some())].into_iter().chain(given.iter().copied());
+            for (pointer, _) in given.filter(|(_, given)| *given) {
+                checks.wrong(pointer, "is the campaign's for a voucher of type inherit");
+            }
+        } else if value.is_none() {
+            checks.wrong("/value", "is required");
+        }
     }
 }
 
@@ -187,9 +207,9 @@ pub struct VoucherDraft {
     #[serde(default)]
     #[schema(pattern = "^[a-zA-Z0-9]{1,5}$")]
     pub prefix: Option<String>,
-    /// How often each may be redeemed in a period.
-    #[serde(default)]
-    #[schema(minimum = 1)]
+    /// How often each may be redeemed in a period: as their campaign says without it, or with 0.
+    #[serde(default, deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
     /// The period after which counters and balances start again.
     #[serde(default)]
@@ -243,7 +263,7 @@ pub struct NewVouchers {
 impl NewVouchers {
     /// Returns what they are in a campaign of this type.
     pub fn kind_in(&self, campaign: CampaignType) -> Result<Kind> {
-        self.draft.r#type.kind_in(campaign).map_err(|flaw| Error::invalid("/type", flaw))
+        self.draft.r#type.kind_in(campaign)
     }
 
     /// Returns from when until when they are good by what they were given themselves, in a campaign of this
@@ -268,12 +288,7 @@ impl VoucherDraft {
     pub fn check(self) -> Result<NewVouchers> {
         let mut checks = Checks::default();
         let count = self.count.unwrap_or(1);
-        checks.number("/value", self.value.unwrap_or(0), 0, VALUE_MAX);
-        if self.inherits() {
-            self.check_inherits(&mut checks);
-        } else if self.value.is_none() {
-            checks.wrong("/value", "is required");
-        }
+        self.r#type.check(&mut checks, self.value, &self.given());
         checks.number("/count", count, 1, COUNT_MAX);
         checks.limit(self.redemption_limit);
         checks.prefix(self.prefix.as_deref());
@@ -292,10 +307,9 @@ impl VoucherDraft {
         Ok(NewVouchers { draft: self, count: count as usize, own_code })
     }
 
-    /// Refuses properties of their own to those that inherit.
-    fn check_inherits(&self, checks: &mut Checks) {
-        let given = [
-            ("/value", self.value.is_some()),
+    /// Which properties of their own they are given.
+    fn given(&self) -> [(&'static str, bool); 10] {
+        [
             ("/redemptionLimit", self.redemption_limit.is_some()),
             ("/resetFrequency", self.reset_frequency.is_some()),
             ("/startsOn", self.starts_on.is_some()),
@@ -306,15 +320,7 @@ impl VoucherDraft {
             ("/text3", self.text3.is_some()),
             ("/text4", self.text4.is_some()),
             ("/style", self.style.is_some()),
-        ];
-        refuse_own(checks, &given);
-    }
-}
-
-/// Refuses properties that were given to a voucher that inherits.
-pub(super) fn refuse_own(checks: &mut Checks, given: &[(&'static str, bool)]) {
-    for (pointer, _) in given.iter().filter(|(_, given)| *given) {
-        checks.wrong(*pointer, "is the campaign's for a voucher of type inherit");
+        ]
     }
 }
 

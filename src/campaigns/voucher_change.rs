@@ -5,11 +5,11 @@ use super::{
     rules,
     schedule::ScheduleColumns,
     terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, zone},
-    voucher::{VoucherDraftType, check_look, refuse_own},
+    voucher::{VoucherDraftType, check_look},
 };
 use crate::{
     error::{Error, Result},
-    http::extract::present,
+    http::extract::{none_if_zero, present},
     redemption::{period::Tally, rules::Rule, voucher::Kind},
     time::Frequency,
 };
@@ -39,9 +39,9 @@ pub struct VoucherReplacement {
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
-    /// How often it may be redeemed in a period.
-    #[serde(default)]
-    #[schema(minimum = 1)]
+    /// How often it may be redeemed in a period: as its campaign says without it, or with 0.
+    #[serde(default, deserialize_with = "none_if_zero")]
+    #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
     /// How often counters and balance start again.
     #[serde(default)]
@@ -152,10 +152,9 @@ pub struct Standing {
 }
 
 impl VoucherReplacement {
-    /// Refuses properties of its own to one that is to inherit.
-    fn check_inherits(&self, checks: &mut Checks) {
-        let given = [
-            ("/value", self.value.is_some()),
+    /// Which properties of its own it is given.
+    fn given(&self) -> [(&'static str, bool); 10] {
+        [
             ("/redemptionLimit", self.redemption_limit.is_some()),
             ("/resetFrequency", self.reset_frequency.is_some()),
             ("/startsOn", self.starts_on.is_some()),
@@ -166,8 +165,7 @@ impl VoucherReplacement {
             ("/text3", self.text3.is_some()),
             ("/text4", self.text4.is_some()),
             ("/style", self.style.is_some()),
-        ];
-        refuse_own(checks, &given);
+        ]
     }
 }
 
@@ -210,24 +208,17 @@ impl Standing {
     pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(new.campaign)?;
         let mut checks = Checks::default();
-        let inherits = new.r#type == VoucherDraftType::Inherit;
-        checks.number("/value", new.value.unwrap_or(0), 0, VALUE_MAX);
-        if inherits {
-            new.check_inherits(&mut checks);
-        } else if new.value.is_none() {
-            checks.wrong("/value", "is required");
-        }
+        let follows = new.r#type == VoucherDraftType::Inherit;
+        new.r#type.check(&mut checks, new.value, &new.given());
         checks.limit(new.redemption_limit);
         check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
         checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
         let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
         rules::check(&mut checks, "/validationRules", named);
-        let kind = new.r#type.kind_in(self.defaults.r#type).unwrap_or_else(|flaw| {
-            checks.wrong("/type", flaw);
-            self.r#type
-        });
+        let kind = new.r#type.kind_in(self.defaults.r#type)?;
+        let value = new.value.unwrap_or(self.defaults.value);
         let asked = OwnProperties {
-            r#type: (!inherits).then_some(kind),
+            r#type: Some(kind).filter(|_| !follows),
             value: new.value,
             redemption_limit: new.redemption_limit,
             reset_frequency: new.reset_frequency,
@@ -248,7 +239,7 @@ impl Standing {
             return Err(Error::Conflict("the voucher was redeemed: its type can no longer change".into()));
         }
         self.end_terms(now);
-        self.revalue(kind, new.value.unwrap_or(self.defaults.value))?;
+        self.revalue(kind, value)?;
         self.redemption_limit = own.redemption_limit.or(self.defaults.redemption_limit);
         self.reset_frequency = own.reset_frequency.unwrap_or(self.defaults.reset_frequency);
         zone.name().clone_into(&mut self.time_zone);
@@ -257,7 +248,7 @@ impl Standing {
             self.rules = (!rules.is_empty()).then_some(Json(rules));
         }
         self.comments = new.voucher_comments;
-        self.inherits = (self.inherits || inherits) && own == OwnProperties::default();
+        self.inherits = follows || (self.inherits && own == OwnProperties::default());
         self.own = own;
         self.own.r#type = (!self.inherits).then_some(self.r#type);
         Ok(span)

@@ -4,6 +4,7 @@
 use super::{
     export, links,
     logs::{self, LogEntry},
+    rules::VoucherInFull,
     voucher::{Voucher, VoucherDraft},
     voucher_change::{VoucherPatch, VoucherReplacement},
     voucher_list, voucher_store as store,
@@ -71,15 +72,17 @@ async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Res
 /// Read a voucher
 #[utoipa::path(get, path = "/voucher/{id}", tag = "voucher", operation_id = "fetch_voucher",
     params(("id" = Uuid, Path, description = "The voucher")),
-    responses((status = 200, description = "The voucher", body = Voucher)))]
-async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Voucher>> {
+    responses((status = 200, description = "The voucher", body = VoucherInFull)))]
+async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<VoucherInFull>> {
     caller.may(Permission::VoucherRead)?;
-    links::of_voucher(&app, &caller, store::fetch(&app, caller.group(), id).await?).map(Json)
+    let voucher = links::of_voucher(&app, &caller, store::fetch(&app, caller.group(), id).await?)?;
+    Ok(Json(VoucherInFull { voucher, validation_rules: store::rules(&app.db, id).await? }))
 }
 
 /// Replace a voucher's terms
 ///
-/// It takes from its campaign what is absent. A gift's balance moves by the difference to the value before;
+/// It takes from its campaign what is absent, but for rules, which stay then; with the type `inherit` it takes
+/// everything from there. A gift's balance moves by the difference to the value before;
 /// what was spent in this period stays spent. The type can change until the first redemption.
 #[utoipa::path(put, path = "/voucher/{id}", tag = "voucher", operation_id = "replace_voucher",
     params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherReplacement,

@@ -15,6 +15,7 @@ use crate::{
     ids,
     redemption::{
         code::{self, Code},
+        rules::Rule,
         voucher::{CampaignType, Kind},
     },
     transaction,
@@ -45,6 +46,13 @@ async fn read(db: impl PgExecutor<'_>, group: i64, id: Uuid) -> Result<Option<Vo
         " WHERE v.id = $1 AND c.user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $2)"
     );
     Ok(sqlx::query_as(SQL).bind(id).bind(group).fetch_optional(db).await?)
+}
+
+/// The own rules of a voucher that the caller is known to see.
+pub(super) async fn rules(db: &PgPool, id: Uuid) -> Result<Vec<Rule>> {
+    let rules = sqlx::query_scalar("SELECT rules FROM voucher WHERE id = $1").bind(id);
+    let rules: Option<Option<Json<Vec<Rule>>>> = rules.fetch_optional(db).await?;
+    Ok(rules.flatten().map(|Json(rules)| rules).unwrap_or_default())
 }
 
 /// What new vouchers take from their campaign.

@@ -47,8 +47,10 @@ pub struct Chart {
     #[schema(schema_with = ReportType::takes)]
     pub report_type: ReportType,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub create_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub update_at: DateTime<Utc>,
 }
 

@@ -17,8 +17,8 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::RawValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -252,33 +252,20 @@ async fn rows(
     data::rows(&app, &caller, &chart.criteria).await.map(Json)
 }
 
-/// One field of a chart.
-#[derive(Debug, Serialize, ToSchema)]
-struct ChartField {
-    /// The chart.
-    id: i64,
-    /// The field, by its name.
-    #[serde(flatten)]
-    field: Map<String, Value>,
-}
-
-/// Read one field of a chart
+/// Read a chart for one of its fields
 ///
-/// Its id, and that field by its name.
+/// The whole chart: the field is what the caller looks at, and one that charts have.
 #[utoipa::path(get, path = "/chart/{id}/{field}", tag = "chart", operation_id = "fetch_chart_field",
     params(("id" = i64, Path, description = "The chart"), ("field" = String, Path, description = "A field of it")),
-    responses((status = 200, description = "The field", body = ChartField)))]
+    responses((status = 200, description = "The chart", body = Chart)))]
 async fn field(
     State(app): State<App>,
     caller: Caller,
     Path((id, name)): Path<(i64, String)>,
-) -> Result<Json<ChartField>> {
+) -> Result<Json<Chart>> {
     caller.may(Permission::ReportRead)?;
     let chart = chart::find(&app.db, caller.group(), id).await?;
-    let Value::Object(mut fields) = serde_json::to_value(&chart).map_err(Error::fault)? else {
-        return Err(Error::fault("a chart that is no object"));
-    };
-    let value = fields.remove(&name).ok_or(Error::NotFound("field of charts"))?;
-    let field = if name == "id" { Map::new() } else { Map::from_iter([(name, value)]) };
-    Ok(Json(ChartField { id, field }))
+    let fields = serde_json::to_value(&chart).map_err(Error::fault)?;
+    fields.get(&name).ok_or(Error::NotFound("field of charts"))?;
+    Ok(Json(chart))
 }

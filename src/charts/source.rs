@@ -63,7 +63,7 @@ macro_rules! sums {
                 $table,
                 " r WHERE r.grain = '",
                 $of,
-                "' AND r.quantity > 0"
+                "' AND r.quantity <> 0"
             ),
             instant: None,
         }
@@ -155,7 +155,7 @@ static PAYMENTS: Source = Source {
             grain: One,
             lacks: &[],
             rows: "SELECT r.machine, r.location, r.user_group, r.shift, r.method, r.type, r.report_group,
-                          r.currency, 1 AS quantity, r.price AS revenue, r.occurred_local AS at, r.occurred_at
+                          r.currency, r.quantity, r.price AS revenue, r.occurred_local AS at, r.occurred_at
                    FROM payment_transaction_ever r WHERE NOT r.exclude",
             instant: Some("t.occurred_at"),
         },

@@ -89,8 +89,10 @@ struct ChartTemplate {
     /// What it asks for.
     criteria: &'static Criteria,
     /// When it was made.
+    #[serde(serialize_with = "crate::time::seconds")]
     create_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     update_at: DateTime<Utc>,
 }
 

@@ -28,6 +28,8 @@ pub struct Composed {
     pub code: Block,
     /// What the code is printed with.
     pub ink: Ink,
+    /// Whether the code slants.
+    pub slants: bool,
     /// What the QR code says.
     pub content: String,
     /// The bars beside it.
@@ -54,6 +56,15 @@ struct Shared {
     style: Arc<Style>,
     beside: Area,
     height: f32,
+}
+
+/// One note of each part that is styled in a way that no coupon follows.
+fn ignored(style: &Style) -> impl Iterator<Item = Note> + '_ {
+    style.ignored.chunk_by(|one, other| one.label == other.label).filter_map(|said| {
+        let properties: Vec<&str> = said.iter().map(|ignored| ignored.property.as_str()).collect();
+        let part = Part::from(said.first()?.label);
+        Some(Note { part, outcome: Outcome::Ignored(properties.join(", ")) })
+    })
 }
 
 impl Composer {
@@ -94,8 +105,9 @@ impl Composer {
         if asked && bars.is_none() {
             notes.push(Note { part: Part::Code128, outcome: Outcome::LeftOut });
         }
-        let ink = look.color.map_or(BLACK, Ink::from);
-        Ok(Composed { art: self.art(coupon, &stamp), stamp, code, ink, content, bars, notes })
+        notes.extend(ignored(&coupon.style));
+        let (ink, slants) = (look.color.map_or(BLACK, Ink::from), look.italic == Some(true));
+        Ok(Composed { art: self.art(coupon, &stamp), stamp, code, ink, slants, content, bars, notes })
     }
 
     /// The artwork of a coupon, set only if it was not a moment ago.

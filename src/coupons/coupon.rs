@@ -1,6 +1,6 @@
 //! What one coupon says, and what there is to say about how it fits its paper.
 
-use crate::campaigns::style::Style;
+use crate::campaigns::style::{Label, Style};
 use std::sync::Arc;
 
 /// What one coupon says. Amount and date are in words already.
@@ -44,6 +44,20 @@ pub enum Part {
 /// The four lines of text, in their order.
 pub const TEXTS: [Part; 4] = [Part::Text1, Part::Text2, Part::Text3, Part::Text4];
 
+impl From<Label> for Part {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Text1 => Self::Text1,
+            Label::Text2 => Self::Text2,
+            Label::Text3 => Self::Text3,
+            Label::Text4 => Self::Text4,
+            Label::Value => Self::Value,
+            Label::Expiry => Self::Expiry,
+            Label::Code => Self::Code,
+        }
+    }
+}
+
 impl Part {
     /// As the API calls it.
     pub const fn word(self) -> &'static str {
@@ -74,6 +88,8 @@ pub enum Outcome {
     LeftOut,
     /// No font has these characters.
     Missing(Vec<char>),
+    /// No coupon follows these properties of its style.
+    Ignored(String),
 }
 
 /// Something that was done to a part.

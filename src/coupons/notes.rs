@@ -16,7 +16,7 @@ pub struct Note {
     pub part: String,
     /// What was done.
     pub outcome: NoteOutcome,
-    /// The size in points, the number of lines, or the characters in question.
+    /// The size in points, the number of lines, or the characters or properties in question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// How many coupons it was done on.
@@ -40,6 +40,8 @@ pub enum NoteOutcome {
     Omitted,
     /// No font has some of its characters.
     Unprintable,
+    /// No coupon follows some properties of its style.
+    Ignored,
 }
 
 impl Note {
@@ -50,6 +52,7 @@ impl Note {
             Outcome::Wrapped(lines) => (NoteOutcome::Wrapped, Some(lines.to_string())),
             Outcome::Cut => (NoteOutcome::Cut, None),
             Outcome::LeftOut => (NoteOutcome::Omitted, None),
+            Outcome::Ignored(properties) => (NoteOutcome::Ignored, Some(properties.clone())),
             Outcome::Missing(characters) => (NoteOutcome::Unprintable, Some(characters.iter().collect())),
         };
         let part = note.part.word().to_owned();

@@ -37,8 +37,10 @@ pub struct Dashboard {
     #[sqlx(skip)]
     pub widgets: Vec<Widget>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -57,8 +59,10 @@ pub struct Widget {
     /// What a client keeps of it, as it came.
     pub settings: Option<String>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
 }
 

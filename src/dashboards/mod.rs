@@ -83,23 +83,25 @@ struct WidgetPatch {
 }
 
 /// What a client keeps of a widget.
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WidgetSettings {
-    /// Any text of at most 64 KiB, kept as it comes; `null` takes it away.
-    #[serde(deserialize_with = "settings")]
-    #[schema(value_type = Option<String>, required, max_length = 65_536)]
-    settings: Option<String>,
+    /// Any text of at most 64 KiB, kept as it comes; `null` takes it away, and it stays where this is absent.
+    #[serde(default, deserialize_with = "settings")]
+    #[schema(value_type = Option<String>, max_length = 65_536)]
+    settings: Option<Option<String>>,
 }
 
-fn settings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
+fn settings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     match &text {
         Some(text) if text.contains('\0') => Err(de::Error::custom("must not contain U+0000")),
         Some(text) if text.len() > SETTINGS_MAX_BYTES => {
             Err(de::Error::custom(format_args!("must have at most {SETTINGS_MAX_BYTES} bytes")))
         }
-        _ => Ok(text),
+        _ => Ok(Some(text)),
     }
 }
 
@@ -186,12 +188,13 @@ async fn update_settings(
     let mut tx = transaction::begin(&app.db).await?;
     let owner = Owner::from(&caller);
     let known = dashboard::lock_widget(&mut tx, owner, id).await?;
-    if let Some(settings) = &body.settings
+    let settings = body.settings.unwrap_or_else(|| known.settings.clone());
+    if let Some(settings) = &settings
         && dashboard::kept_bytes(&mut tx, owner, id).await? + settings.len() as i64 > ALL_SETTINGS_MAX_BYTES
     {
         return Err(Error::Conflict("the settings of your widgets have more than 4 MiB together".into()));
     }
-    let widget = Widget { settings: body.settings, updated_at: app.clock.now(), ..known };
+    let widget = Widget { settings, updated_at: app.clock.now(), ..known };
     dashboard::update_widget(&mut tx, &widget).await?;
     tx.commit().await?;
     Ok(Message::json("widget updated"))

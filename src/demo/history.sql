@@ -30,7 +30,7 @@ sales AS (
 INSERT INTO payment_transaction (revenuetransaction, machine, location, user_group, time_zone, occurred_at, method, type,
                                  price, currency)
 SELECT id, machine, location, user_group, time_zone, occurred_at, CASE WHEN id % 3 = 0 THEN 'cash' ELSE 'card' END,
-       CASE WHEN id % 3 = 0 THEN 'cash' ELSE 'cashless' END, price, currency
+       CASE WHEN id % 3 = 0 THEN 'cash' ELSE 'card' END, price, currency
 FROM sales;
 
 WITH known AS (

@@ -8,9 +8,10 @@ use super::{
 use crate::{
     alerts::observer::AlertObserver,
     identity::directory::UserGroup,
-    resource::{Flag, Hostname, Name, Note, Preset, Ref, Text, Whole, field::words, resource},
+    resource::{
+        Flag, Hostname, Name, Note, Preset, Ref, Text, Whole, field::words, instant::Exact, resource,
+    },
 };
-use chrono::{DateTime, Utc};
 
 words! {
     /// How far a machine's configuration is on its way.
@@ -86,7 +87,7 @@ resource! {
     }
     shows {
         /// When it was last heard of.
-        seen_at: Option<DateTime<Utc>> = "(SELECT p.seen_at FROM machine_presence p WHERE p.machine = this.id)",
+        seen_at: Option<Exact> = "(SELECT p.seen_at FROM machine_presence p WHERE p.machine = this.id)",
         /// Its latest sale.
         last_revenuetransaction: Option<i64> = "(SELECT p.last_revenuetransaction FROM machine_presence p WHERE p.machine = this.id)",
         /// Its latest event.

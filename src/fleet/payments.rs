@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
 };
 use std::{collections::BTreeMap, fmt};
 use utoipa::{
@@ -47,14 +47,16 @@ words! {
 words! {
     /// What reports show a payment as.
     PaymentType {
-        /// Cash.
+        /// Coins and notes.
         Cash = "cash",
-        /// Money without cash.
-        Cashless = "cashless",
+        /// A bank card.
+        Card = "card",
+        /// Free of charge.
+        Virtual = "virtual",
         /// A voucher.
         Voucher = "voucher",
-        /// Free of charge.
-        Free = "free",
+        /// A key, a chip or an app with credit.
+        Token = "token",
         /// A test.
         Test = "test",
         /// None of these.
@@ -63,23 +65,22 @@ words! {
 }
 
 impl PaymentMethod {
-    /// What a payment by this method may be shown as; the first where no profile says otherwise.
-    pub const fn types(self) -> &'static [PaymentType] {
+    /// Returns what a payment by this method is shown as where no profile says otherwise.
+    pub const fn usual_type(self) -> PaymentType {
         match self {
-            Self::Cash => &[PaymentType::Cash, PaymentType::Other],
-            Self::Card => &[PaymentType::Cashless, PaymentType::Other],
-            Self::Code => {
-                &[PaymentType::Voucher, PaymentType::Cashless, PaymentType::Free, PaymentType::Other]
-            }
-            Self::Virtual => &[PaymentType::Free, PaymentType::Test, PaymentType::Other],
-            Self::Token => &[
-                PaymentType::Cashless,
-                PaymentType::Voucher,
-                PaymentType::Free,
-                PaymentType::Test,
-                PaymentType::Other,
-            ],
+            Self::Cash => PaymentType::Cash,
+            Self::Card => PaymentType::Card,
+            Self::Code => PaymentType::Voucher,
+            Self::Virtual => PaymentType::Virtual,
+            Self::Token => PaymentType::Token,
         }
+    }
+
+    /// Returns what a payment by this method may be shown as: anything, the usual type first.
+    fn types(self) -> impl Iterator<Item = PaymentType> {
+        let usual = self.usual_type();
+        let others = PaymentType::ALL.iter().copied().filter(move |shown_as| *shown_as != usual);
+        std::iter::once(usual).chain(others)
     }
 }
 
@@ -94,7 +95,7 @@ resource! {
         /// Which part of a product's name makes it a group.
         report_rule: Option<ReportRule>,
         /// What payments are shown as, by method: see the endpoint of payment types.
-        #[eg("{\"token\": \"free\"}")]
+        #[eg("{\"token\": \"virtual\"}")]
         payment_types_map: Preset<PaymentTypes>,
     }
     once {
@@ -113,7 +114,7 @@ impl<'de> Deserialize<'de> for PaymentTypes {
     }
 }
 
-/// Reads each method at most once, each with a type that goes with it.
+/// Reads each method at most once, each with a type.
 struct ByMethod;
 
 impl<'de> Visitor<'de> for ByMethod {
@@ -129,28 +130,11 @@ impl<'de> Visitor<'de> for ByMethod {
             let Some(&method) = PaymentMethod::ALL.iter().find(|method| method.word() == name) else {
                 return Err(A::Error::custom(format_args!("unknown field `{name}`")));
             };
-            let shown_as = entries.next_value_seed(ShownAs(method))?;
-            if map.insert(method.word(), shown_as).is_some() {
+            if map.insert(method.word(), entries.next_value()?).is_some() {
                 return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
             }
         }
         Ok(map)
-    }
-}
-
-/// Reads one of the types that go with a method.
-struct ShownAs(PaymentMethod);
-
-impl<'de> DeserializeSeed<'de> for ShownAs {
-    type Value = PaymentType;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PaymentType, D::Error> {
-        let shown_as = PaymentType::deserialize(deserializer)?;
-        if self.0.types().contains(&shown_as) {
-            Ok(shown_as)
-        } else {
-            Err(D::Error::custom(format_args!("does not go with {}", self.0.word())))
-        }
     }
 }
 
@@ -162,9 +146,7 @@ impl FieldType for PaymentTypes {
         PaymentMethod::ALL
             .iter()
             .fold(ObjectBuilder::new().schema_type(Type::Object), |object, method| {
-                let words: Vec<&str> = method.types().iter().map(|shown_as| shown_as.word()).collect();
-                let types = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
-                object.property(method.word(), Schema::from(types))
+                object.property(method.word(), PaymentType::takes())
             })
             .into()
     }
@@ -192,7 +174,7 @@ async fn payment_types(caller: Caller) -> error::Result<Json<Vec<PaymentChoice>>
     caller.may(Permission::FleetRead)?;
     let choices = PaymentMethod::ALL.iter().map(|method| PaymentChoice {
         method: method.word(),
-        types: method.types().iter().map(|shown_as| shown_as.word()).collect(),
+        types: method.types().map(PaymentType::word).collect(),
     });
     Ok(Json(choices.collect()))
 }

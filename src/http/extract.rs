@@ -14,11 +14,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, Visitor},
+};
+use std::fmt;
 
 /// A JSON body in, read strictly into `T`; or a JSON answer out.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
+
+/// A JSON body that may be left out, which is an empty object then.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub T);
 
 /// A JSON body together with its bytes, for those that log what was asked.
 #[derive(Debug)]
@@ -66,6 +74,14 @@ impl FromBody for JsonBytes {
 impl<T: DeserializeOwned + Send + 'static> FromBody for Json<T> {
     async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
         RawJson::from_body(request, app, group).await.map(|raw| Self(raw.value))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromBody for OptionalJson<T> {
+    async fn from_body(request: Request, app: &App, group: i64) -> Result<Self> {
+        let JsonBytes(bytes) = JsonBytes::from_body(request, app, group).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        app.offload.run(group, bytes.len(), move || parse(&bytes)).await.map(Self)
     }
 }
 
@@ -191,6 +207,49 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Reads text that clients may write as a whole number: ids that are text here and numbers there.
+pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct TextOrNumber;
+
+    impl Visitor<'_> for TextOrNumber {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or a whole number")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_string<E: de::Error>(self, text: String) -> Result<String, E> {
+            Ok(text)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+
+    deserializer.deserialize_any(TextOrNumber)
+}
+
+/// Reads a limit, or anything else that counts from 1: 0 is none, as `null` is.
+pub fn none_if_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Option::<i64>::deserialize(deserializer).map(|number| number.filter(|number| *number != 0))
+}
+
+/// Reads such a limit of a change, so that an absent one stays.
+pub fn present_none_if_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<i64>>, D::Error> {
+    none_if_zero(deserializer).map(Some)
 }
 
 /// Whether this is JSON by its grammar, whatever its numbers and escapes amount to.

@@ -52,6 +52,7 @@ pub struct StoreHealth {
     pub state: Presence,
     /// Since when it has been away: since the server's start, if it has not answered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub since: Option<DateTime<Utc>>,
     /// Why Postgres counts as away.
     #[serde(skip_serializing_if = "Option::is_none")]

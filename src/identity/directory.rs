@@ -41,10 +41,10 @@ resource! {
         deleted: bool,
     }
     sets {
-        /// Locations of the groups above that it reads.
-        locations: Location = "user_group_location" ("user_group", "location"),
-        /// Groups of locations of the groups above that it reads.
-        location_groups: LocationGroup = "user_group_location_group" ("user_group", "location_group"),
+        /// Locations of the groups above that it reads. Its own are shown with them.
+        locations: Location = "user_group_location" ("user_group", "location") owned,
+        /// Groups of locations of the groups above that it reads. Its own are shown with them.
+        location_groups: LocationGroup = "user_group_location_group" ("user_group", "location_group") owned,
     }
     backward {
         users: User = "this.user_group",

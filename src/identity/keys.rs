@@ -65,10 +65,12 @@ pub struct ApiKey {
     #[schema(value_type = Vec<Permission>)]
     pub scopes: Vec<String>,
     /// When it was last used, to within some seconds.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub last_used_at: Option<DateTime<Utc>>,
     /// The address from which it was last used.
     pub last_used_from: Option<String>,
     /// Until when it is good.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub expires_at: Option<DateTime<Utc>>,
     /// The user who answers for it: it ends with that user.
     pub owner: Option<i64>,
@@ -77,6 +79,7 @@ pub struct ApiKey {
     /// The key that made it: it ends with that key.
     pub parent: Option<i64>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub created_at: DateTime<Utc>,
 }
 

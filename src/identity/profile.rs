@@ -22,15 +22,19 @@ pub struct User {
     /// What it belongs to, and has its permissions from.
     pub user_group: UserGroup,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// 1 once it has confirmed its e-mail address, 0 before.
     pub email_confirmed: u8,
     /// When it was disabled, if it is.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub disabled_at: Option<DateTime<Utc>>,
     /// When its password has to be replaced, if ever.
     #[serde(rename = "password_expires")]
+    #[serde(serialize_with = "crate::time::seconds")]
     pub password_expires: Option<DateTime<Utc>>,
 }
 
@@ -51,8 +55,10 @@ pub struct Language {
     #[schema(examples("nl-NL"))]
     pub locale: String,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -70,10 +76,13 @@ pub struct UserGroup {
     /// The user who answers for it.
     pub admin: Option<i64>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub updated_at: DateTime<Utc>,
     /// When it was disabled, if it is.
+    #[serde(serialize_with = "crate::time::seconds")]
     pub disabled_at: Option<DateTime<Utc>>,
     /// Whether it was deleted.
     pub deleted: bool,

@@ -50,10 +50,13 @@ struct IntegrationLog {
     /// The beginning of what the endpoint answered to it.
     details: Option<String>,
     /// When it is tried again, if it has to wait for that.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     due_at: Option<DateTime<Utc>>,
     /// When it was put aside.
+    #[serde(serialize_with = "crate::time::seconds")]
     created_at: DateTime<Utc>,
     /// When it was last tried.
+    #[serde(serialize_with = "crate::time::seconds")]
     updated_at: DateTime<Utc>,
 }
 
@@ -87,6 +90,7 @@ struct ForwardedTransaction {
     /// Minor units of the currency.
     price: i64,
     /// When it was.
+    #[serde(serialize_with = "crate::time::seconds")]
     occurred_at: DateTime<Utc>,
     /// At which machine.
     machine: i64,
@@ -105,8 +109,10 @@ struct ForwardedTransaction {
     /// The machine's own number of the way it was sold.
     salestype: Option<i64>,
     /// When it came in.
+    #[serde(serialize_with = "crate::time::seconds")]
     created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::seconds")]
     updated_at: DateTime<Utc>,
 }
 

@@ -17,6 +17,7 @@ use crate::{
         Columns, FieldType, Name, Note, Preset, Ref, Resource, Whole,
         field::words,
         handlers::Done,
+        instant::Exact,
         resource,
         store::{self, Author},
     },
@@ -24,7 +25,7 @@ use crate::{
     transaction,
 };
 use axum::{extract::State, http::StatusCode};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use sqlx::PgConnection;
 use std::borrow::Cow;
@@ -186,7 +187,7 @@ resource! {
         /// Why it is paused or has failed.
         problem: Option<String>,
         /// Until when it is left alone.
-        paused_until: Option<DateTime<Utc>>,
+        paused_until: Option<Exact>,
     }
 }
 

@@ -40,6 +40,7 @@
 
 pub mod audit;
 pub mod code;
+pub mod demand;
 pub mod epoch;
 pub mod facts;
 mod find;

@@ -5,12 +5,13 @@
 
 use super::{
     code::Code,
+    demand::Demand,
     find,
     hot::{Admission, Found},
     journal::{self, Entry, Lost, Outcome, truth},
     reconcile::Reservation,
     rules::Device,
-    voucher::{Ask, Kind, Refusal, Voucher, amount_off, choose},
+    voucher::{Ask, Refusal, Voucher, amount_off, choose},
 };
 use crate::{
     app::App,
@@ -34,7 +35,7 @@ pub struct Order {
     /// Product, quantity and price of each position, as far as the client says.
     pub items: Vec<(String, i64, i64)>,
     /// What a gift is to pay of it, in cents.
-    pub demand: Option<i64>,
+    pub demand: Demand,
     /// The request as it came.
     pub request: String,
 }
@@ -131,7 +132,7 @@ pub async fn redeem(
         code,
         order,
         products: order.items.iter().map(|(product, ..)| product.as_str()).collect(),
-        fingerprint: journal::fingerprint(order.amount, order.demand, items),
+        fingerprint: journal::fingerprint(order.amount, order.demand.cents(), items),
     };
     attempt.run().await
 }
@@ -140,7 +141,7 @@ impl Attempt<'_> {
     fn ask(&self) -> Ask<'_> {
         Ask::Redeem {
             order_amount: self.order.amount,
-            demand: self.order.demand.unwrap_or(0),
+            demand: self.order.demand.cents().unwrap_or(0),
             products: &self.products,
         }
     }
@@ -198,10 +199,7 @@ impl Attempt<'_> {
 
     /// A gift is asked for an amount.
     fn check_demand(&self, voucher: &Voucher) -> Result<()> {
-        if voucher.terms().kind == Kind::Gift && self.order.demand.is_none() {
-            return Err(Error::invalid("/demand", "is required for a gift voucher"));
-        }
-        Ok(())
+        self.order.demand.require(voucher.terms().kind)
     }
 
     /// Reserves in Redis. `None`: ask Postgres, which may say why.

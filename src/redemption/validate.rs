@@ -2,6 +2,7 @@
 
 use super::{
     code::Code,
+    demand::Demand,
     find::{self, Meant},
     hot::Admission,
     journal::locks,
@@ -31,15 +32,16 @@ pub async fn validate(
     app: &App,
     device: &Device,
     code: &Code,
-    demand: Option<i64>,
+    demand: &Demand,
     lock: Option<Duration>,
 ) -> Result<Option<Validated>> {
-    let ask = Ask::Validate { demand };
+    let ask = Ask::Validate { demand: demand.cents() };
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let at = app.clock.now();
         if let Some(lock) = lock
             && let Some(voucher) = find::at_hand(app, device, code)
+            && demand.check(voucher.terms().kind).is_ok()
             && is_lockable(&voucher, device, ask, at)
             && let Some(validated) = hold(app, device, code, voucher, ask, at, at + lock).await
         {
@@ -48,6 +50,7 @@ pub async fn validate(
         let Some(Meant { voucher, in_redis, .. }) = find::meant(app, device, code, ask, at).await? else {
             return Ok(None);
         };
+        demand.check(voucher.terms().kind)?;
         let verdict = voucher.verdict(device, ask, at);
         let validated = Validated { voucher, verdict, at };
         let Some(lock) = lock.filter(|_| verdict.is_ok() && validated.voucher.terms().can_run_out()) else {

@@ -68,7 +68,7 @@ const QUANTITY: Column = int("quantity", "How many.");
 const REVENUE: Column = int("revenue", "What they brought in, in minor units.");
 const CURRENCY: Column = text("currency", "The currency (ISO 4217): there is a row for each.");
 const REPORT_GROUP: Column = maybe(text("reportGroup", "The group that their profile puts them in."));
-const TYPE: Column = text("type", "What they count as: cash, cashless, voucher, free, test or other.");
+const TYPE: Column = text("type", "What they count as: cash, card, virtual, voucher, token, test or other.");
 const SHIFT: Column = maybe(int("shift", "The shift, if it was in one."));
 
 /// All of them.

@@ -22,7 +22,8 @@
 //! - Months before January are those of the year before. A day that its month lacks is the month's last;
 //!   days are counted back after that, across months.
 //! - A week is one of ISO 8601, and `year` then that of its weeks: 53 is the last, also where there are 52.
-//!   `day` is the day of the week, 1 for Monday to 7. A week and a month do not go together.
+//!   `day` is the day of the week, 1 for Monday to 7. A week and a month do not go together; a week of 0 beside a
+//!   month is none, and `day` is the month's.
 //! - `null` is not this unit. What is finer than all that is given takes the period in as a whole: the
 //!   first month, day or hour where it starts, the last where it ends. What is coarser is the reference's
 //!   own, and so is the day where there is no year, month, week or day at all.
@@ -226,16 +227,21 @@ impl Parts {
         if self.year.is_some_and(|year| (100..1970).contains(&year.0)) {
             return Some("has a year that is neither one from 1970 on nor one of up to 99 before");
         }
-        self.week?;
+        self.week()?;
         if self.month.is_some() {
             return Some("has a week and a month, which do not go together");
         }
         self.day.filter(|day| day.0 > 7).map(|_| "has a day that its week lacks: 1 is Monday, 7 is Sunday")
     }
 
+    /// The week that is meant: 0 beside a month says as little as none.
+    fn week(&self) -> Option<i64> {
+        self.week.map(|week| week.0).filter(|week| *week != 0 || self.month.is_none())
+    }
+
     fn day(&self, side: Side, reference: NaiveDate) -> NaiveDate {
-        match self.week {
-            Some(week) => self.day_of_week(week.0, side, reference),
+        match self.week() {
+            Some(week) => self.day_of_week(week, side, reference),
             None => self.day_of_month(side, reference),
         }
     }

@@ -27,12 +27,12 @@ resource! {
     reach Own;
     does ASSOCIATED;
     takes {
-        /// What people call it.
+        /// What people call it: `Report` and its id without it.
         #[eg("\"This year, and the one before\"")]
-        name: Name,
-        /// The period that it is of.
+        name: Preset<Name>,
+        /// The period that it is of; it is a draft without one.
         #[eg("{\"startDate\": \"2026-01-01 00:00:00\", \"endDate\": \"2026-03-31 23:59:59\", \"type\": \"fixed date\"}")]
-        period1: Period,
+        period1: Option<Period>,
         /// The period that it compares that with.
         #[eg("{\"startDate\": \"2025-01-01 00:00:00\", \"endDate\": \"2025-03-31 23:59:59\", \"type\": \"fixed date\"}")]
         period2: Option<Period>,

@@ -56,8 +56,12 @@ impl Many {
     pub fn push(self, sql: &mut QueryBuilder<Postgres>, parent: i64) {
         match self {
             Self::Paired(set) => {
-                sql.push("this.id IN (SELECT pair.").push(set.other).push(" FROM ").push(set.table);
+                sql.push("(this.id IN (SELECT pair.").push(set.other).push(" FROM ").push(set.table);
                 sql.push(" pair WHERE pair.").push(set.own).push(" = ").push_bind(parent).push(")");
+                if set.has_its_own {
+                    sql.push(" OR this.").push(set.own).push(" = ").push_bind(parent);
+                }
+                sql.push(")");
             }
             Self::Pointing { column, .. } => {
                 sql.push(column).push(" = ").push_bind(parent);

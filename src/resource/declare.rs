@@ -33,7 +33,8 @@
 /// was archived too: lists read it on demand, and whoever asks for one by its id always does.
 /// `#[alias("…")]` gives a set another name as an association; `views` are sets that are only looked at,
 /// and `backward` names what points at it. Whoever puts something into a set has to be allowed to change it, unless
-/// the set says that its members are `mentioned`: that they are in it then means nothing for them. The table has `id`, `created_at` and `updated_at`.
+/// the set says that its members are `mentioned`: that they are in it then means nothing for them. A set of a user group
+/// that says `owned` shows what belongs to the group as well. The table has `id`, `created_at` and `updated_at`.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])*
@@ -50,7 +51,7 @@ macro_rules! resource {
         $(once { $($(#[doc = $odoc:literal])* $(#[eg($oeg:literal)])? $once:ident : $Once:ty $(= $osql:literal)?),* $(,)? })?
         $(lists { $($(#[doc = $ldoc:literal])* $(#[named($lname:literal)])? $(#[eg($leg:literal)])? $lists:ident : $Lists:ty $(= $lsql:literal)?),* $(,)? })?
         $(shows { $($(#[doc = $sdoc:literal])* $(#[named($sname:literal)])? $(#[eg($seg:literal)])? $shows:ident : $Shows:ty $(= $ssql:literal)?),* $(,)? })?
-        $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal) $($mentioned:ident)?),* $(,)? })?
+        $(sets { $($(#[doc = $set_doc:literal])* $(#[alias($alias:literal)])? $set:ident : $Set:ty = $via:literal ($own:literal, $other:literal) $($manner:ident)?),* $(,)? })?
         $(views { $($(#[doc = $view_doc:literal])* $view:ident : $View:ty = $view_via:literal ($view_own:literal, $view_other:literal)),* $(,)? })?
         $(backward { $($back:ident : $Back:ty = $column:literal),* $(,)? })?
     ) => {
@@ -65,8 +66,10 @@ macro_rules! resource {
             $($($(#[doc = $ldoc])* $(#[serde(rename = $lname)])? pub $lists: <$Lists as $crate::resource::FieldType>::Shown,)*)?
             $($($(#[doc = $sdoc])* $(#[serde(rename = $sname)])? pub $shows: <$Shows as $crate::resource::FieldType>::Shown,)*)?
             /// When it was created.
+            #[serde(serialize_with = "crate::time::seconds")]
             pub created_at: chrono::DateTime<chrono::Utc>,
             /// When it was last changed.
+            #[serde(serialize_with = "crate::time::seconds")]
             pub updated_at: chrono::DateTime<chrono::Utc>,
         }
 
@@ -154,7 +157,7 @@ macro_rules! resource {
                             Mode::Shows, $shows, $Shows, ($($sname)?), concat!($($sdoc),*), ($($seg)?), ($($ssql)?)),)*)?
                     ],
                     sets: &[$($($crate::resource::declare::set!(
-                        $set, concat!($($set_doc),*), ($($alias)?), $via, $own, $other, $Set, ($($mentioned)?)),)*)?],
+                        $set, concat!($($set_doc),*), ($($alias)?), $via, $own, $other, $Set, ($($manner)?)),)*)?],
                     views: &[$($($crate::resource::declare::set!(
                         $view, concat!($($view_doc),*), (), $view_via, $view_own, $view_other, $View, ()),)*)?],
                     backward: &[$($($crate::resource::Backward {
@@ -205,7 +208,7 @@ macro_rules! field {
 /// One set of a declaration.
 macro_rules! set {
     ($name:ident, $doc:expr, ($($alias:literal)?), $table:literal, $own:literal, $other:literal, $Target:ty,
-     ($($mentioned:ident)?)) => {
+     ($($manner:ident)?)) => {
         $crate::resource::Set {
             name: stringify!($name),
             alias: $crate::resource::declare::option!($($alias)?),
@@ -214,19 +217,32 @@ macro_rules! set {
             own: $own,
             other: $other,
             target: <$Target as $crate::resource::Resource>::spec,
-            are_mentioned: $crate::resource::declare::are_mentioned!($($mentioned)?),
+            are_mentioned: matches!($crate::resource::declare::Manner::of(stringify!($($manner)?)), $crate::resource::declare::Manner::Mentioned),
+            has_its_own: matches!($crate::resource::declare::Manner::of(stringify!($($manner)?)), $crate::resource::declare::Manner::Owned),
         }
     };
 }
 
-/// Tells a set whose members are only `mentioned` from all others.
-macro_rules! are_mentioned {
-    () => {
-        false
-    };
-    (mentioned) => {
-        true
-    };
+/// How a set relates to its members, by the word behind it.
+pub enum Manner {
+    /// They are put in and taken out by whoever may change them.
+    Shared,
+    /// They are only named.
+    Mentioned,
+    /// Those that belong to the row are in it, too.
+    Owned,
+}
+
+impl Manner {
+    /// Returns the one of this word, which the compiler knows.
+    pub const fn of(word: &str) -> Self {
+        match word.as_bytes() {
+            b"" => Self::Shared,
+            b"mentioned" => Self::Mentioned,
+            b"owned" => Self::Owned,
+            _ => panic!("a set is mentioned, owned, or neither"),
+        }
+    }
 }
 
 /// What is there, if it is.
@@ -246,4 +262,4 @@ macro_rules! first {
     };
 }
 
-pub(crate) use {are_mentioned, field, first, option, resource, set};
+pub(crate) use {field, first, option, resource, set};

@@ -102,11 +102,12 @@ fn create(spec: &'static Spec) -> Operation {
 }
 
 fn update(spec: &'static Spec) -> Operation {
+    let (is, shown) = if spec.does.answers { ("as it is now", spec.schema) } else { ("was changed", "Done") };
     operation(spec, format!("update_{}", name(spec)), format!("Change a {}", spec.noun))
         .description(Some("What is absent stays; `null` takes away."))
         .parameter(id_of(spec))
         .request_body(Some(body(&format!("{}Patch", spec.schema))))
-        .response("200", answer(format!("The {} was changed", spec.noun), Ref::from_schema_name("Done")))
+        .response("200", answer(format!("The {} {is}", spec.noun), Ref::from_schema_name(shown)))
         .build()
 }
 

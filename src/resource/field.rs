@@ -126,16 +126,6 @@ impl<const MIN: i64, const MAX: i64> FieldType for Whole<MIN, MAX> {
     }
 }
 
-/// An instant.
-impl FieldType for DateTime<Utc> {
-    type Shown = Self;
-    const KIND: Option<Kind> = Some(Kind::Time);
-
-    fn takes() -> Schema {
-        text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
-    }
-}
-
 /// An instant that is shown with the offset of the zone in its row's `time_zone`.
 pub struct LocalTime;
 

@@ -211,10 +211,14 @@ async fn update(
     caller: Caller,
     place: Place,
     body: Unread<JsonBytes>,
-) -> Result<Json<Done>> {
+) -> Result<Response> {
     let (id, parent) = (id(&place)?, parent(&place, spec)?);
     let columns = spec.receive_change(&app, &caller, (parent, id), Absent::Stays, body).await?;
-    updated(&app, spec, &caller, parent, id, columns).await
+    let done = updated(&app, spec, &caller, parent, id, columns).await?;
+    if !spec.does.answers {
+        return Ok(done.into_response());
+    }
+    Ok(Json(store::find(&app.db, spec, caller.group(), parent, id).await?).into_response())
 }
 
 /// Changes one as was read, and says so.

@@ -18,6 +18,7 @@ pub mod describe;
 pub mod export;
 pub mod field;
 pub mod handlers;
+pub mod instant;
 pub mod members;
 pub mod reach;
 pub mod reference;
@@ -157,12 +158,23 @@ pub struct Operations {
     pub delete: bool,
     /// Adding to its sets and taking from them, one by one.
     pub associate: bool,
+    /// Answering a change with what it is then.
+    pub answers: bool,
 }
 
 impl Operations {
     /// All five.
-    pub const ALL: Self =
-        Self { list: true, read: true, create: true, update: true, delete: true, associate: false };
+    pub const ALL: Self = Self {
+        list: true,
+        read: true,
+        create: true,
+        update: true,
+        delete: true,
+        associate: false,
+        answers: false,
+    };
+    /// All five, and a change is answered with what it is then.
+    pub const ANSWERING: Self = Self { answers: true, ..Self::ALL };
     /// Looking at them.
     pub const READ: Self = Self { create: false, update: false, delete: false, ..Self::ALL };
     /// All but looking at a single one.
@@ -260,6 +272,8 @@ pub struct Set {
     /// `true` where the other side is only named, as in a choice, so that seeing it is enough. Otherwise, being a
     /// pair means something for both sides, and whoever makes or parts one has to be allowed to change both.
     pub are_mentioned: bool,
+    /// `true` where what belongs to a row is in its set without being put there.
+    pub has_its_own: bool,
 }
 
 /// Rows of another resource that point at this one.

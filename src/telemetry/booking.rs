@@ -19,6 +19,7 @@ struct Left {
     machine: i64,
     location: i64,
     price: i64,
+    quantity: i16,
     currency: String,
     redemption: Uuid,
     occurred_at: DateTime<Utc>,
@@ -45,7 +46,7 @@ pub async fn book(app: &App) -> Result<u64> {
     const ANY: &str = "SELECT EXISTS (SELECT FROM voucher_payment)";
     const TAKE: &str = "
         DELETE FROM voucher_payment WHERE ctid = ANY (ARRAY(SELECT ctid FROM voucher_payment LIMIT $1))
-        RETURNING id, machine, location, price, currency, redemption, occurred_at";
+        RETURNING id, machine, location, price, quantity, currency, redemption, occurred_at";
     if !sqlx::query_scalar(ANY).fetch_one(&app.db).await? {
         return Ok(0);
     }
@@ -82,16 +83,17 @@ async fn write(db: &mut PgConnection, left: &[Left], now: DateTime<Utc>) -> Resu
         SELECT machine FROM machine_presence WHERE machine = ANY($1) ORDER BY machine FOR NO KEY UPDATE";
     const INSERT: &str = "
         INSERT INTO payment_transaction (redemption, machine, location, user_group, shift, occurred_at, time_zone,
-            method, type, price, currency, exclude, created_at, updated_at)
+            method, type, price, quantity, currency, exclude, created_at, updated_at)
         SELECT v.redemption, v.machine, v.location,
             COALESCE(m.user_group, l.user_group, (SELECT min(id) FROM user_group)),
             (SELECT s.id FROM shift s
              WHERE s.location = v.location AND s.opened_at <= v.occurred_at
                 AND (s.closed IS NULL OR v.occurred_at < s.closed)
              ORDER BY s.opened_at DESC LIMIT 1),
-            v.occurred_at, COALESCE(l.time_zone, 'UTC'), $1, shown.type, v.price, v.currency, shown.type = 'test', $2, $2
-        FROM unnest($4::uuid[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::bigint[], $9::text[])
-            WITH ORDINALITY AS v(redemption, machine, location, occurred_at, price, currency, place)
+            v.occurred_at, COALESCE(l.time_zone, 'UTC'), $1, shown.type, v.price, v.quantity, v.currency, shown.type = 'test', $2, $2
+        FROM unnest($4::uuid[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::bigint[], $9::smallint[],
+                $10::text[])
+            WITH ORDINALITY AS v(redemption, machine, location, occurred_at, price, quantity, currency, place)
             LEFT JOIN machine m ON m.id = v.machine
             LEFT JOIN transaction_profile t ON t.id = m.transaction_profile
             LEFT JOIN location l ON l.id = v.location,
@@ -105,12 +107,13 @@ async fn write(db: &mut PgConnection, left: &[Left], now: DateTime<Utc>) -> Resu
     sqlx::query(INSERT)
         .bind(method.word())
         .bind(now)
-        .bind(method.types().first().map(|shown_as| shown_as.word()))
+        .bind(method.usual_type().word())
         .bind(left.iter().map(|payment| payment.redemption).collect::<Vec<_>>())
         .bind(left.iter().map(|payment| payment.machine).collect::<Vec<_>>())
         .bind(left.iter().map(|payment| payment.location).collect::<Vec<_>>())
         .bind(left.iter().map(|payment| payment.occurred_at).collect::<Vec<_>>())
         .bind(left.iter().map(|payment| payment.price).collect::<Vec<_>>())
+        .bind(left.iter().map(|payment| payment.quantity).collect::<Vec<_>>())
         .bind(left.iter().map(|payment| &*payment.currency).collect::<Vec<_>>())
         .execute(db)
         .await?;

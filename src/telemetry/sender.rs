@@ -129,7 +129,7 @@ impl Sender {
 impl Facts {
     /// What reports show a payment by this method as.
     pub fn shown_as(&self, method: PaymentMethod) -> PaymentType {
-        let usual = method.types().first().copied().unwrap_or(PaymentType::Other);
+        let usual = method.usual_type();
         self.payment_types.get(method.word()).copied().unwrap_or(usual)
     }
 
@@ -192,12 +192,12 @@ mod tests {
 
     #[test]
     fn payments_are_shown_as_the_profile_says_and_else_as_usual() {
-        let shown = facts(None, HashMap::from([("token".into(), PaymentType::Free)]));
+        let shown = facts(None, HashMap::from([("token".into(), PaymentType::Virtual)]));
         let by = |method| shown.shown_as(method).word();
-        assert_eq!(by(PaymentMethod::Token), "free");
+        assert_eq!(by(PaymentMethod::Token), "virtual");
         assert_eq!(by(PaymentMethod::Code), "voucher");
-        assert_eq!(by(PaymentMethod::Card), "cashless");
-        assert_eq!(by(PaymentMethod::Virtual), "free");
+        assert_eq!(by(PaymentMethod::Card), "card");
+        assert_eq!(by(PaymentMethod::Virtual), "virtual");
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod owner;
 mod pair;
 mod races;
 mod redemption;
+mod reference;
 mod reports;
 mod resources;
 mod retention;

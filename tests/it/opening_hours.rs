@@ -16,7 +16,15 @@ async fn set(client: &Client, resource: &str, id: i64, spans: Value) {
 }
 
 async fn read(client: &Client, resource: &str, id: i64) -> Value {
-    client.get(&format!("/openinghours/{resource}/{id}")).await.expect(200)
+    bare(client.get(&format!("/openinghours/{resource}/{id}")).await.expect(200))
+}
+
+/// Spans without what they are set for.
+fn bare(mut spans: Value) -> Value {
+    for span in spans.as_array_mut().unwrap() {
+        assert!(span.as_object_mut().unwrap().remove("from").is_some());
+    }
+    spans
 }
 
 /// What holds for a machine, as [`hours`] has it.
@@ -44,10 +52,36 @@ async fn what_is_set_is_read_back_until_it_is_replaced() {
         assert_eq!(read(&user, resource, id).await, sorted, "{resource}");
         let path = format!("/v1/openinghours/{resource}/{id}");
         user.patch(&path, hours(8)).await.expect(200);
-        assert_eq!(user.get(&path).await.expect(200), hours(8), "{resource}");
+        assert_eq!(bare(user.get(&path).await.expect(200)), hours(8), "{resource}");
         set(&user, resource, id, json!([])).await;
         assert_eq!(read(&user, resource, id).await, json!([]));
     }
+}
+
+#[tokio::test]
+async fn a_machine_shows_the_hours_in_force_and_whence_they_come() {
+    let test = TestApp::new().await;
+    let user = test.user("a").await;
+    let shown = async || user.get("/openinghours/machine/21").await.expect(200);
+    let from = |resource: &str, id: i64, start: u32| {
+        let mut spans = hours(start);
+        spans[0]["from"] = json!({"resource": resource, "id": id});
+        spans
+    };
+    assert_eq!(shown().await, json!([]), "it is always open");
+    for (resource, id, start) in
+        [("machine", 21, 1), ("locationgroup", 2, 2), ("location", 2, 3), ("machinegroup", 2, 4)]
+    {
+        set(&user, resource, id, hours(start)).await;
+        assert_eq!(shown().await, from(resource, id, start));
+        assert_eq!(bare(shown().await), holds(&test, 21).await);
+        let own = user.get(&format!("/openinghours/{resource}/{id}")).await.expect(200);
+        assert_eq!(own, from(resource, id, start));
+    }
+    // What was read can be sent back: it is then the machine's own.
+    let read = shown().await;
+    set(&user, "machine", 21, read).await;
+    assert_eq!(shown().await, from("machine", 21, 4));
 }
 
 #[tokio::test]
@@ -68,7 +102,8 @@ async fn what_is_set_last_holds_down_the_tree() {
 
     set(&user, "machinegroup", 2, hours(6)).await;
     assert_eq!((holds(&test, 21).await, holds(&test, 22).await), (hours(6), hours(5)));
-    assert_eq!(read(&user, "machine", 21).await, json!([]), "the machine's own are gone");
+    let shown = user.get("/openinghours/machine/21").await.expect(200);
+    assert_eq!(shown[0]["from"]["resource"], "machinegroup", "the machine's own are gone");
     set(&user, "location", 2, hours(7)).await;
     assert_eq!((holds(&test, 21).await, holds(&test, 22).await), (hours(7), hours(7)));
     assert_eq!(read(&user, "machinegroup", 2).await, hours(6), "a group may have machines elsewhere");

@@ -81,6 +81,24 @@ fn the_document_is_what_it_was() {
 }
 
 #[test]
+fn a_limit_or_a_step_of_0_is_none() {
+    let document = serde_json::to_value(scrip::http::document()).unwrap();
+    let mut taken = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            // Only what a body may say has bounds.
+            if (field.ends_with("Limit") || field.ends_with("PLU")) && schema["minimum"].is_number() {
+                taken.push(field.clone());
+                assert_eq!(schema["minimum"], 0, "{name}.{field}");
+            }
+        }
+    }
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken, ["extraProductPLU", "flavourPLU", "redemptionLimit"]);
+}
+
+#[test]
 fn every_reference_in_the_document_leads_somewhere() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {

@@ -1,25 +1,25 @@
 //! A style in its own words: the same text for all styles that look the same.
 
-use super::{Align, Content, Family, Look, Rgb, Style};
+use super::{Align, Case, Content, Family, Label, Look, Rgb, Style};
 use serde_json::{Map, Value, json};
 
 impl Style {
     /// The JSON that this style is read from, in one way of all that there are: a key for what was
     /// made by it.
     pub fn canonical(&self) -> String {
-        let [first, second, third, fourth] = &self.lines;
-        let looks = [
-            ("voucherText1Lbl", first),
-            ("voucherText2Lbl", second),
-            ("voucherText3Lbl", third),
-            ("voucherText4Lbl", fourth),
-            ("voucherValueLbl", &self.value),
-            ("voucherExpiryLbl", &self.expiry),
-            ("voucherCodeLbl", &self.code),
-        ];
-        let looks = looks.into_iter().filter(|(_, look)| **look != Look::default());
-        let mut words: Map<String, Value> =
-            looks.map(|(name, look)| (name.to_owned(), look.canonical())).collect();
+        let mut words = Map::new();
+        for label in Label::ALL {
+            let ignored = || self.ignored.iter().filter(|ignored| ignored.label == label);
+            let all_at_once = ignored().all(|ignored| ignored.property != "margin");
+            let mut look = self.look(label).canonical(all_at_once);
+            for ignored in ignored() {
+                let value = serde_json::from_str(&ignored.value).unwrap_or_default();
+                look.insert(ignored.property.clone(), value);
+            }
+            if !look.is_empty() {
+                words.insert(label.word().to_owned(), look.into());
+            }
+        }
         put(&mut words, "sheet", self.sheet.map(super::SheetKind::word));
         put(&mut words, "bleed", self.bleed.map(points));
         put(&mut words, "marks", self.marks);
@@ -32,7 +32,7 @@ impl Style {
 }
 
 impl Look {
-    fn canonical(&self) -> Value {
+    fn canonical(&self, all_at_once: bool) -> Map<String, Value> {
         let mut words = Map::new();
         put(&mut words, "fontSize", self.font_size.map(points));
         put(&mut words, "fontWeight", self.bold.map(|bold| if bold { "bold" } else { "normal" }));
@@ -51,7 +51,25 @@ impl Look {
             Family::Mono => "monospace",
         });
         put(&mut words, "fontFamily", family);
-        Value::Object(words)
+        put(&mut words, "fontStyle", self.italic.map(|italic| if italic { "italic" } else { "normal" }));
+        let case = self.case.map(|case| match case {
+            Case::Plain => "none",
+            Case::Upper => "uppercase",
+            Case::Lower => "lowercase",
+            Case::Title => "capitalize",
+        });
+        put(&mut words, "textTransform", case);
+        // What is said of all sides at once can be followed, or else nothing of it holds.
+        if all_at_once {
+            let margins = (self.margins != [0.0; 4]).then(|| self.margins.map(points).join(" "));
+            put(&mut words, "margin", margins);
+        } else {
+            let sides = ["marginTop", "marginRight", "marginBottom", "marginLeft"];
+            for (side, margin) in sides.into_iter().zip(self.margins).filter(|(_, margin)| *margin != 0.0) {
+                put(&mut words, side, Some(points(margin)));
+            }
+        }
+        words
     }
 }
 

@@ -1,7 +1,7 @@
-//! Reading a style: a closed grammar, in which every word that is not known is a fault.
+//! Reading a style: a grammar in which every word that is neither known nor a property of CSS is a fault.
 
 use super::{
-    Fault, Look, STYLE_MAX_BYTES, Style, content,
+    Fault, Ignored, Label, Look, STYLE_MAX_BYTES, Style, content, css,
     tree::{Tree, below},
     values::{self, Wrong},
 };
@@ -13,20 +13,21 @@ impl Style {
         if text.len() > STYLE_MAX_BYTES {
             return Err(vec![Fault::at("", format!("must have at most {STYLE_MAX_BYTES} bytes"))]);
         }
+        // Clients send an empty text where there is nothing to say.
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
         let Tree::Object(entries) = Tree::read(text).map_err(|fault| vec![fault])? else {
             return Err(vec![Fault::at("", "must be a JSON object as text")]);
         };
         let mut faults = Faults::default();
         let mut style = Self::default();
         for (name, at, value) in faults.entries("", &entries) {
+            if let Some(label) = Label::ALL.into_iter().find(|label| label.word() == name) {
+                style.take(label, &at, value, &mut faults);
+                continue;
+            }
             match name {
-                "voucherText1Lbl" => style.lines[0] = look(&at, value, &mut faults),
-                "voucherText2Lbl" => style.lines[1] = look(&at, value, &mut faults),
-                "voucherText3Lbl" => style.lines[2] = look(&at, value, &mut faults),
-                "voucherText4Lbl" => style.lines[3] = look(&at, value, &mut faults),
-                "voucherValueLbl" => style.value = look(&at, value, &mut faults),
-                "voucherExpiryLbl" => style.expiry = look(&at, value, &mut faults),
-                "voucherCodeLbl" => style.code = look(&at, value, &mut faults),
                 "sheet" => style.sheet = faults.good(at, values::sheet(value)),
                 "bleed" => style.bleed = faults.good(at, values::bleed(value)),
                 "marks" => style.marks = faults.good(at, values::truth(value)),
@@ -37,35 +38,58 @@ impl Style {
                 _ => faults.unknown(at),
             }
         }
+        style.ignored.sort_by(|one, other| (one.label, &one.property).cmp(&(other.label, &other.property)));
         if faults.0.is_empty() { Ok(style) } else { Err(faults.0) }
+    }
+
+    /// Takes what is said of a label.
+    fn take(&mut self, label: Label, at: &str, value: &Tree, faults: &mut Faults) {
+        let Tree::Object(entries) = value else {
+            faults.wrong(at, r#"must be an object like {"fontSize": "28px"}"#);
+            return;
+        };
+        let mut look = Look::default();
+        let mut seen = HashSet::new();
+        for (name, at, value) in faults.entries(at, entries) {
+            let property = if name == "align" { Some("textAlign".to_owned()) } else { css::property(name) };
+            let Some(property) = property else {
+                faults.wrong(at, "is no property of CSS");
+                continue;
+            };
+            if !seen.insert(property.clone()) {
+                faults.wrong(at, format!("says the same as another one: give one {property}"));
+            } else if let Some(flaw) = css::flaw(value) {
+                faults.wrong(at, flaw);
+            } else if look.follow(label, &property, value).is_err() {
+                self.ignored.push(Ignored { label, property, value: value.to_string() });
+            }
+        }
+        *self.look_mut(label) = look;
     }
 }
 
-/// How a line looks.
-fn look(at: &str, value: &Tree, faults: &mut Faults) -> Look {
-    let mut look = Look::default();
-    let Tree::Object(entries) = value else {
-        faults.wrong(at, r#"must be an object like {"fontSize": "28px"}"#);
-        return look;
-    };
-    let mut aligned = false;
-    for (name, at, value) in faults.entries(at, entries) {
-        match name {
-            "fontSize" => look.font_size = faults.good(at, values::font_size(value)),
-            "fontWeight" => look.bold = faults.good(at, values::bold(value)),
-            "color" => look.color = faults.good(at, values::color(value)),
-            "fontFamily" => look.family = faults.good(at, values::family(value)),
-            "align" | "textAlign" if aligned => {
-                faults.wrong(at, "align and textAlign say the same: give one");
-            }
-            "align" | "textAlign" => {
-                aligned = true;
-                look.align = faults.good(at, values::align(value));
-            }
-            _ => faults.unknown(at),
+impl Look {
+    /// Follows a property, if coupons do and this is a value that they can follow.
+    fn follow(&mut self, label: Label, property: &str, value: &Tree) -> Result<(), Wrong> {
+        // A code is told letter by letter, and stands where it is found.
+        let is_code = label == Label::Code;
+        match property {
+            "fontSize" => self.font_size = Some(values::font_size(value)?),
+            "fontWeight" => self.bold = Some(values::bold(value)?),
+            "color" => self.color = Some(values::color(value)?),
+            "fontFamily" => self.family = Some(values::family(value)?),
+            "textAlign" => self.align = Some(values::align(value)?),
+            "fontStyle" => self.italic = Some(values::italic(value)?),
+            "textTransform" if !is_code => self.case = Some(values::case(value)?),
+            "margin" if !is_code => self.margins = values::margins(value)?,
+            "marginTop" if !is_code => self.margins[0] = values::margin(value)?,
+            "marginRight" if !is_code => self.margins[1] = values::margin(value)?,
+            "marginBottom" if !is_code => self.margins[2] = values::margin(value)?,
+            "marginLeft" if !is_code => self.margins[3] = values::margin(value)?,
+            _ => return Err("is not followed".into()),
         }
+        Ok(())
     }
-    look
 }
 
 /// What is wrong, as it is found.

@@ -12,7 +12,8 @@ fn pointers(style: &Value) -> Vec<String> {
 #[test]
 fn everything_that_a_style_can_say_is_read() {
     let style = json!({
-        "voucherText1Lbl": {"fontSize": "28px", "fontWeight": 700, "color": "#c00", "textAlign": "center"},
+        "voucherText1Lbl": {"fontSize": "28px", "fontWeight": 700, "color": "#c00", "textAlign": "center",
+            "fontStyle": "italic", "text-transform": "uppercase", "margin": "4px 0", "letterSpacing": "0.1em"},
         "voucherText4Lbl": {"fontFamily": "Georgia, serif"},
         "voucherValueLbl": {"fontSize": 40, "align": "right"},
         "voucherExpiryLbl": {},
@@ -26,7 +27,10 @@ fn everything_that_a_style_can_say_is_read() {
         bold: Some(true),
         color: Some(Rgb(0xCC, 0, 0)),
         align: Some(Align::Center),
-        family: None,
+        italic: Some(true),
+        case: Some(Case::Upper),
+        margins: [3.0, 0.0, 3.0, 0.0],
+        ..Look::default()
     };
     let serif = Look { family: Some(Family::Serif), ..Look::default() };
     let expected = Style {
@@ -41,9 +45,11 @@ fn everything_that_a_style_can_say_is_read() {
         content: Content::Url("https://example.com/{code}".to_owned()),
         code128: true,
         locale: Some(Locale(pure_rust_locales::Locale::hy_AM)),
+        ignored: vec![ignored(Label::Text1, "letterSpacing", "\"0.1em\"")],
     };
     assert_eq!(read, expected);
     assert_eq!(Style::read("{}"), Ok(Style::default()));
+    assert_eq!(Style::read(" "), Ok(Style::default()), "nothing is said");
     assert_eq!(Style::default().canonical(), "{}");
 }
 
@@ -68,9 +74,7 @@ fn all_that_is_wrong_is_said_at_once_and_where() {
         "/marks",
         "/ruler",
         "/sheet",
-        "/voucherText1Lbl/color",
         "/voucherText1Lbl/colour",
-        "/voucherText1Lbl/fontSize",
         "/voucherText1Lbl/fontWeight",
         "/voucherText2Lbl",
         "/voucherText5Lbl",
@@ -81,6 +85,39 @@ fn all_that_is_wrong_is_said_at_once_and_where() {
         ["/voucherText1Lbl/textAlign"]
     );
     assert_eq!(pointers(&json!([])), [""]);
+}
+
+fn ignored(label: Label, property: &str, value: &str) -> Ignored {
+    Ignored { label, property: property.to_owned(), value: value.to_owned() }
+}
+
+#[test]
+fn what_is_css_and_no_coupon_follows_is_taken_along() {
+    let style = json!({
+        "voucherText2Lbl": {"fontSize": "5vw", "color": "rebeccapurple", "textShadow": "1px 1px #000", "zIndex": 3},
+        "voucherCodeLbl": {"text-transform": "uppercase", "margin": "4px", "fontStyle": "oblique"},
+    });
+    let read = Style::read(&style.to_string()).unwrap();
+    let expected = [
+        ignored(Label::Text2, "color", "\"rebeccapurple\""),
+        ignored(Label::Text2, "fontSize", "\"5vw\""),
+        ignored(Label::Text2, "textShadow", "\"1px 1px #000\""),
+        ignored(Label::Text2, "zIndex", "3.0"),
+        ignored(Label::Code, "margin", "\"4px\""),
+        ignored(Label::Code, "textTransform", "\"uppercase\""),
+    ];
+    assert_eq!(read.ignored, expected);
+    assert_eq!(read.code.italic, Some(true));
+}
+
+#[test]
+fn what_would_fetch_or_run_is_wrong_in_every_property() {
+    for property in ["fontSize", "fontFamily", "background", "font-style", "margin", "letterSpacing"] {
+        for hostile in ["url(//example.com/x)", "expression(1)", "@import 'x'", "javascript:x", "a\u{7}"] {
+            let style = json!({"voucherText1Lbl": {property: hostile}});
+            assert_eq!(pointers(&style), [format!("/voucherText1Lbl/{property}")], "{hostile}");
+        }
+    }
 }
 
 #[test]
@@ -152,6 +189,11 @@ fn value() -> impl Strategy<Value = Value> {
         "hy-AM",
         "sr-Latn",
         "nan",
+        "italic",
+        "capitalize",
+        "4px 1mm",
+        "auto",
+        "1.5em",
     ]);
     prop_oneof![
         8 => words.prop_map(|word| json!(word)),
@@ -174,6 +216,11 @@ fn look() -> impl Strategy<Value = Value> {
         "align",
         "textAlign",
         "fontFamily",
+        "fontStyle",
+        "text-transform",
+        "margin",
+        "marginTop",
+        "letterSpacing",
         "x",
     ]);
     prop::collection::btree_map(name, value(), 0..4).prop_map(|entries| json!(entries))

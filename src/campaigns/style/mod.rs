@@ -1,10 +1,12 @@
 //! How coupons look: what a `style` or `voucherStyle` can say, as data.
 //!
 //! It is the JSON of the published API (`{"voucherText1Lbl": {"fontSize": "28px"}}`) and a few more
-//! words of the same kind. It is never markup: nothing in it is fetched or run.
+//! words of the same kind. It is never markup: nothing in it is fetched or run. Properties of CSS that no coupon
+//! follows are taken along and told of.
 
 mod canonical;
 mod content;
+mod css;
 mod grammar;
 #[cfg(test)]
 mod grammar_tests;
@@ -61,6 +63,86 @@ pub struct Style {
     pub code128: bool,
     /// `locale`: how amounts and dates are written.
     pub locale: Option<Locale>,
+    /// What it says that no coupon follows, by label and property.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A property of CSS that no coupon follows, or not with this value.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub struct Ignored {
+    /// The label that it is said of.
+    pub label: Label,
+    /// Its name: `letterSpacing`.
+    pub property: String,
+    /// Its value, as JSON.
+    pub value: String,
+}
+
+/// What a style can say how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// `voucherText1Lbl`
+    Text1,
+    /// `voucherText2Lbl`
+    Text2,
+    /// `voucherText3Lbl`
+    Text3,
+    /// `voucherText4Lbl`
+    Text4,
+    /// `voucherValueLbl`
+    Value,
+    /// `voucherExpiryLbl`
+    Expiry,
+    /// `voucherCodeLbl`
+    Code,
+}
+
+impl Label {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Text1, Self::Text2, Self::Text3, Self::Text4, Self::Value, Self::Expiry, Self::Code];
+
+    /// What it is called.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Text1 => "voucherText1Lbl",
+            Self::Text2 => "voucherText2Lbl",
+            Self::Text3 => "voucherText3Lbl",
+            Self::Text4 => "voucherText4Lbl",
+            Self::Value => "voucherValueLbl",
+            Self::Expiry => "voucherExpiryLbl",
+            Self::Code => "voucherCodeLbl",
+        }
+    }
+}
+
+impl Style {
+    /// How a label looks.
+    pub const fn look(&self, label: Label) -> &Look {
+        let [first, second, third, fourth] = &self.lines;
+        match label {
+            Label::Text1 => first,
+            Label::Text2 => second,
+            Label::Text3 => third,
+            Label::Text4 => fourth,
+            Label::Value => &self.value,
+            Label::Expiry => &self.expiry,
+            Label::Code => &self.code,
+        }
+    }
+
+    const fn look_mut(&mut self, label: Label) -> &mut Look {
+        let [first, second, third, fourth] = &mut self.lines;
+        match label {
+            Label::Text1 => first,
+            Label::Text2 => second,
+            Label::Text3 => third,
+            Label::Text4 => fourth,
+            Label::Value => &mut self.value,
+            Label::Expiry => &mut self.expiry,
+            Label::Code => &mut self.code,
+        }
+    }
 }
 
 /// How one line of text looks.
@@ -76,6 +158,44 @@ pub struct Look {
     pub align: Option<Align>,
     /// Which of the families it is set in.
     pub family: Option<Family>,
+    /// Whether it slants.
+    pub italic: Option<bool>,
+    /// How its letters are written.
+    pub case: Option<Case>,
+    /// What is left clear around it, in points: above, on the right, below, on the left.
+    pub margins: [f32; 4],
+}
+
+/// How letters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Case {
+    /// As they come.
+    Plain,
+    /// All of them large.
+    Upper,
+    /// All of them small.
+    Lower,
+    /// The first of each word large.
+    Title,
+}
+
+impl Case {
+    /// Returns a text written so.
+    pub fn of(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Upper => text.to_uppercase(),
+            Self::Lower => text.to_lowercase(),
+            Self::Title => text
+                .split_inclusive(char::is_whitespace)
+                .flat_map(|word| {
+                    let mut letters = word.chars();
+                    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+                    first.chain(letters).collect::<Vec<_>>()
+                })
+                .collect(),
+        }
+    }
 }
 
 /// A colour, as screens mix it.

@@ -44,6 +44,21 @@ impl Tree {
     }
 }
 
+/// As JSON. Of what no style has nothing was kept.
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            // As far as a coupon could make anything of it, so that it reads the same again.
+            Self::Number(number) => {
+                write!(f, "{}", serde_json::Value::from((number.clamp(-1e6, 1e6) * 1e3).round() / 1e3))
+            }
+            Self::Text(text) => write!(f, "{}", serde_json::Value::from(text.as_str())),
+            Self::Null | Self::List | Self::Object(_) => f.write_str("null"),
+        }
+    }
+}
+
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()

@@ -1,6 +1,6 @@
 //! What single words, numbers and lengths of a style mean, within which bounds.
 
-use super::{Align, Family, Locale, Rgb, SheetKind, tree::Tree};
+use super::{Align, Case, Family, Locale, Rgb, SheetKind, tree::Tree};
 use std::borrow::Cow;
 
 /// What is wrong with a value, as the end of a sentence that begins with its name.
@@ -20,23 +20,31 @@ const CONTRAST_MIN: f32 = 2.0;
 
 const POINTS_PER_MM: f32 = 72.0 / 25.4;
 
+/// The widest margin, in points: 10 mm.
+const MARGIN_MAX: f32 = BLEED_MAX;
+
+/// A size of text where CSS says nothing, in points: what an `em` is.
+const POINTS_PER_EM: f32 = 12.0;
+
 /// CSS's pixels: 96 to the inch.
 const POINTS_PER_PX: f32 = 0.75;
 
 /// A size of text, in points: pixels where no unit is named.
 pub(super) fn font_size(value: &Tree) -> Result<f32, Wrong> {
-    let size = length(value, POINTS_PER_PX, "must be a size like 28px, 21pt or 7mm")?;
+    let size =
+        length(value, (POINTS_PER_PX, Some(POINTS_PER_EM)), "must be a size like 28px, 21pt, 7mm or 1.5em")?;
     Ok(size.clamp(FONT_SIZE_MIN, FONT_SIZE_MAX))
 }
 
 /// A bleed, in points: millimetres where no unit is named.
 pub(super) fn bleed(value: &Tree) -> Result<f32, Wrong> {
-    let bleed = length(value, POINTS_PER_MM, "must be a length like 3mm, 9pt or 12px")?;
+    let bleed = length(value, (POINTS_PER_MM, None), "must be a length like 3mm, 9pt or 12px")?;
     Ok(bleed.clamp(0.0, BLEED_MAX))
 }
 
-/// A length in points. The largest of numbers is infinite here, and clamped like any that is too large.
-fn length(value: &Tree, plain_unit: f32, expected: &'static str) -> Result<f32, Wrong> {
+/// A length in points, where no unit is named in the first of the units; the second is an `em`, if there is text that it
+/// is of. The largest of numbers is infinite here, and clamped like any that is too large.
+fn length(value: &Tree, (plain_unit, em): (f32, Option<f32>), expected: &'static str) -> Result<f32, Wrong> {
     let points = match value {
         Tree::Number(number) => *number as f32 * plain_unit,
         Tree::Text(text) => {
@@ -48,6 +56,10 @@ fn length(value: &Tree, plain_unit: f32, expected: &'static str) -> Result<f32, 
                 "px" => POINTS_PER_PX,
                 "pt" => 1.0,
                 "mm" => POINTS_PER_MM,
+                "cm" => 10.0 * POINTS_PER_MM,
+                "in" => 72.0,
+                "pc" => 12.0,
+                "em" | "rem" => em.ok_or(expected)?,
                 _ => return Err(expected.into()),
             };
             number.parse::<f32>().map_err(|_| expected)? * unit
@@ -129,6 +141,46 @@ fn contrast_with_white(Rgb(red, green, blue): Rgb) -> f32 {
     1.05 / (luminance + 0.05)
 }
 
+/// A margin, in points: pixels where no unit is named.
+pub(super) fn margin(value: &Tree) -> Result<f32, Wrong> {
+    let margin =
+        length(value, (POINTS_PER_PX, Some(POINTS_PER_EM)), "must be a margin like 4px, 3pt or 1mm")?;
+    Ok(margin.min(MARGIN_MAX))
+}
+
+/// Margins above, on the right, below and on the left, of which CSS lets those be left out that are as their opposites.
+pub(super) fn margins(value: &Tree) -> Result<[f32; 4], Wrong> {
+    let Tree::Text(text) = value else { return margin(value).map(|margin| [margin; 4]) };
+    let each = text.split_whitespace().map(|part| margin(&Tree::Text(part.to_owned())));
+    match each.collect::<Result<Vec<_>, _>>()?[..] {
+        [all] => Ok([all; 4]),
+        [upright, across] => Ok([upright, across, upright, across]),
+        [above, across, below] => Ok([above, across, below, across]),
+        [above, right, below, left] => Ok([above, right, below, left]),
+        _ => Err("must be one to four margins".into()),
+    }
+}
+
+/// Whether letters slant.
+pub(super) fn italic(value: &Tree) -> Result<bool, Wrong> {
+    match text(value).as_deref() {
+        Some("normal") => Ok(false),
+        Some("italic" | "oblique") => Ok(true),
+        _ => Err("must be normal, italic or oblique".into()),
+    }
+}
+
+/// How letters are written.
+pub(super) fn case(value: &Tree) -> Result<Case, Wrong> {
+    match text(value).as_deref() {
+        Some("none") => Ok(Case::Plain),
+        Some("uppercase") => Ok(Case::Upper),
+        Some("lowercase") => Ok(Case::Lower),
+        Some("capitalize") => Ok(Case::Title),
+        _ => Err("must be none, uppercase, lowercase or capitalize".into()),
+    }
+}
+
 /// Where a line stands.
 pub(super) fn align(value: &Tree) -> Result<Align, Wrong> {
     match text(value).as_deref() {
@@ -201,6 +253,9 @@ mod tests {
             ("0px", FONT_SIZE_MIN),
             ("25.4mm", 72.0),
             ("99999999999999999999999999999999999999999999px", FONT_SIZE_MAX),
+            ("1.5em", 18.0),
+            ("1rem", 12.0),
+            ("1cm", 10.0 * POINTS_PER_MM),
         ] {
             assert_eq!(font_size(&word(text)), Ok(points), "{text}");
         }
@@ -210,7 +265,7 @@ mod tests {
         assert_eq!(bleed(&word("300mm")), Ok(BLEED_MAX));
         assert_eq!(bleed(&word("9pt")), Ok(9.0));
         for text in
-            ["", "px", "28em", "28 em", "2e1px", "nan", "NaNpx", "inf", "1-2px", "--1", "٢٨px", "28px;", "5%"]
+            ["", "px", "28vw", "28 px", "2e1px", "nan", "NaNpx", "inf", "1-2px", "--1", "٢٨px", "28px;", "5%"]
         {
             let fault = font_size(&word(text)).unwrap_err();
             assert!(fault.starts_with("must be a size"), "{text}: {fault}");
@@ -220,6 +275,23 @@ mod tests {
         }
         for value in [Tree::Null, Tree::List, Tree::Bool(true), Tree::Object(Vec::new())] {
             assert!(font_size(&value).is_err() && bleed(&value).is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn margins_are_one_to_four() {
+        for (text, points) in [
+            ("4px", [3.0; 4]),
+            ("4px 1pt", [3.0, 1.0, 3.0, 1.0]),
+            ("1pt 2pt 3pt", [1.0, 2.0, 3.0, 2.0]),
+            ("1pt 2pt 3pt 4pt", [1.0, 2.0, 3.0, 4.0]),
+            ("1000mm", [MARGIN_MAX; 4]),
+        ] {
+            assert_eq!(margins(&word(text)), Ok(points), "{text}");
+        }
+        assert_eq!(margins(&Tree::Number(4.0)), Ok([3.0; 4]));
+        for text in ["", "auto", "-1px", "1px 2px 3px 4px 5px", "1px, 2px"] {
+            assert!(margins(&word(text)).is_err(), "{text}");
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Piece {
         block: Block,
         /// What it is printed with.
         ink: Ink,
+        /// Whether it slants.
+        slants: bool,
     },
     /// The logo.
     Logo(Area),
@@ -130,8 +132,14 @@ impl Layout {
                         let band = band.inset(-self.cell.bleed, -line.height() * BAND);
                         art.pieces.insert(0, Piece::Surface(band, ink::TINT));
                     }
-                    let y = y - line.above();
-                    art.pieces.push(Piece::Text { x: column.x, y, block: line.block, ink: line.ink });
+                    let (x, y) = (column.x + line.left(column.width), y - line.above());
+                    art.pieces.push(Piece::Text {
+                        x,
+                        y,
+                        block: line.block,
+                        ink: line.ink,
+                        slants: line.slants,
+                    });
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::{
     stamp::Stamp,
 };
 use crate::{
-    campaigns::style::{Align, Look},
+    campaigns::style::{Align, Case, Look},
     coupons::{
         coupon::{Coupon, Note, Outcome, Part, TEXTS},
         lettering::{Block, Fate, Manner, Room, Typesetter},
@@ -60,6 +60,10 @@ pub(super) struct TextLine {
     pub(super) ink: Ink,
     /// What was set.
     pub(super) block: Block,
+    /// Whether it slants.
+    pub(super) slants: bool,
+    /// Clear space above it, on its right, below it, and on its left.
+    margins: [f32; 4],
     text: String,
     manner: Manner,
     lines: usize,
@@ -131,12 +135,23 @@ impl TextLine {
         };
         let ink = look.color.map_or(usual.1, Ink::from);
         let block = Block { lines: Vec::new(), fate: Fate::Whole, width: 0.0, height: 0.0 };
-        Self { part, ink, block, text: text.to_owned(), manner, lines: measure.lines, clear: (0.0, 0.0) }
+        Self {
+            part,
+            ink,
+            block,
+            slants: look.italic == Some(true),
+            margins: look.margins,
+            text: look.case.unwrap_or(Case::Plain).of(text),
+            manner,
+            lines: measure.lines,
+            clear: (0.0, 0.0),
+        }
     }
 
     /// Sets it. A paragraph keeps its size and takes more lines, as long as they all fit.
     fn set(&mut self, setter: &mut Typesetter, width: f32, height: f32) {
-        let room = Room { width, height: height / self.shown(), lines_max: self.lines };
+        let height = (height - self.margin_height()).max(0.0);
+        let room = Room { width: self.within(width), height: height / self.shown(), lines_max: self.lines };
         let paragraph = self.lines > 2;
         let firm = Manner { floor: self.manner.size, ..self.manner };
         self.block = setter.fit(&self.text, if paragraph { &firm } else { &self.manner }, room);
@@ -148,8 +163,19 @@ impl TextLine {
     /// How high it is at its smallest size, on lines of this width.
     fn smallest(&self, setter: &mut Typesetter, width: f32, lines_max: usize) -> f32 {
         let smallest = Manner { size: self.manner.floor, ..self.manner };
-        let room = Room { width, height: ENDLESS, lines_max };
-        setter.fit(&self.text, &smallest, room).height * self.shown()
+        let room = Room { width: self.within(width), height: ENDLESS, lines_max };
+        setter.fit(&self.text, &smallest, room).height * self.shown() + self.margin_height()
+    }
+
+    /// Returns what its margins leave of a width: the better half of it at least.
+    fn within(&self, width: f32) -> f32 {
+        let [_, right, _, left] = self.margins;
+        (width - left - right).max(width / 2.0)
+    }
+
+    fn margin_height(&self) -> f32 {
+        let [above, _, below, _] = self.margins;
+        above + below
     }
 
     /// The share of its height that counts.
@@ -159,12 +185,20 @@ impl TextLine {
 
     /// How high it is.
     pub(super) fn height(&self) -> f32 {
-        self.block.height * self.shown()
+        self.block.height * self.shown() + self.margin_height()
     }
 
-    /// How far its block begins above it.
+    /// How far its block begins above it: below it, where it has a margin there.
     pub(super) fn above(&self) -> f32 {
-        self.block.height * self.clear.0
+        let [margin, ..] = self.margins;
+        self.block.height * self.clear.0 - margin
+    }
+
+    /// How far its block begins from the left of a column of this width.
+    pub(super) fn left(&self, width: f32) -> f32 {
+        let [_, right, _, left] = self.margins;
+        let both = left + right;
+        if both > 0.0 { (width - self.within(width)) * left / both } else { 0.0 }
     }
 
     fn notes(&self, setter: &mut Typesetter) -> Vec<Note> {

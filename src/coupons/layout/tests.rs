@@ -185,6 +185,33 @@ fn a_code_is_never_cut() {
 }
 
 #[test]
+fn slanting_cases_and_margins_are_followed_and_the_rest_is_told() {
+    let kind = SheetKind::A4TwoBySeven;
+    let with = |words: &str| {
+        let style = Style::read(&format!(r#"{{"voucherText1Lbl": {words}}}"#)).unwrap();
+        compose(kind, None, &with_style(coupon(FULL, ""), style)).unwrap()
+    };
+    let first = |composed: &Composed| match composed.art.pieces.first() {
+        Some(Piece::Text { x, y, block, slants, .. }) => {
+            (*x, *y, block.lines[0].runs[0].text.clone(), *slants)
+        }
+        other => panic!("{other:?}"),
+    };
+    let (plain, styled) = (
+        with(r#"{"fontSize": "6pt", "align": "left"}"#),
+        with(
+            r#"{"fontSize": "6pt", "align": "left", "fontStyle": "italic", "textTransform": "uppercase",
+                "margin": "2pt 0 0 3pt", "letterSpacing": "1px", "opacity": 0.5}"#,
+        ),
+    );
+    let ((x, _, text, upright), (styled_x, _, shout, slants)) = (first(&plain), first(&styled));
+    assert_eq!((shout, upright, slants), (text.to_uppercase(), false, true));
+    assert!((styled_x - x - 3.0).abs() < 0.01, "{x} {styled_x}");
+    let told = Note { part: Part::Text1, outcome: Outcome::Ignored("letterSpacing, opacity".to_owned()) };
+    assert!(styled.notes.contains(&told) && !plain.notes.contains(&told), "{:?}", styled.notes);
+}
+
+#[test]
 fn a_style_is_followed() {
     let mut style = Style::default();
     style.lines[0] = Look {
@@ -193,6 +220,7 @@ fn a_style_is_followed() {
         color: Some(crate::campaigns::style::Rgb(200, 0, 0)),
         align: Some(Align::Right),
         family: Some(crate::campaigns::style::Family::Serif),
+        ..Look::default()
     };
     let kind = SheetKind::A4TwoBySeven;
     let composed = compose(kind, None, &with_style(coupon(FULL, ""), style)).unwrap();

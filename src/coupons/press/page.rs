@@ -43,9 +43,9 @@ pub(super) fn art(fonts: &mut Fonts, art: &Art) -> Content {
                 content.save_state().transform([width, 0.0, 0.0, height, x, y]);
                 content.x_object(Name(LOGO.as_bytes())).restore_state();
             }
-            Piece::Text { x, y, block, ink } => {
+            Piece::Text { x, y, block, ink, slants } => {
                 text::ink(&mut content, *ink);
-                text::block(&mut content, fonts, block, *x, art.height - y);
+                text::block(&mut content, fonts, block, *slants, *x, art.height - y);
             }
         }
     }
@@ -66,7 +66,7 @@ pub(super) fn coupon(
     content.save_state().transform([1.0, 0.0, 0.0, 1.0, point(x), point(y)]);
     content.x_object(Name(art.as_bytes()));
     text::ink(content, composed.ink);
-    text::block(content, fonts, &composed.code, stamp.code.x, top - stamp.code.y);
+    text::block(content, fonts, &composed.code, composed.slants, stamp.code.x, top - stamp.code.y);
     self::symbol(content, symbol, &stamp.symbol, top);
     if let (Some(bars), Some(area)) = (&composed.bars, &stamp.bars) {
         self::bars(content, &bars.draw(), bars.width(), area, top);
@@ -146,7 +146,7 @@ pub(super) fn furniture(
             (ruler.x + mm(f32::from(ruler.millimetres) + 2.0), ruler.y + (TICK - words.height) / 2.0)
         };
         text::ink(&mut content, BLACK);
-        text::block(&mut content, fonts, &words, x, height - y);
+        text::block(&mut content, fonts, &words, false, x, height - y);
     }
     content
 }

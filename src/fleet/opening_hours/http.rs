@@ -1,6 +1,6 @@
 //! Opening hours over HTTP.
 
-use super::{Level, Span, check, store};
+use super::{InForce, Level, Sent, Span, check, store};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -31,15 +31,16 @@ struct Whose {
 
 /// Read opening hours
 ///
-/// Those that are set for this very resource; what holds for a machine without any is set above it.
+/// Those that are set for this very resource, and for a machine those in force: its own, or else what is set
+/// above it, which `from` names.
 #[utoipa::path(get, path = "/openinghours/{resource}/{id}", tag = "openinghours",
     operation_id = "fetch_opening_hours", params(Whose),
-    responses((status = 200, description = "The opening hours, none if they are not set", body = Vec<Span>)))]
+    responses((status = 200, description = "The opening hours, none if they are not set", body = Vec<InForce>)))]
 async fn fetch(
     State(app): State<App>,
     caller: Caller,
     Path(Whose { resource, id }): Path<Whose>,
-) -> Result<Json<Vec<Span>>> {
+) -> Result<Json<Vec<InForce>>> {
     caller.may(Permission::FleetRead)?;
     let level = Level::named(&resource).ok_or(NO_LEVEL)?;
     Ok(Json(store::fetch(&app.db, caller.group(), level, id).await?))
@@ -55,15 +56,16 @@ async fn fetch(
 /// Times are those of the machine's location. Spans must not overlap; one that ends before it starts
 /// ends on the next day, and one that ends when it starts lasts 24 hours.
 #[utoipa::path(put, path = "/openinghours/{resource}/{id}", tag = "openinghours",
-    operation_id = "replace_opening_hours", params(Whose), request_body = Vec<Span>,
+    operation_id = "replace_opening_hours", params(Whose), request_body = Vec<Sent>,
     responses((status = 200, description = "The opening hours were set", body = Message)))]
 async fn replace(
     State(app): State<App>,
     caller: Caller,
     Path(Whose { resource, id }): Path<Whose>,
-    body: Unread<Json<Vec<Span>>>,
+    body: Unread<Json<Vec<Sent>>>,
 ) -> Result<Json<Message>> {
-    let Json(spans) = body.read(&app, &caller, Permission::FleetWrite).await?;
+    let Json(sent) = body.read(&app, &caller, Permission::FleetWrite).await?;
+    let spans: Vec<Span> = sent.into_iter().map(Span::from).collect();
     let level = Level::named(&resource).ok_or(NO_LEVEL)?;
     check(&spans)?;
     store::replace(&app.db, caller.group(), level, id, &spans).await?;

@@ -46,19 +46,17 @@ const DAY_S: u32 = 24 * 3600;
 const WEEK_S: u32 = 7 * DAY_S;
 
 /// A span of the week in which machines sell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::FromRow)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = OpeningHours)]
 pub struct Span {
     /// The day on which it starts: 1 is Monday, 7 is Sunday (ISO 8601).
     #[schema(minimum = 1, maximum = 7, examples(1))]
     pub day: i16,
     /// The first second in it, as `HH:MM:SS` or `HH:MM`.
-    #[serde(deserialize_with = "time_of_day")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", examples("09:15:00"))]
     pub start_time: NaiveTime,
     /// The first second after it. One before `startTime` is on the next day; the same is 24 hours later.
-    #[serde(deserialize_with = "time_of_day")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", examples("10:00:00"))]
     pub end_time: NaiveTime,
 }
@@ -144,9 +142,61 @@ impl OpeningHours {
     }
 }
 
+/// A span that is in force, with what it is set for.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = OpeningHoursInForce)]
+struct InForce {
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    span: Span,
+    /// What it is set for: the machine itself, or what stands above it.
+    #[sqlx(flatten)]
+    from: Source,
+}
+
+/// Something that opening hours are set for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OpeningHoursSource)]
+struct Source {
+    /// What it is.
+    resource: Level,
+    /// Which one.
+    id: i64,
+}
+
+/// A span as it is sent: one that was read can be sent back.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = OpeningHoursDraft)]
+struct Sent {
+    /// The day on which it starts: 1 is Monday, 7 is Sunday (ISO 8601).
+    #[schema(minimum = 1, maximum = 7, examples(1))]
+    day: i16,
+    /// The first second in it, as `HH:MM:SS` or `HH:MM`.
+    #[serde(deserialize_with = "time_of_day")]
+    #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", examples("09:15:00"))]
+    start_time: NaiveTime,
+    /// The first second after it. One before `startTime` is on the next day; the same is 24 hours later.
+    #[serde(deserialize_with = "time_of_day")]
+    #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", examples("10:00:00"))]
+    end_time: NaiveTime,
+    /// What it was set for; whatever that was, it is now set for the path's resource.
+    #[serde(default, rename = "from")]
+    #[schema(value_type = Option<Source>)]
+    _from: Option<Source>,
+}
+
+impl From<Sent> for Span {
+    fn from(sent: Sent) -> Self {
+        Self { day: sent.day, start_time: sent.start_time, end_time: sent.end_time }
+    }
+}
+
 /// What opening hours can be set for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
 enum Level {
     /// One machine.
     Machine,
@@ -258,7 +308,7 @@ mod tests {
     fn a_time_of_day_is_read_as_it_is_written() {
         let read = |time: &str| {
             let json = format!(r#"{{"day":1,"startTime":{time:?},"endTime":"10:00:00"}}"#);
-            serde_json::from_str::<Span>(&json).map(|span| span.start_time.to_string()).ok()
+            serde_json::from_str::<Sent>(&json).map(|span| span.start_time.to_string()).ok()
         };
         assert_eq!(read("09:15:00").as_deref(), Some("09:15:00"));
         assert_eq!(read("09:15").as_deref(), Some("09:15:00"));

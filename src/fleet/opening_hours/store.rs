@@ -1,6 +1,6 @@
 //! Opening hours in Postgres.
 
-use super::{Level, OpeningHours, Span};
+use super::{InForce, Level, OpeningHours, Source, Span};
 use crate::{
     campaigns::terms,
     error::{Error, Result},
@@ -34,15 +34,20 @@ impl Level {
     }
 }
 
-/// What is set for something that `group` sees.
-pub(super) async fn fetch(db: &PgPool, group: i64, level: Level, id: i64) -> Result<Vec<Span>> {
+/// Returns what is in force for a machine, or what is set for anything else, if `group` sees it.
+pub(super) async fn fetch(db: &PgPool, group: i64, level: Level, id: i64) -> Result<Vec<InForce>> {
     let spec = level.spec();
     store::find(db, spec, group, None, id).await?;
+    if level == Level::Machine {
+        return in_force(&mut *db.acquire().await?, id).await;
+    }
     let sql = format!(
         "SELECT day, start_time, end_time FROM opening_hours WHERE {} = $1 ORDER BY day, start_time",
         spec.table
     );
-    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(db).await?)
+    let spans: Vec<Span> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(db).await?;
+    let from = Source { resource: level, id };
+    Ok(spans.into_iter().map(|span| InForce { span, from }).collect())
 }
 
 /// Sets the opening hours of something that `group` may change, and takes away those of everything
@@ -83,6 +88,14 @@ pub(super) async fn replace(db: &PgPool, group: i64, level: Level, id: i64, span
 pub async fn effective(db: &mut PgConnection, machine: i64) -> Result<OpeningHours> {
     const ZONE: &str =
         "SELECT l.time_zone FROM machine m JOIN location l ON l.id = m.location WHERE m.id = $1";
+    let zone: Option<String> = sqlx::query_scalar(ZONE).bind(machine).fetch_optional(&mut *db).await?;
+    let zone = zone.ok_or(Error::NotFound("machine"))?;
+    let spans = in_force(db, machine).await?.into_iter().map(|row| row.span).collect();
+    Ok(OpeningHours { spans, zone: terms::zone(&zone) })
+}
+
+/// Returns the spans in force for a machine, each with what it is set for.
+async fn in_force(db: &mut PgConnection, machine: i64) -> Result<Vec<InForce>> {
     const SPANS: &str = "
         WITH place AS (SELECT location, user_group FROM machine WHERE id = $1),
         above AS (SELECT t.ancestor AS user_group FROM user_group_tree t JOIN place ON t.descendant = place.user_group),
@@ -99,12 +112,13 @@ pub async fn effective(db: &mut PgConnection, machine: i64) -> Result<OpeningHou
             JOIN location_group own ON own.id = g.location_group JOIN above ON above.user_group = own.user_group
         ),
         heeded AS (SELECT * FROM heard ORDER BY machine IS NULL, id DESC LIMIT 1)
-        SELECT h.day, h.start_time, h.end_time FROM heard h JOIN heeded w
+        SELECT h.day, h.start_time, h.end_time,
+            CASE WHEN h.machine IS NOT NULL THEN 'machine' WHEN h.machine_group IS NOT NULL THEN 'machinegroup'
+                WHEN h.location IS NOT NULL THEN 'location' ELSE 'locationgroup' END AS resource,
+            COALESCE(h.machine, h.machine_group, h.location, h.location_group) AS id
+        FROM heard h JOIN heeded w
         ON (h.machine, h.machine_group, h.location, h.location_group)
             IS NOT DISTINCT FROM (w.machine, w.machine_group, w.location, w.location_group)
         ORDER BY h.day, h.start_time";
-    let zone: Option<String> = sqlx::query_scalar(ZONE).bind(machine).fetch_optional(&mut *db).await?;
-    let zone = zone.ok_or(Error::NotFound("machine"))?;
-    let spans = sqlx::query_as(SPANS).bind(machine).fetch_all(db).await?;
-    Ok(OpeningHours { spans, zone: terms::zone(&zone) })
+    Ok(sqlx::query_as(SPANS).bind(machine).fetch_all(db).await?)
 }

@@ -12,6 +12,7 @@ use crate::{
     http::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
+        extract::OptionalJson,
         list::{ListParams, Page, belongs_to},
     },
     idempotency::Creation,
@@ -55,6 +56,7 @@ struct ToManyDraft {
     /// Which machines.
     filter: Filter,
     /// Objects that the command goes by.
+    #[serde(default)]
     #[schema(max_items = 100, value_type = Vec<Object>)]
     params: Vec<serde_json::Map<String, serde_json::Value>>,
 }
@@ -102,10 +104,10 @@ fn order<'a>(
 
 /// Send a command to a machine
 ///
-/// It waits until the machine's gateway fetches it, or until its time is over.
+/// It waits until the machine's gateway fetches it, or until its time is over. No body is an empty one.
 #[utoipa::path(post, path = "/command/{hostname}/{command}", tag = "command", operation_id = "send_command",
     params(("hostname" = String, Path, description = "The machine's host name, or its gateway's number"),
-        ("command" = String, Path, description = "What it is to do: `[a-z][a-z0-9_-]{0,63}`"), Patience),
+        ("command" = String, Path, description = "What it is to do: 1 to 100 printable characters without a slash"), Patience),
     request_body = Draft,
     responses((status = 201, description = "The command was stored", body = CommandSent)))]
 async fn send(
@@ -113,9 +115,9 @@ async fn send(
     caller: Caller,
     Path((hostname, name)): Path<(String, String)>,
     Query(patience): Query<Patience>,
-    body: Unread<Json<Draft>>,
+    body: Unread<OptionalJson<Draft>>,
 ) -> Result<(StatusCode, Json<CommandSent>)> {
-    let Json(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
+    let OptionalJson(draft) = body.read(&app, &caller, Permission::CommandSend).await?;
     let order = order(&app, &caller, &name, command::scalars(draft.params)?, &patience)?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let mut creation = Creation::begin(&app.db, order.created_at).await?;
@@ -128,7 +130,7 @@ async fn send(
 ///
 /// To those that the filter names now. Each gets a command of its own; `batch` finds them all.
 #[utoipa::path(post, path = "/command/{command}", tag = "command", operation_id = "send_command_to_many",
-    params(("command" = String, Path, description = "What they are to do: `[a-z][a-z0-9_-]{0,63}`"), Patience),
+    params(("command" = String, Path, description = "What they are to do: 1 to 100 printable characters without a slash"), Patience),
     request_body = ToManyDraft,
     responses((status = 201, description = "The commands were stored", body = CommandsSent)))]
 async fn send_to_many(

@@ -4,7 +4,7 @@ use super::{
     request::with_settings,
     settings::{self, FLAT, shown},
     standing::Verdict,
-    store::{self, Stored},
+    store::{self, CONFIGURATIONS, Stored},
 };
 use crate::{
     app::App,
@@ -13,9 +13,10 @@ use crate::{
     fleet::{device_id::DeviceId, machine::ConfigState},
     gateway::station,
     http::{
-        Caller, Json, Message, Path, Query, Unread,
+        Caller, Json, Message, Path, Unread,
         caller::Permission,
         extract::JsonBytes,
+        list::{ListParams, belongs_to},
         written_back::{self, Absent, form},
     },
     seal::Keyring,
@@ -28,7 +29,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The longest explanation of a gateway, in characters.
@@ -86,10 +87,13 @@ struct StoredMachineConfig {
     /// What the gateway itself says that its configuration is.
     reported_config: Option<String>,
     /// When it said so.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     reported_at: Option<DateTime<Utc>>,
     /// When the gateway last fetched something new.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     sent_at: Option<DateTime<Utc>>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     updated_at: Option<DateTime<Utc>>,
 }
 
@@ -222,34 +226,46 @@ async fn report(
     Ok(Message::json("report taken down"))
 }
 
-/// Which machine.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct OfMachine {
-    /// The machine's hostname, or its gateway's number.
-    hostname: String,
+/// The stored configuration of a machine, or those of all.
+#[derive(Debug, ToSchema)]
+#[schema(as = StoredMachineConfigs)]
+#[expect(dead_code, reason = "describes two answers")]
+enum Configurations {
+    #[schema(title = "Of a machine")]
+    One(StoredMachineConfig),
+    #[schema(title = "Of all machines")]
+    Many(Vec<StoredMachineConfig>),
 }
 
-/// Read a machine's stored configuration
+/// Read the stored configuration of a machine, or of all
 ///
-/// With its id, how far it is on its way, and what the gateway said of it.
+/// With the machine's id, how far it is on its way, and what the gateway said of it. Without `hostname` it is a list.
 #[utoipa::path(get, path = "/machineconfig", tag = "machineconfig", operation_id = "read_machineconfig",
-    params(OfMachine),
-    responses((status = 200, description = "The stored configuration", body = StoredMachineConfig)))]
-async fn read(
-    State(app): State<App>,
-    caller: Caller,
-    Query(of): Query<OfMachine>,
-) -> Result<Json<StoredMachineConfig>> {
+    params(("hostname" = Option<String>, Query, description = "The machine's host name, or its gateway's number"),
+        ListParams),
+    responses((status = 200, description = "The stored configuration, or a page of them", body = inline(Configurations))))]
+async fn read(State(app): State<App>, caller: Caller, mut params: ListParams) -> Result<Response> {
     caller.may(Permission::ConfigRead)?;
-    if DeviceId::parse(&of.hostname).is_none() {
+    let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
+    let Some(hostname) = params.take("hostname")? else {
+        let query = params.over(&CONFIGURATIONS)?;
+        let reading = app.reads.list(caller.group()).await?;
+        let page = query.page(&reading, |sql| {
+            belongs_to(sql, "m.user_group", caller.group());
+            if let Some(machine) = caller.machine() {
+                sql.push(" AND m.id = ").push_bind(machine);
+            }
+        });
+        let page = page.await?.try_map(|stored| StoredMachineConfig::of(stored, clear))?;
+        return Ok(page.into_response());
+    };
+    params.over(&CONFIGURATIONS)?;
+    if DeviceId::parse(&hostname).is_none() {
         return Err(Error::malformed("/hostname", "must be a host name, or a gateway's number"));
     }
-    let machine = station::named(&app, &caller, &of.hostname).await?;
+    let machine = station::named(&app, &caller, &hostname).await?;
     let stored = store::read(&app.db, machine).await?;
-    let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
-    Ok(Json(StoredMachineConfig::of(stored, clear)?))
+    Ok(Json(StoredMachineConfig::of(stored, clear)?).into_response())
 }
 
 with_settings! {

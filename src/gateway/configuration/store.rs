@@ -11,6 +11,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     fleet::machine::ConfigState,
+    http::list::{Column, Ids, Kind, Listing},
     seal::Place,
     transaction,
 };
@@ -59,14 +60,39 @@ impl Stored {
     }
 }
 
+/// The columns of [`Stored`]; a macro, so that constant statements can be put together from it.
+macro_rules! columns {
+    () => {
+        "m.id AS machine, m.name, COALESCE(c.version, 0) AS version, COALESCE(c.sent, 0) AS sent,
+         COALESCE(c.applied, 0) AS applied, COALESCE(c.failed, 0) AS failed, c.config, c.mode, c.ssid,
+         c.encryption, c.encryption_key, c.apn, c.sharing, c.details, c.reported, c.reported_at, c.sent_at,
+         c.updated_at"
+    };
+}
+
+/// Where they are: machines, whether or not anything was ever set.
+macro_rules! from {
+    () => {
+        "machine m LEFT JOIN machine_config c ON c.machine = m.id"
+    };
+}
+
+/// The configurations of machines as [`Stored`], and what they can be filtered and sorted by.
+pub(super) static CONFIGURATIONS: Listing = Listing {
+    select: concat!("m.id, ", columns!()),
+    from: from!(),
+    ids: Ids::Sequence("machine"),
+    columns: &[
+        Column::new("id", "m.id", Kind::Int),
+        Column::new("name", "m.name", Kind::Text),
+        Column::new("state", "m.config_state", Kind::Word(&["scheduled", "sent", "applied", "failed"])),
+    ],
+};
+
 /// The configurations of machines, as they are now.
 pub(super) async fn read_many(db: impl PgExecutor<'_>, machines: &[i64]) -> Result<Vec<Stored>> {
-    const SQL: &str = "
-        SELECT m.id AS machine, m.name, COALESCE(c.version, 0) AS version, COALESCE(c.sent, 0) AS sent,
-            COALESCE(c.applied, 0) AS applied, COALESCE(c.failed, 0) AS failed, c.config, c.mode, c.ssid,
-            c.encryption, c.encryption_key, c.apn, c.sharing, c.details, c.reported, c.reported_at, c.sent_at,
-            c.updated_at
-        FROM machine m LEFT JOIN machine_config c ON c.machine = m.id WHERE m.id = ANY($1) ORDER BY m.id";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM ", from!(), " WHERE m.id = ANY($1) ORDER BY m.id");
     Ok(sqlx::query_as(SQL).bind(machines).fetch_all(db).await?)
 }
 

@@ -82,8 +82,10 @@ struct MachineConfigTemplate {
     /// What the gateway shares its connection by.
     sharing: Option<String>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     updated_at: DateTime<Utc>,
 }
 

@@ -1,10 +1,19 @@
 //! What machines send and are answered, in the words of the API.
 
-use crate::redemption::{rules::Products, voucher::CampaignType};
+use crate::{
+    http::extract::text_or_number,
+    redemption::{demand::Demand, rules::Products, voucher::CampaignType},
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder, Schema,
+        schema::{SchemaType, Type},
+    },
+};
 use uuid::Uuid;
 
 /// What a machine asks before it vends.
@@ -17,17 +26,20 @@ pub struct ValidateRequest {
     /// Holds the voucher for this device, for so many seconds; longer than the server allows is shortened.
     #[schema(examples(30))]
     pub lock_duration: Option<f64>,
-    /// For a gift: caps what is answered.
-    pub demand: Option<Demand>,
+    /// For a gift: caps what is answered. A discount does not look at it.
+    #[serde(default)]
+    #[schema(value_type = Option<DemandShape>)]
+    pub demand: Demand,
 }
 
 /// What a gift is to pay.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Demand {
+#[derive(Debug, ToSchema)]
+#[schema(as = Demand)]
+#[expect(dead_code, reason = "describes what is read as a demand")]
+struct DemandShape {
     /// Cents.
     #[schema(examples(150))]
-    pub amount: i64,
+    amount: i64,
 }
 
 /// What a machine sends to spend a voucher.
@@ -39,8 +51,10 @@ pub(super) struct RedeemRequest {
     pub(super) device_id: String,
     /// What is bought.
     pub(super) order: OrderRequest,
-    /// Required for a gift: exactly this is taken, or nothing.
-    pub(super) demand: Option<Demand>,
+    /// Required for a gift: exactly this is taken, or nothing. A discount does not look at it.
+    #[serde(default)]
+    #[schema(value_type = Option<DemandShape>)]
+    pub(super) demand: Demand,
 }
 
 /// A purchase.
@@ -62,13 +76,22 @@ pub(super) struct OrderRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Item {
-    /// PLU, or the client's product id.
-    #[schema(examples("5"))]
+    /// PLU, or the client's product id: text, or a whole number.
+    #[serde(deserialize_with = "text_or_number")]
+    #[schema(schema_with = product_id)]
     pub(super) product_id: String,
     /// How many.
     pub(super) quantity: i64,
     /// Cents each.
     pub(super) price: i64,
+}
+
+fn product_id() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+        .description(Some("PLU, or the client's product id: text, or a whole number."))
+        .examples(["5"])
+        .into()
 }
 
 /// What a machine sends to give a lock back.
@@ -160,6 +183,7 @@ pub struct ValidateAnswer {
     pub reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub locked_till: Option<DateTime<Utc>>,
     /// A discount's value, a gift's balance, in cents.
     pub voucher_value: i64,
@@ -181,12 +205,12 @@ pub(super) struct RedeemAnswer {
     pub(super) voucher_id: Uuid,
     /// Whether it was spent by this order.
     pub(super) redeemed: bool,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why not; `null` where it was.
     #[schema(examples("redemption_limit_reached"))]
     pub(super) reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub(super) locked_till: Option<DateTime<Utc>>,
     /// What it took off.
     pub(super) discount: Discount,

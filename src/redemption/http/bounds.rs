@@ -1,15 +1,15 @@
 //! What a request may say: bounds that the API's types can't express.
 
-use super::body::{Demand, OrderRequest};
+use super::body::OrderRequest;
 use crate::{
     app::App,
     error::{Error, Issue, Result},
-    redemption::redeem::Order,
+    redemption::{
+        demand::{AMOUNT_MAX, Demand},
+        redeem::Order,
+    },
 };
 use chrono::Duration;
-
-/// The largest amount in one request, in cents: sums of many stay exact everywhere.
-const AMOUNT_MAX: i64 = 1_000_000_000_000;
 
 /// The longest id or reason that a client can send, in characters.
 pub(super) const TEXT_MAX: usize = 200;
@@ -33,31 +33,27 @@ pub(super) fn lock_duration(app: &App, seconds: Option<f64>) -> Result<Option<Du
 }
 
 /// An order within bounds.
-pub(super) fn order(order: OrderRequest, demand: Option<Demand>, request: &[u8]) -> Result<Order> {
+pub(super) fn order(order: OrderRequest, demand: Demand, request: &[u8]) -> Result<Order> {
     let items = order.items.unwrap_or_default();
     if items.len() > ITEMS_MAX {
         return Err(Error::invalid("/order/items", format!("must be at most {ITEMS_MAX}")));
     }
     for (at, item) in items.iter().enumerate() {
         text(format!("/order/items/{at}/productId"), &item.product_id)?;
-        amount(format!("/order/items/{at}/quantity"), item.quantity, 1)?;
+        amount(format!("/order/items/{at}/quantity"), item.quantity, 0)?;
         amount(format!("/order/items/{at}/price"), item.price, 0)?;
     }
     Ok(Order {
         id: text("/order/id", &order.id)?.to_owned(),
         amount: amount("/order/amount", order.amount, 0)?,
         items: items.into_iter().map(|item| (item.product_id, item.quantity, item.price)).collect(),
-        demand: demand.map(|demand| amount("/demand/amount", demand.amount, 1)).transpose()?,
+        demand: demand.of_at_least(1),
         request: String::from_utf8_lossy(request).into_owned(),
     })
 }
 
 /// A number of cents (or of things) within bounds.
-pub(super) fn amount(
-    pointer: impl Into<std::borrow::Cow<'static, str>>,
-    amount: i64,
-    least: i64,
-) -> Result<i64> {
+fn amount(pointer: impl Into<std::borrow::Cow<'static, str>>, amount: i64, least: i64) -> Result<i64> {
     if (least..=AMOUNT_MAX).contains(&amount) {
         Ok(amount)
     } else {

@@ -34,7 +34,7 @@ use body::{
     Discount, RedeemAnswer, RedeemRequest, ReleaseAnswer, ReleaseRequest, RollbackAnswer, RollbackRequest,
     ValidateAnswer, ValidateRequest,
 };
-use bounds::{amount, lock_duration, order, text};
+use bounds::{lock_duration, order, text};
 use chrono::{DateTime, Utc};
 pub use express::Express;
 use std::{sync::Arc, time::Instant};
@@ -181,11 +181,11 @@ async fn validate(
 ) -> Result<Response> {
     let RawJson { bytes, value: body } = body.read(&app, &caller, needed(&caller)).await?;
     let lock = lock_duration(&app, body.lock_duration)?;
-    let demand = body.demand.map(|demand| amount("/demand/amount", demand.amount, 0)).transpose()?;
+    let demand = body.demand.of_at_least(0);
     let mut asked = Asked::new(&app, &caller, &body.device_id, &code, &bytes).await?;
     asked.admit()?;
     let code = asked.code().await?;
-    let validated = validate::validate(&app, &asked.device, &code, demand, lock).await?;
+    let validated = validate::validate(&app, &asked.device, &code, &demand, lock).await?;
     let Some(Validated { voucher, verdict, at }) = validated else { return Err(asked.unknown().await) };
     let answer = ValidateAnswer {
         code: voucher.facts.code.to_string(),

@@ -90,8 +90,8 @@ pub async fn undo(
             SELECT id, voucher, campaign, machine, $2, $3, order_id, amount_off, $4, currency, $5, $6 \
             FROM redemption WHERE id = $1 \
             RETURNING redemption, machine, location, amount_off, currency, occurred_at) \
-         INSERT INTO voucher_payment (machine, location, price, currency, redemption, occurred_at) \
-         SELECT machine, location, -amount_off, currency, redemption, occurred_at FROM undone",
+         INSERT INTO voucher_payment (machine, location, price, quantity, currency, redemption, occurred_at) \
+         SELECT machine, location, -amount_off, -1, currency, redemption, occurred_at FROM undone",
     )
     .bind(redemption.id)
     .bind(device.location)

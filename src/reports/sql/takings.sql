@@ -13,7 +13,7 @@ WITH taking AS (
       AND grain = 'day' AND ((starts >= LEAST($6, $7) AND starts < GREATEST($6, $7))
                             OR (starts >= LEAST($8, $9) AND starts < GREATEST($8, $9)))
     UNION ALL
-    SELECT location, COALESCE(shift, 0), method, type, COALESCE(report_group, ''), currency, times, times * price
+    SELECT location, COALESCE(shift, 0), method, type, COALESCE(report_group, ''), currency, times * quantity, times * price
     FROM payment_transaction_ever,
          LATERAL (SELECT counts(occurred_local, $10, $11) + counts(occurred_local, $12, $13) AS times) c
     WHERE user_group = ANY($1) AND ($2::bigint[] IS NULL OR machine = ANY($2))

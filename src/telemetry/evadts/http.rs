@@ -89,6 +89,7 @@ struct Shown {
     /// Its id.
     id: i64,
     /// When it came.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     arrived_at: DateTime<Utc>,
     /// `imported` or `refused`.
     #[schema(examples("imported"))]

@@ -44,6 +44,7 @@ const IMPORTED: &str = "imported";
 #[schema(as = AuditReadSummary)]
 pub struct ReadSummary {
     /// When the machine was read: by its own clock, or when the file came where it has none.
+    #[serde(serialize_with = "crate::time::milliseconds")]
     pub read_at: DateTime<Utc>,
     /// Whether it is the first one: what it shows was sold before.
     pub baseline: bool,

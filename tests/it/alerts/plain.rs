@@ -1,11 +1,11 @@
 //! Observers as resources: which terms go together, and who sees what.
 
-use super::{ids, observer};
+use super::{at, ids, observer, pass, sale};
 use crate::app::TestApp;
 use serde_json::json;
 
 #[tokio::test]
-async fn an_observer_is_refused_where_its_terms_do_not_go_together() {
+async fn an_observer_ignores_what_does_not_go_with_its_type() {
     let test = TestApp::new().await;
     let a = test.user("a").await;
     let with = |more: serde_json::Value| {
@@ -16,11 +16,8 @@ async fn an_observer_is_refused_where_its_terms_do_not_go_together() {
         body
     };
     for (more, pointer) in [
-        (json!({"paymentMethod": "cash"}), "/paymentMethod"),
-        (json!({"type": "transaction", "error": 1}), "/error"),
-        (json!({"observer": "non_occurrence", "occurs": 2}), "/occurs"),
-        (json!({"type": "transaction", "observer": "non_resolution"}), "/observer"),
-        (json!({"timer": 0}), "/timer"),
+        (json!({"timer": -1}), "/timer"),
+        (json!({"occurs": -1}), "/occurs"),
         (json!({"timerType": 5}), "/timerType"),
         (json!({"error": 999_999}), "/error"),
         (json!({"alertGroup": 4}), "/alertGroup"),
@@ -39,7 +36,9 @@ async fn an_observer_is_refused_where_its_terms_do_not_go_together() {
 
     let id = a.post("/alertobserver", with(json!({"error": 1, "occurs": 3}))).await.expect(201)["id"].clone();
     let path = format!("/alertobserver/{id}");
-    a.put(&path, json!({"paymentMethod": "card"})).await.expect_problem(422, "/paymentMethod");
+    a.put(&path, json!({"paymentMethod": "card"})).await.expect(200);
+    let row = a.get(&path).await.expect(200);
+    assert_eq!((&row["error"], &row["paymentMethod"]), (&json!(1), &json!(null)), "it is about events");
     a.put(&path, json!({"type": "transaction", "paymentMethod": "card", "openingHours": true}))
         .await
         .expect(200);
@@ -49,10 +48,35 @@ async fn an_observer_is_refused_where_its_terms_do_not_go_together() {
         (&row["paymentMethod"], &row["sentAt"], &row["userGroup"]),
         (&json!("card"), &json!(null), &json!(2))
     );
-    a.put(&path, json!({"observer": "non_resolution"})).await.expect_problem(422, "/observer");
+    a.put(&path, json!({"observer": "non_resolution", "timer": 0, "occurs": 0})).await.expect(200);
+    let row = a.get(&path).await.expect(200);
+    assert_eq!(
+        (&row["paymentMethod"], &row["occurs"], &row["timer"]),
+        (&json!(null), &json!(null), &json!(1))
+    );
+    a.put(&path, json!({"observer": "occurrence", "occurs": 0})).await.expect(200);
+    assert_eq!(a.get(&path).await.expect(200)["occurs"], 1);
     a.delete("/alertgroup/2").await.expect(409);
     a.delete(&path).await.expect(200);
     a.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_sale_that_no_payment_comes_for_is_told_until_one_does() {
+    let test = at("2026-11-24T12:00:00Z").build().await;
+    let a = test.user("a").await;
+    let terms = json!({"type": "transaction", "observer": "non_resolution", "timer": 30, "paymentMethod": "cash", "occurs": 4});
+    let watch = observer(&a, terms).await;
+    let firing = async || ids(&a, "/machine/21/alerts").await;
+    sale(&test.app.db, 21, test.app.clock.now()).await;
+    pass(&test, 29).await;
+    assert_eq!(firing().await, [0i64; 0]);
+    pass(&test, 2).await;
+    assert_eq!(firing().await, [watch]);
+    let paid = "UPDATE revenue_transaction SET num_payment_transactions = 1 WHERE machine = 21";
+    sqlx::query(paid).execute(&test.app.db).await.unwrap();
+    pass(&test, 1).await;
+    assert_eq!(firing().await, [0i64; 0], "its payment was late");
 }
 
 #[tokio::test]

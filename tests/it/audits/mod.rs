@@ -86,9 +86,9 @@ async fn the_difference_of_two_audits_was_sold() {
             "method": method, "type": shown_as, "paid": price, "payments": 1, "then": true})
     };
     let expected = json!([
-        water(0, "virtual", "free"),
+        water(0, "virtual", "virtual"),
         water(90, "cash", "cash"),
-        cola("card", "cashless"),
+        cola("card", "card"),
         cola("cash", "cash"),
         cola("cash", "cash")
     ]);

@@ -24,7 +24,7 @@ const PAYMENTS: &str = "
     INSERT INTO payment_transaction (machine, location, user_group, occurred_at, time_zone, method, type, price,
                                      currency, exclude)
     SELECT machine, location, user_group, occurred_at, time_zone, CASE id % 2 WHEN 0 THEN 'cash' ELSE 'card' END,
-           CASE id % 2 WHEN 0 THEN 'cash' ELSE 'cashless' END, price, currency, id % 9 = 0
+           CASE id % 2 WHEN 0 THEN 'cash' ELSE 'card' END, price, currency, id % 9 = 0
     FROM revenue_transaction";
 
 const EVENTS: &str = "

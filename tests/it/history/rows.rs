@@ -19,9 +19,9 @@ const ROWS: &str = "
     INSERT INTO payment_transaction (id, revenuetransaction, machine, location, user_group, occurred_at, time_zone,
         method, type, price, currency, exclude, created_at, updated_at)
     VALUES
-        (1, 1, 21, 2, 2, '2025-01-06T06:06:17Z', 'Europe/Amsterdam', 'virtual', 'free', 10, 'EUR', true, '2026-01-01Z', '2026-01-01Z'),
+        (1, 1, 21, 2, 2, '2025-01-06T06:06:17Z', 'Europe/Amsterdam', 'virtual', 'virtual', 10, 'EUR', true, '2026-01-01Z', '2026-01-01Z'),
         (2, 2, 21, 2, 2, '2026-07-01T06:06:17Z', 'Europe/Amsterdam', 'cash', 'cash', 20, 'EUR', false, '2026-01-01Z', '2026-01-01Z'),
-        (3, 2, 21, 2, 2, '2026-07-01T06:06:17Z', 'Europe/Amsterdam', 'card', 'cashless', 10, 'EUR', false, '2026-01-01Z', '2026-01-01Z'),
+        (3, 2, 21, 2, 2, '2026-07-01T06:06:17Z', 'Europe/Amsterdam', 'card', 'card', 10, 'EUR', false, '2026-01-01Z', '2026-01-01Z'),
         (4, 4, 41, 4, 4, '2026-07-03T06:06:17Z', 'America/New_York', 'cash', 'cash', 99, 'USD', false, '2026-01-01Z', '2026-01-01Z');
     INSERT INTO error_identity (id, user_group, machine_type, error) VALUES (90, 1, 2, 'jam');
     INSERT INTO machine_log (id, remote, machine, location, user_group, occurred_at, time_zone, code, error_identity,
@@ -108,7 +108,7 @@ async fn sales_and_payments_are_listed_and_followed() {
         a.get("/paymenttransaction/1").await.expect(200),
         json!({
             "id": 1, "revenuetransaction": 1, "machine": 21, "location": 2, "occurredAt": "2025-01-06T07:06:17+01:00",
-            "timeZone": "Europe/Amsterdam", "method": "virtual", "type": "free", "price": 10, "currency": "EUR",
+            "timeZone": "Europe/Amsterdam", "method": "virtual", "type": "virtual", "price": 10, "currency": "EUR",
             "exclude": 1, "reportGroup": null,
             "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z"
         })
@@ -125,7 +125,7 @@ async fn sales_and_payments_are_listed_and_followed() {
     );
     assert_eq!(
         a.get("/export/paymenttransaction?columns=id,type").await.text(),
-        "id,type\n1,free\n2,cash\n3,cashless\n"
+        "id,type\n1,virtual\n2,cash\n3,card\n"
     );
     // A password does not give leave to look at everything.
     let key = crate::world::key(&test.app.db, 2, None, &["voucher.redeem"]).await;

@@ -59,7 +59,7 @@ async fn sell(db: &PgPool, machine: i64, count: i32) -> Vec<i64> {
     sqlx::query(
         "INSERT INTO payment_transaction (revenuetransaction, machine, location, user_group, occurred_at, time_zone,
              method, type, price, currency)
-         SELECT id, machine, location, user_group, occurred_at, time_zone, 'card', 'cashless', price, currency
+         SELECT id, machine, location, user_group, occurred_at, time_zone, 'card', 'card', price, currency
          FROM revenue_transaction WHERE id = ANY($1)",
     )
     .bind(&ids)

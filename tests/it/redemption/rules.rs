@@ -34,7 +34,7 @@ async fn rules_of_a_voucher_are_checked_by_both_verbs() {
             assert_eq!(shop.validate(DEVICE, &made.code).await["valid"], valid, "{rules}");
             let redeemed = shop.redeem(DEVICE, &made.code, "1").await;
             assert_eq!(redeemed["redeemed"], valid, "{rules}");
-            assert_eq!(redeemed.get("reason"), (!valid).then_some(&json!("rule_not_met")), "{rules}");
+            assert_eq!(redeemed["reason"].as_str(), (!valid).then_some("rule_not_met"), "{rules}");
         }
     }
 }
@@ -81,11 +81,7 @@ async fn products_go_back_to_the_machine_and_are_checked_again() {
     ] {
         let answer = redeem(order, products).await.expect(200);
         assert_eq!(answer["redeemed"], redeemed, "{products:?}");
-        assert_eq!(
-            answer.get("reason"),
-            (!redeemed).then_some(&json!("product_not_allowed")),
-            "{products:?}"
-        );
+        assert_eq!(answer["reason"].as_str(), (!redeemed).then_some("product_not_allowed"), "{products:?}");
     }
     // What campaign and voucher both allow.
     let path = format!("/campaign/{}/validationrules", made.campaign);

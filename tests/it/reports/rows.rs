@@ -61,7 +61,7 @@ const PAYMENTS: &str = "
     INSERT INTO payment_transaction (machine, location, user_group, shift, occurred_at, time_zone, method, type, price,
                                      currency, exclude, report_group)
     SELECT m, l, g, s, t, CASE l WHEN 4 THEN 'America/New_York' ELSE 'Europe/Amsterdam' END,
-           (ARRAY['cash', 'card', 'code'])[a % 3 + 1], (ARRAY['cash', 'cashless', 'voucher', 'other'])[b % 4 + 1],
+           (ARRAY['cash', 'card', 'code'])[a % 3 + 1], (ARRAY['cash', 'test', 'voucher', 'other'])[b % 4 + 1],
            c % 500 - 50, (ARRAY['EUR', 'USD'])[b % 2 + 1], a % 10 = 0, (ARRAY['C', 'T', NULL])[c % 3 + 1]
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[],
                 $7::bigint[], $8::bigint[]) r(m, l, g, s, t, a, b, c)";

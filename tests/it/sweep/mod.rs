@@ -12,6 +12,7 @@ mod uris;
 use crate::{app::TestApp, client::Client, world};
 use document::{Document, Operation};
 use judge::{Case, Expected, Findings};
+use serde_json::Value;
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -113,6 +114,36 @@ async fn what_is_good_is_answered_as_the_document_says() {
             sweep.findings.add(misfit);
         }
     }
+    sweep.findings.none_of(0);
+}
+
+/// The same body in the other spelling of each number and flag.
+fn respelled(body: Value) -> Value {
+    match body {
+        Value::Number(number) => number.as_i64().map_or(Value::Number(number), |whole| (whole as f64).into()),
+        Value::Bool(flag) => u8::from(flag).into(),
+        Value::Array(values) => values.into_iter().map(respelled).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, respelled(value))).collect(),
+        other => other,
+    }
+}
+
+#[tokio::test]
+async fn numbers_and_flags_are_taken_in_each_of_their_spellings() {
+    let mut sweep = Sweep::new().await;
+    let mut bodies = 0;
+    for operation in sweep.document.operations() {
+        let stock = sweep.stock(&operation).await;
+        let mut case = sweep.good(&operation, &stock, Expected::Either);
+        let Ok(body) = serde_json::from_slice::<Value>(&case.body) else { continue };
+        case.body = respelled(body).to_string().into_bytes();
+        bodies += 1;
+        let reply = case.send(&sweep.own, &operation.method).await;
+        if !reply.status.is_success() {
+            sweep.findings.add(format!("{}: {} {}", operation.id, reply.status, reply.text()));
+        }
+    }
+    assert!(bodies > 80, "{bodies} bodies");
     sweep.findings.none_of(0);
 }
 

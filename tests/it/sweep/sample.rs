@@ -126,7 +126,8 @@ fn another_day() -> NaiveDate {
 fn alone(operation: &Operation, name: &str) -> bool {
     match operation.id.as_str() {
         "create_voucher" => name == "count",
-        "replace_campaign_validation_rules" | "update_chart" => name == "id",
+        "replace_campaign_validation_rules" | "update_campaign" | "update_chart" => name == "id",
+        "replace_opening_hours" => name == "from",
         // It would not be found there any more.
         "update_product" => ["id", "machine"].contains(&name),
         "create_alert_observer" | "update_alert_observer" => ["id", "paymentMethod"].contains(&name),

@@ -40,7 +40,7 @@ async fn sells(test: &TestApp, gateway: &Client) {
     let payments = "SELECT p.remote, p.shift, p.type, p.exclude, p.report_group, s.remote AS of
         FROM payment_transaction p JOIN revenue_transaction s ON s.id = p.revenuetransaction ORDER BY p.id";
     let paid = json!([
-        {"remote": 50, "shift": 2, "type": "free", "exclude": false, "report_group": "K2", "of": 5},
+        {"remote": 50, "shift": 2, "type": "virtual", "exclude": false, "report_group": "K2", "of": 5},
         {"remote": null, "shift": 1, "type": "test", "exclude": true, "report_group": "K2", "of": 5}]);
     assert_eq!(rows(&test.app, payments).await, paid);
 
