@@ -61,7 +61,7 @@ macro_rules! columns {
 
 /// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
 pub(super) static CAMPAIGNS: Listing =
-    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS };
+    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS, order: None };
 
 const COLUMNS: &str = columns!();
 
@@ -92,6 +92,8 @@ const FILTERS: &[Column] = &[
     Column::new("voucherText2", "c.voucher_text2", Kind::Text),
     Column::new("voucherText3", "c.voucher_text3", Kind::Text),
     Column::new("voucherText4", "c.voucher_text4", Kind::Text),
+    Column::new("voucherStyle", "c.voucher_style", Kind::Text),
+    Column::new("campaignstats", "c.id", Kind::Int),
     Column::new("vouchersPdfStatus", pdf_status!(), Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherLogoImg", "c.voucher_logo_img", Kind::Int),
 ];

@@ -13,7 +13,7 @@ use crate::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
         extract::JsonBytes,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams, Show},
     },
     resource::{
         Columns, Mode, Resource,
@@ -23,11 +23,10 @@ use crate::{
     },
     transaction,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -100,11 +99,7 @@ async fn copied(db: &PgPool, caller: &Caller, source: i64) -> Result<Columns> {
 #[utoipa::path(get, path = "/machine/offline", tag = "machine", operation_id = "list_offline_machines",
     params(ListParams),
     responses((status = 200, description = "A page of machines", body = Vec<Machine>)))]
-async fn list_offline(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+async fn list_offline(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
     let query = params.over(spec.listing())?;
@@ -114,7 +109,7 @@ async fn list_offline(
         reach::readable(sql, spec, &below);
         Status::Offline.push(sql, heard_since(&app));
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(&app, reading, scope, spec.shown()).await
 }
 
 /// Since when a machine must have been heard of to be online.
@@ -169,7 +164,7 @@ async fn list_by_status(
     caller: Caller,
     Path(status): Path<Status>,
     mut params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
     // Which widget shows them makes no difference to which they are.
@@ -181,7 +176,7 @@ async fn list_by_status(
         reach::readable(sql, spec, &below);
         status.push(sql, heard_since(&app));
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(&app, reading, scope, spec.shown()).await
 }
 
 /// A location and the machines at it.
@@ -197,23 +192,35 @@ struct LocationWithMachines {
 #[utoipa::path(get, path = "/machine/locations", tag = "machine", operation_id = "list_machines_by_location",
     params(ListParams),
     responses((status = 200, description = "A page of locations", body = Vec<LocationWithMachines>)))]
-async fn list_by_location(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<LocationWithMachines>> {
+async fn list_by_location(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Location::spec();
     let query = params.over(spec.listing())?;
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, caller.group()).await?;
-    let page: Page<Location> = query.page(&reading, |sql| reach::readable(sql, spec, &below)).await?;
-    let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
-    let mut machines = at(&reading, &caller, &places).await?;
-    Ok(page.map(|location| LocationWithMachines {
-        machines: machines.remove(&location.id).unwrap_or_default(),
-        location,
-    }))
+    let scope = |sql: &mut QueryBuilder<Postgres>| reach::readable(sql, spec, &below);
+    query.answer(&app, reading, scope, WithMachines { app: app.clone(), caller }).await
+}
+
+/// Shows locations with the machines that stand there.
+struct WithMachines {
+    app: App,
+    caller: Caller,
+}
+
+impl Show for WithMachines {
+    type Shown = LocationWithMachines;
+
+    async fn show(&self, rows: Vec<PgRow>) -> Result<Vec<LocationWithMachines>> {
+        let locations = rows.iter().map(Location::from_row).collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<i64> = locations.iter().map(|location| location.id).collect();
+        let mut machines = at(&self.app.db, &self.caller, &places).await?;
+        let with_machines = locations.into_iter().map(|location| LocationWithMachines {
+            machines: machines.remove(&location.id).unwrap_or_default(),
+            location,
+        });
+        Ok(with_machines.collect())
+    }
 }
 
 /// The machines at each of these locations.

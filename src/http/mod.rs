@@ -3,6 +3,7 @@
 pub mod accept;
 mod arrival;
 pub mod caller;
+pub mod chunks;
 mod connection;
 mod edge;
 mod export;
@@ -20,6 +21,7 @@ mod room;
 mod security_txt;
 pub mod sheet;
 mod strict;
+mod tidy;
 pub mod trace;
 pub mod unread;
 
@@ -147,6 +149,7 @@ impl Surface {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        tidy::tidy(request.uri_mut());
         peer::note(&mut request, &self.edge.app.config.trusted_proxies);
         let address = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
         let rooms = Arc::clone(&self.edge.rooms);

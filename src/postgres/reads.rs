@@ -30,14 +30,39 @@ pub struct Reads {
     exports: Gate,
     reports: Gate,
     charts: Gate,
+    timeout: Duration,
 }
 
 /// A tenant's turn to look something up: the pool, in which one connection is free for it.
 #[derive(Debug)]
 pub struct Reading {
     db: PgPool,
+    group: i64,
+    exports: Gate,
+    timeout: Duration,
     _place: Place,
-    _narrower: Option<Place>,
+    narrower: Option<Place>,
+}
+
+impl Reading {
+    /// Returns the user group whose turn it is.
+    pub fn group(&self) -> i64 {
+        self.group
+    }
+
+    /// Returns the time limit of a statement.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Takes a place among the exports: it takes as long as its reader does from here on. Refuses where none is
+    /// free, as nobody may wait for one in a turn.
+    pub fn lengthen(&mut self) -> Result<()> {
+        if self.narrower.is_none() {
+            self.narrower = Some(self.exports.try_enter(self.group)?);
+        }
+        Ok(())
+    }
 }
 
 impl Deref for Reading {
@@ -69,6 +94,7 @@ impl Reads {
             exports: gate("exports", EACH.min(all)),
             reports: gate("reports", EACH.min(all)),
             charts: gate("charts", EACH.min(all)),
+            timeout: Duration::from_millis(config.read_timeout_ms),
         }
     }
 
@@ -87,6 +113,12 @@ impl Reads {
         self.turn(Some(self.exports.try_enter(group)?), group).await
     }
 
+    /// The same for a list that is too long for a turn of its own. It waits for exports to end: its reader has asked
+    /// for a list, and knows nothing of places.
+    pub async fn long_list(&self, group: i64) -> Result<Reading> {
+        self.turn(Some(self.exports.enter(group).await?), group).await
+    }
+
     /// The same for a report.
     pub async fn report(&self, group: i64) -> Result<Reading> {
         self.turn(Some(self.reports.enter(group).await?), group).await
@@ -99,6 +131,13 @@ impl Reads {
 
     async fn turn(&self, narrower: Option<Place>, group: i64) -> Result<Reading> {
         let place = self.all.enter(group).await?;
-        Ok(Reading { db: self.db.clone(), _place: place, _narrower: narrower })
+        Ok(Reading {
+            db: self.db.clone(),
+            group,
+            exports: self.exports.clone(),
+            timeout: self.timeout,
+            _place: place,
+            narrower,
+        })
     }
 }

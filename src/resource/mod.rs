@@ -166,9 +166,9 @@ pub enum Mode {
     Takes,
     /// On creation.
     Once,
-    /// Never by clients, who can filter and sort by it.
+    /// Never by clients, who find it by an index.
     Lists,
-    /// Never by clients, who just see it.
+    /// Never by clients, who can look for it all the same.
     Shows,
 }
 
@@ -212,11 +212,6 @@ impl Field {
     /// Whether nothing can be created without it.
     pub fn is_required(&self) -> bool {
         self.is_input() && !self.nullable && !self.preset
-    }
-
-    /// What lists compare it as.
-    fn listed(&self) -> Option<Kind> {
-        self.kind.filter(|_| self.mode != Mode::Shows)
     }
 }
 
@@ -281,19 +276,16 @@ impl Derived {
         for (field, name) in spec.fields.iter().zip(&names) {
             let sql = expression(field);
             select.push(format!("{} AS {}", (field.select)(sql), field.column));
-            columns.extend(field.listed().map(|kind| Column::new(name, sql, kind)));
+            columns.extend(field.kind.map(|kind| Column::new(name, sql, kind)));
         }
         select.push("this.created_at, this.updated_at".to_owned());
-        // What goes into an archive is looked for by when it happened.
-        if spec.ever.is_none() {
-            columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
-            columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
-        }
+        columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
+        columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
         let select: &str = select.join(", ").leak();
         let columns: &[Column] = columns.leak();
         let listing = |table: &str| {
             let from = format!("{table} this {}", spec.joins);
-            Listing { select, from: from.leak(), ids: Ids::Sequence(spec.table), columns }
+            Listing { select, from: from.leak(), ids: Ids::Sequence(spec.table), columns, order: None }
         };
         Self { listing: listing(spec.table), ever: listing(spec.ever.unwrap_or(spec.table)), names }
     }
@@ -314,6 +306,11 @@ impl Spec {
     pub fn listing_asked(&'static self, params: &mut ListParams) -> Result<&'static Listing> {
         let asked = self.ever.is_some() && params.take_flag("useArchive")?;
         Ok(if asked { self.listing_ever() } else { self.listing() })
+    }
+
+    /// Shows a row in a list of them.
+    pub fn shown(&'static self) -> impl Fn(&PgRow) -> Result<Box<RawValue>> + Send + Sync + 'static {
+        |row| Ok((self.show)(row)?)
     }
 
     /// Its fields with their names in the API.
