@@ -2,7 +2,7 @@
 
 use super::{
     campaign::{Campaign, CampaignDraft, CampaignPatch},
-    campaign_store::{self as store, CAMPAIGNS},
+    campaign_store::{self as store, CAMPAIGNS, LAST_RESET},
     links, rules,
     rules::CampaignRule,
     stats::{self, Stats, StatsRange},
@@ -20,6 +20,7 @@ use crate::{
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
+use serde_json::json;
 use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -60,7 +61,10 @@ async fn create(
 async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::CampaignRead)?;
     let now = app.clock.now();
-    let query = params.over(&CAMPAIGNS)?;
+    let mut query = params.over(&CAMPAIGNS)?;
+    if query.looks_at(&[LAST_RESET]) {
+        query.outside = Some(json!({ "now": now }));
+    }
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| belongs_to(sql, "c.user_group", &below);

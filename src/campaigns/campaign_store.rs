@@ -65,6 +65,9 @@ pub(super) static CAMPAIGNS: Listing =
 
 const COLUMNS: &str = columns!();
 
+/// The column that needs to know the present: `outside` holds it as `now`.
+pub(super) const LAST_RESET: &str = "lastResetAt";
+
 const FILTERS: &[Column] = &[
     Column::new("id", "c.id", Kind::Int),
     Column::new("name", "c.name", Kind::Text),
@@ -94,6 +97,12 @@ const FILTERS: &[Column] = &[
     Column::new("voucherText4", "c.voucher_text4", Kind::Text),
     Column::new("voucherStyle", "c.voucher_style", Kind::Text),
     Column::new("campaignstats", "c.id", Kind::Int),
+    Column::new(
+        LAST_RESET,
+        "NULLIF(last_reset(NULL, NULL, 'epoch', c.reset_frequency, c.time_zone, c.calendar_since, c.former_calendars,
+            (outside.facts ->> 'now')::timestamptz), 'epoch')",
+        Kind::Time,
+    ),
     Column::new("vouchersPdfStatus", pdf_status!(), Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherLogoImg", "c.voucher_logo_img", Kind::Int),
 ];

@@ -13,7 +13,7 @@ use crate::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
         extract::JsonBytes,
-        list::{Below, ListParams, Show},
+        list::{Below, ListParams, Listing, Show},
     },
     resource::{
         Columns, Mode, Resource,
@@ -26,8 +26,9 @@ use crate::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create))
         .routes(routes!(list_offline))
+        .routes(routes!(list_with_issues))
         .routes(routes!(list_by_status))
         .routes(routes!(list_by_location))
 }
@@ -108,6 +110,49 @@ async fn list_offline(State(app): State<App>, caller: Caller, params: ListParams
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         reach::readable(sql, spec, &below);
         Status::Offline.push(sql, heard_since(&app));
+    };
+    query.answer(&app, reading, scope, spec.shown()).await
+}
+
+/// Machines with the worst of what is open there. Being offline is an alarm from when the machine should have been
+/// heard of, whether or not that was written down yet.
+static TROUBLED: LazyLock<Listing> = LazyLock::new(|| {
+    Machine::spec().listing_with(
+        "JOIN LATERAL (
+            SELECT open.level, min(open.since) AS since
+            FROM (
+                SELECT e.type AS level, e.occurred_at AS since FROM machine_log_ever e
+                WHERE e.machine = this.id AND e.resolved_at IS NULL AND e.type > 1
+                UNION ALL
+                SELECT 3, COALESCE(
+                    (SELECT p.seen_at FROM machine_presence p WHERE p.machine = this.id)
+                        + ((outside.facts ->> 'now')::timestamptz - (outside.facts ->> 'heardSince')::timestamptz),
+                    this.created_at)
+                WHERE NOT EXISTS (SELECT FROM machine_presence p WHERE p.machine = this.id
+                                  AND p.seen_at >= (outside.facts ->> 'heardSince')::timestamptz)
+            ) open
+            GROUP BY open.level ORDER BY open.level DESC LIMIT 1
+        ) worst ON true",
+        "worst.level DESC, worst.since, this.id",
+    )
+});
+
+/// List machines with an issue or alarm that is open
+///
+/// Machines in use, the worst first: alarms before issues, being offline being an alarm; then those for longest.
+#[utoipa::path(get, path = "/machine/issues", tag = "machine", operation_id = "list_machines_with_issues",
+    params(ListParams),
+    responses((status = 200, description = "The machines", body = Vec<Machine>)))]
+async fn list_with_issues(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
+    caller.may(Permission::FleetRead)?;
+    let spec = Machine::spec();
+    let mut query = params.over(&TROUBLED)?;
+    query.outside = Some(json!({ "now": app.clock.now(), "heardSince": heard_since(&app) }));
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        reach::readable(sql, spec, &below);
+        sql.push(" AND this.active");
     };
     query.answer(&app, reading, scope, spec.shown()).await
 }

@@ -302,6 +302,13 @@ impl Spec {
         &self.derived.ever
     }
 
+    /// What lists of it are made of that know something beside it, by which they are sorted where nothing else is
+    /// asked for. It lives as long as the program.
+    pub fn listing_with(&'static self, joins: &str, order: &'static str) -> Listing {
+        let Listing { select, from, ids, columns, .. } = self.listing();
+        Listing { select, from: format!("{from} {joins}").leak(), ids: *ids, columns, order: Some(order) }
+    }
+
     /// Which of the two a client asks for: takes `useArchive` out of the parameters of its list.
     pub fn listing_asked(&'static self, params: &mut ListParams) -> Result<&'static Listing> {
         let asked = self.ever.is_some() && params.take_flag("useArchive")?;

@@ -53,4 +53,5 @@ mod tally;
 mod telemetry;
 mod users;
 mod vouchers;
+mod whole;
 mod world;

@@ -211,10 +211,11 @@ impl ListQuery {
     }
 
     fn push_from(&self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push(" FROM ").push(self.listing.from);
+        sql.push(" FROM ");
         if let Some(outside) = &self.outside {
-            sql.push(" CROSS JOIN (SELECT ").push_bind(outside.clone()).push("::jsonb AS facts) outside");
+            sql.push("(SELECT ").push_bind(outside.clone()).push("::jsonb AS facts) outside CROSS JOIN ");
         }
+        sql.push(self.listing.from);
     }
 
     fn push_conditions(&self, sql: &mut QueryBuilder<Postgres>) {
