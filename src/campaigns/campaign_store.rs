@@ -99,8 +99,8 @@ const FILTERS: &[Column] = &[
     Column::new("campaignstats", "c.id", Kind::Int),
     Column::new(
         LAST_RESET,
-        "NULLIF(last_reset(NULL, NULL, 'epoch', c.reset_frequency, c.time_zone, c.calendar_since, c.former_calendars,
-            (outside.facts ->> 'now')::timestamptz), 'epoch')",
+        "NULLIF(GREATEST(c.created_at, last_reset(NULL, NULL, c.created_at, c.reset_frequency, c.time_zone,
+            c.calendar_since, c.former_calendars, (outside.facts ->> 'now')::timestamptz)), c.created_at)",
         Kind::Time,
     ),
     Column::new("vouchersPdfStatus", pdf_status!(), Kind::Word(PdfStatus::WORDS)),

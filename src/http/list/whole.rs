@@ -27,8 +27,9 @@ use tokio::{select, task::yield_now, time::timeout};
 /// Rows that are read at a time.
 const ROWS: usize = 500;
 
-/// Beyond this a long list is not counted before its first row is sent.
-const COUNT_WITHIN_MS: u32 = 40;
+/// The part of a statement's time limit after which a long list is not counted before its first row is sent: 40 ms
+/// of 10 s.
+const COUNT_WITHIN: u32 = 250;
 
 /// The rows of a statement, at one state of everything.
 struct Cursor {
@@ -71,8 +72,10 @@ impl Cursor {
         &mut self,
         query: &ListQuery,
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
+        limit: Duration,
     ) -> Result<Option<i64>, sqlx::Error> {
-        let begin = format!("SAVEPOINT counting; SET LOCAL statement_timeout = {COUNT_WITHIN_MS}");
+        let limit = limit.as_millis().max(1);
+        let begin = format!("SAVEPOINT counting; SET LOCAL statement_timeout = {limit}");
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.tx).await?;
         let total = query.total(&mut *self.tx, scope).await?;
         sqlx::query("ROLLBACK TO SAVEPOINT counting").execute(&mut *self.tx).await?;
@@ -137,7 +140,7 @@ impl ListQuery {
                 return self.short(&reading, rows, scope, show).await;
             }
             if reading.lengthen().is_ok() {
-                let total = cursor.total(&self, &scope).await?;
+                let total = cursor.total(&self, &scope, reading.timeout() / COUNT_WITHIN).await?;
                 return self.long(app, reading, cursor, rows, total, show).await;
             }
             // Nobody waits in a turn of its own for places that others hold for long.
