@@ -119,7 +119,7 @@ impl Condition {
                 push_any(sql, values, |value| match value {
                     Value::Text(value) => Some(value.clone()),
                     _ => None,
-                })
+                });
             }
         }
         if self.values.contains(&Value::Null) {

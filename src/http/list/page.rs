@@ -57,7 +57,7 @@ impl ListQuery {
         };
         let links = self.links(limit, &rows, more)?;
         let mut response = axum::Json(show.show(rows).await?).into_response();
-        self.tell(&mut response, total, &links);
+        tell(&mut response, total, &links);
         Ok(response)
     }
 
@@ -66,17 +66,6 @@ impl ListQuery {
     pub(super) fn total_by(&self, read: usize, more: bool) -> Option<i64> {
         let is_known = self.from.is_none() && !more && (read > 0 || self.skip == 0);
         is_known.then_some(self.skip + read as i64)
-    }
-
-    /// Says in the headers what is around the rows; the total is left out where it is not known.
-    pub(super) fn tell(&self, response: &mut Response, total: Option<i64>, links: &[String]) {
-        let headers = response.headers_mut();
-        headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
-        if let Ok(links) = HeaderValue::from_str(&links.join(", "))
-            && !links.is_empty()
-        {
-            headers.insert(header::LINK, links);
-        }
     }
 
     /// Returns the links (RFC 8288) of a page: `more` rows follow in the direction in which it was read.
@@ -118,6 +107,17 @@ impl ListQuery {
             without.extend(["after", "before", "skip"]);
         }
         format!("<{}>; rel=\"{rel}\"", self.params.link(&without, &with))
+    }
+}
+
+/// Says in the headers what is around the rows; the total is left out where it is not known.
+pub(super) fn tell(response: &mut Response, total: Option<i64>, links: &[String]) {
+    let headers = response.headers_mut();
+    headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
+    if let Ok(links) = HeaderValue::from_str(&links.join(", "))
+        && !links.is_empty()
+    {
+        headers.insert(header::LINK, links);
     }
 }
 

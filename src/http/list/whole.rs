@@ -4,7 +4,7 @@
 //! is read in one go is answered as a page is. A longer one takes a place among the exports, and as long as its
 //! reader; a fault breaks it off, and never ends its array.
 
-use super::{Show, follow::Horizon, params::ListQuery};
+use super::{Show, follow::Horizon, page::tell, params::ListQuery};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -26,6 +26,9 @@ use tokio::{select, task::yield_now, time::timeout};
 
 /// Rows that are read at a time.
 const ROWS: usize = 500;
+
+/// Those of them that a long list begins with.
+const FIRST: usize = 100;
 
 /// The part of a statement's time limit after which a long list is not counted before its first row is sent: 40 ms
 /// of 10 s.
@@ -164,7 +167,7 @@ impl ListQuery {
             known => known,
         };
         let mut response = axum::Json(show.show(rows).await?).into_response();
-        self.tell(&mut response, total, self.link_back(super::LIMIT_MAX).as_slice());
+        tell(&mut response, total, self.link_back(super::LIMIT_MAX).as_slice());
         Ok(response)
     }
 
@@ -174,13 +177,15 @@ impl ListQuery {
         app: &App,
         reading: Reading,
         mut cursor: Cursor,
-        rows: Vec<PgRow>,
+        mut rows: Vec<PgRow>,
         total: Option<i64>,
         show: impl Show,
     ) -> Result<Response> {
         sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL statement_timeout = '{TIME_MAX_S}s'")))
             .execute(&mut *cursor.tx)
             .await?;
+        // A fault in these is told as one; the first byte waits for no more of them.
+        let rest = rows.split_off(FIRST.min(rows.len()));
         let first = show.show(rows).await?;
         let (chunks, reader) = chunks();
         let task = app.clone();
@@ -188,7 +193,7 @@ impl ListQuery {
             let app = &task;
             let array =
                 Array { bytes: Vec::with_capacity(CHUNK_BYTES), is_begun: false, chunks: chunks.clone() };
-            let writing = Box::pin(write(app, &mut cursor, first, &show, array));
+            let writing = Box::pin(write(app, &mut cursor, (first, rest), &show, array));
             let limit = Duration::from_secs(TIME_MAX_S.into());
             let written = timeout(limit, app.liveness.while_up(writing)).await;
             match written.unwrap_or_else(|_| Err(Error::fault("a list took too long to be read"))) {
@@ -204,7 +209,7 @@ impl ListQuery {
         let mut response = reader.body(None).into_response();
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
-        self.tell(&mut response, total, self.link_back(super::LIMIT_MAX).as_slice());
+        tell(&mut response, total, self.link_back(super::LIMIT_MAX).as_slice());
         Ok(response)
     }
 }
@@ -217,19 +222,22 @@ struct Array {
 }
 
 impl Array {
-    /// Adds an item; `false` if nobody reads any more.
-    async fn push(&mut self, item: &impl Serialize) -> Result<bool> {
-        self.bytes.push(if self.is_begun { b',' } else { b'[' });
-        self.is_begun = true;
-        serde_json::to_writer(&mut self.bytes, item).map_err(Error::fault)?;
-        if self.bytes.len() < CHUNK_BYTES {
-            return Ok(true);
+    /// Adds items; `false` if nobody reads any more.
+    async fn push(&mut self, items: &[impl Serialize]) -> Result<bool> {
+        for item in items {
+            self.bytes.push(if self.is_begun { b',' } else { b'[' });
+            self.is_begun = true;
+            serde_json::to_writer(&mut self.bytes, item).map_err(Error::fault)?;
+            if self.bytes.len() >= CHUNK_BYTES {
+                let chunk = std::mem::replace(&mut self.bytes, Vec::with_capacity(CHUNK_BYTES));
+                if !self.chunks.send(chunk).await {
+                    return Ok(false);
+                }
+                // Others have their turn, however fast the reader is.
+                yield_now().await;
+            }
         }
-        let chunk = std::mem::replace(&mut self.bytes, Vec::with_capacity(CHUNK_BYTES));
-        let is_taken = self.chunks.send(chunk).await;
-        // Others have their turn, however fast the reader is.
-        yield_now().await;
-        Ok(is_taken)
+        Ok(true)
     }
 
     /// Ends an array that has items.
@@ -241,27 +249,26 @@ impl Array {
     }
 }
 
-/// Writes the first items, and all that follow them, until nobody reads any more.
+/// Writes the first items, the rest of the rows that were read, and all that follow them, until nobody reads any more.
 async fn write<S: Show>(
     app: &App,
     cursor: &mut Cursor,
-    first: Vec<S::Shown>,
+    (first, rest): (Vec<S::Shown>, Vec<PgRow>),
     show: &S,
     mut array: Array,
 ) -> Result<()> {
-    let (mut items, mut is_last) = (first, false);
-    loop {
-        for item in &items {
-            if !array.push(item).await? {
-                return Ok(());
-            }
-        }
-        if is_last {
-            array.end().await;
-            return Ok(());
-        }
-        let Some(rows) = cursor.next_while_read(&app.db, &array.chunks).await? else { return Ok(()) };
-        is_last = rows.len() < ROWS;
-        items = show.show(rows).await?;
+    if !array.push(&first).await? || !array.push(&show.show(rest).await?).await? {
+        return Ok(());
     }
+    while let Some(rows) = cursor.next_while_read(&app.db, &array.chunks).await? {
+        let are_last = rows.len() < ROWS;
+        if !array.push(&show.show(rows).await?).await? {
+            break;
+        }
+        if are_last {
+            array.end().await;
+            break;
+        }
+    }
+    Ok(())
 }
