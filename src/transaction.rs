@@ -31,11 +31,16 @@ pub async fn begin(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     Ok(begun.await.map_err(Error::fault)??)
 }
 
-/// Begins one that only looks, at one state of everything, and for so many seconds a statement at most:
-/// others want to work with Postgres too.
-pub async fn look(db: &PgPool, patience_s: u32) -> Result<Transaction<'static, Postgres>> {
+/// Begins one that only looks, at one state of everything.
+pub async fn snapshot(db: &PgPool) -> Result<Transaction<'static, Postgres>> {
     let mut tx = begin(db).await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// The same for so many seconds a statement at most: others want to work with Postgres too.
+pub async fn look(db: &PgPool, patience_s: u32) -> Result<Transaction<'static, Postgres>> {
+    let mut tx = snapshot(db).await?;
     let patience = sqlx::query("SELECT set_config('statement_timeout', $1, true)");
     patience.bind(format!("{patience_s}s")).execute(&mut *tx).await?;
     Ok(tx)
@@ -43,10 +48,16 @@ pub async fn look(db: &PgPool, patience_s: u32) -> Result<Transaction<'static, P
 
 /// Says that what stands at `pointer` asks for too much, if that is why the statement failed.
 pub fn too_long(error: sqlx::Error, pointer: &'static str) -> Error {
-    match error.as_database_error().and_then(DatabaseError::code) {
-        Some(code) if code == CANCELLED => {
-            Error::invalid(pointer, "takes too long to be worked out: narrow the conditions or the period")
-        }
-        _ => error.into(),
+    if was_too_long(&error) {
+        return Error::invalid(
+            pointer,
+            "takes too long to be worked out: narrow the conditions or the period",
+        );
     }
+    error.into()
+}
+
+/// Returns `true` if a statement failed because it took too long.
+pub fn was_too_long(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == CANCELLED)
 }

@@ -9,7 +9,7 @@ use crate::{
     http::{
         Caller,
         caller::Permission,
-        list::{Below, Column, ExportParams, Ids, Kind, ListParams, ListQuery, Listing, Page, belongs_to},
+        list::{Below, Column, ExportParams, Ids, Kind, ListParams, ListQuery, Listing, belongs_to, rows},
         resources,
         sheet::{self, Form, Sheet},
     },
@@ -156,9 +156,10 @@ static ENTRIES: Listing = Listing {
     select: "this.*, a.username AS account_name, k.name AS api_key_name, host(this.address) AS host",
     from: "activity this LEFT JOIN account a ON a.id = this.account LEFT JOIN api_key k ON k.id = this.api_key",
     ids: Ids::Sequence("activity"),
+    order: None,
     columns: &[
         Column::new("id", "this.id", Kind::Int),
-        Column::new("at", "this.at", Kind::Time),
+        Column::new("at", "this.at", Kind::Instant),
         Column::new("account", "this.account", Kind::Int),
         Column::new("accountName", "a.username", Kind::Text),
         Column::new("apiKey", "this.api_key", Kind::Int),
@@ -204,12 +205,12 @@ impl Scope {
 /// why it changes something in its header `X-Reason` (1 to 500 characters), if it likes.
 #[utoipa::path(get, path = "/activity", tag = "activity", operation_id = "list_activity", params(ListParams),
     responses((status = 200, description = "A page of entries", body = Vec<Entry>)))]
-async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Entry>> {
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::ActivityRead)?;
     let query = params.over(&ENTRIES)?;
     let scope = Scope::of(&app, &caller).await?;
     let reading = app.reads.list(caller.group()).await?;
-    query.page(&reading, |sql| scope.push(sql)).await
+    query.answer(&app, reading, |sql: &mut _| scope.push(sql), rows::<Entry>).await
 }
 
 /// Export what was changed

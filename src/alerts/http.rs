@@ -9,7 +9,7 @@ use crate::{
         Caller, Json, Path, Unread,
         caller::Permission,
         extract::JsonBytes,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams},
         written_back::Absent,
     },
     resource::{
@@ -20,8 +20,7 @@ use crate::{
     },
     transaction,
 };
-use axum::{extract::State, http::StatusCode};
-use serde_json::value::RawValue;
+use axum::{extract::State, http::StatusCode, response::Response};
 use sqlx::{Postgres, QueryBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -90,11 +89,7 @@ async fn update(
         ListParams,
     ),
     responses((status = 200, description = "A page of alert observers", body = Vec<AlertObserver>)))]
-async fn list_by_status(
-    State(app): State<App>,
-    caller: Caller,
-    mut params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+async fn list_by_status(State(app): State<App>, caller: Caller, mut params: ListParams) -> Result<Response> {
     caller.may(Permission::AlertRead)?;
     let fires = match params.take("status")?.as_deref() {
         Some("firing" | "active") => "EXISTS",
@@ -119,7 +114,7 @@ async fn list_of_machine(
     caller: Caller,
     Path(id): Path<i64>,
     params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     caller.may(Permission::AlertRead)?;
     store::find(&app.db, Machine::spec(), caller.group(), None, id).await?;
     page(&app, &caller, params, |sql| {
@@ -135,7 +130,7 @@ async fn page(
     caller: &Caller,
     params: ListParams,
     condition: impl Fn(&mut QueryBuilder<Postgres>),
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     let spec = AlertObserver::spec();
     let query = params.over(spec.listing())?;
     let reading = app.reads.list(caller.group()).await?;
@@ -145,5 +140,5 @@ async fn page(
         sql.push(" AND ");
         condition(sql);
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(app, reading, scope, spec.shown()).await
 }

@@ -2,7 +2,7 @@
 
 use super::{
     campaign::{Campaign, CampaignDraft, CampaignPatch},
-    campaign_store::{self as store, CAMPAIGNS},
+    campaign_store::{self as store, CAMPAIGNS, LAST_RESET},
     links, rules,
     rules::{CampaignInFull, CampaignRule},
     stats::{self, Stats, StatsRange},
@@ -16,12 +16,14 @@ use crate::{
     http::{
         Caller, Created, Json, Message, Path, Query, Unread,
         caller::Permission,
-        list::{Below, ListParams, Page, belongs_to},
+        list::{Below, ListParams, belongs_to, rows},
         written_back::Absent,
     },
     idempotency::Creation,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
+use serde_json::json;
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -59,14 +61,22 @@ async fn create(
 /// List campaigns
 #[utoipa::path(get, path = "/campaign", tag = "campaign", operation_id = "list_campaigns", params(ListParams),
     responses((status = 200, description = "A page of campaigns", body = Vec<Campaign>)))]
-async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::CampaignRead)?;
     let now = app.clock.now();
-    let query = params.over(&CAMPAIGNS)?;
+    let mut query = params.over(&CAMPAIGNS)?;
+    if query.looks_at(&[LAST_RESET]) {
+        query.outside = Some(json!({ "now": now }));
+    }
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, caller.group()).await?;
-    let page = query.page(&reading, |sql| belongs_to(sql, "c.user_group", &below)).await?;
-    page.try_map(|campaign: Campaign| links::of_campaign(&app, &caller, campaign.as_of(now)))
+    let scope = |sql: &mut QueryBuilder<Postgres>| belongs_to(sql, "c.user_group", &below);
+    let server = app.clone();
+    let show = move |row: &PgRow| {
+        let campaign: Campaign = rows(row)?;
+        links::of_campaign(&server, &caller, campaign.as_of(now))
+    };
+    query.answer(&app, reading, scope, show).await
 }
 
 /// Read a campaign
@@ -161,15 +171,15 @@ async fn list_vouchers(
     caller: Caller,
     Path(id): Path<i64>,
     params: ListParams,
-) -> Result<Page<Voucher>> {
+) -> Result<Response> {
     caller.may(Permission::CampaignRead)?;
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app.db, caller.group(), id).await?;
     let reading = app.reads.list(caller.group()).await?;
-    let page = voucher_list::page(&app, &reading, params, |sql| {
+    let of_campaign = |sql: &mut QueryBuilder<Postgres>| {
         sql.push("v.campaign = ").push_bind(id);
-    });
-    page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
+    };
+    voucher_list::answer(&app, &caller, reading, params, of_campaign).await
 }
 
 /// Read a campaign's statistics

@@ -61,9 +61,12 @@ macro_rules! columns {
 
 /// Campaigns as [`Campaign`], and what they can be filtered and sorted by.
 pub(super) static CAMPAIGNS: Listing =
-    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS };
+    Listing { select: COLUMNS, from: from!(), ids: Ids::Sequence("campaign"), columns: FILTERS, order: None };
 
 const COLUMNS: &str = columns!();
+
+/// The column that needs to know the present: `outside` holds it as `now`.
+pub(super) const LAST_RESET: &str = "lastResetAt";
 
 const FILTERS: &[Column] = &[
     Column::new("id", "c.id", Kind::Int),
@@ -92,6 +95,14 @@ const FILTERS: &[Column] = &[
     Column::new("voucherText2", "c.voucher_text2", Kind::Text),
     Column::new("voucherText3", "c.voucher_text3", Kind::Text),
     Column::new("voucherText4", "c.voucher_text4", Kind::Text),
+    Column::new("voucherStyle", "c.voucher_style", Kind::Text),
+    Column::new("campaignstats", "c.id", Kind::Int),
+    Column::new(
+        LAST_RESET,
+        "NULLIF(GREATEST(c.created_at, last_reset(NULL, NULL, c.created_at, c.reset_frequency, c.time_zone,
+            c.calendar_since, c.former_calendars, (outside.facts ->> 'now')::timestamptz)), c.created_at)",
+        Kind::Time,
+    ),
     Column::new("vouchersPdfStatus", pdf_status!(), Kind::Word(PdfStatus::WORDS)),
     Column::new("voucherLogoImg", "c.voucher_logo_img", Kind::Int),
 ];

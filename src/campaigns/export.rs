@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::{
-        list::{Below, ListParams, ListQuery, belongs_to, params::Condition},
+        list::{Below, ListParams, ListQuery, belongs_to, value::Condition},
         sheet::{self, Asked, Sheet},
     },
     resource::export::in_zone,

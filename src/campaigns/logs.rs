@@ -6,10 +6,12 @@
 use crate::{
     app::App,
     error::Result,
-    http::list::{Column, Ids, Kind, ListParams, Listing, Page},
+    http::list::{Column, Ids, Kind, ListParams, Listing, rows},
 };
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::{Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -72,6 +74,7 @@ static ENTRIES: Listing = Listing {
         ) asked
     ) entry",
     ids: Ids::Log,
+    order: None,
     columns: &[
         Column::new("id", "id", Kind::Int),
         Column::new("voucher", "voucher", Kind::Uuid),
@@ -79,7 +82,7 @@ static ENTRIES: Listing = Listing {
         Column::new("actor", "requester_account(requester)", Kind::Int),
         Column::new("requesterLocation", "location::text", Kind::Text),
         Column::new("action", "action", Kind::Word(&["validate", "redeem", "release", "rollback"])),
-        Column::new("success", "success", Kind::Int),
+        Column::new("success", "(success = 1)", Kind::Bool),
         Column::new("request", "request", Kind::Text),
         Column::new("response", "response", Kind::Text),
         Column::new("currency", "currency", Kind::Text),
@@ -88,13 +91,13 @@ static ENTRIES: Listing = Listing {
     ],
 };
 
-/// One page of the log of a voucher that the caller is known to see.
-pub(super) async fn page(app: &App, group: i64, voucher: Uuid, params: ListParams) -> Result<Page<LogEntry>> {
+/// Answers with the log of a voucher that the caller is known to see.
+pub(super) async fn page(app: &App, group: i64, voucher: Uuid, params: ListParams) -> Result<Response> {
     let mut query = params.over(&ENTRIES)?;
     query.now = Some(app.clock.now());
     let reading = app.reads.list(group).await?;
-    let of_voucher = query.page(&reading, |sql| {
+    let of_voucher = |sql: &mut QueryBuilder<Postgres>| {
         sql.push("voucher = ").push_bind(voucher);
-    });
-    of_voucher.await
+    };
+    query.answer(app, reading, of_voucher, rows::<LogEntry>).await
 }

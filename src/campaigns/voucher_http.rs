@@ -15,7 +15,7 @@ use crate::{
     http::{
         Caller, Json, Message, Path, Unread,
         caller::Permission,
-        list::{Below, ExportParams, ListParams, Page, belongs_to},
+        list::{Below, ExportParams, ListParams, belongs_to},
         sheet::FormParams,
         written_back::Absent,
     },
@@ -25,6 +25,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use sqlx::{Postgres, QueryBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -61,12 +62,12 @@ async fn create(
 /// List vouchers
 #[utoipa::path(get, path = "/voucher", tag = "voucher", operation_id = "list_vouchers", params(ListParams),
     responses((status = 200, description = "A page of vouchers", body = Vec<Voucher>)))]
-async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Voucher>> {
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, caller.group()).await?;
-    let page = voucher_list::page(&app, &reading, params, |sql| belongs_to(sql, "c.user_group", &below));
-    page.await?.try_map(|voucher| links::of_voucher(&app, &caller, voucher))
+    let scope = |sql: &mut QueryBuilder<Postgres>| belongs_to(sql, "c.user_group", &below);
+    voucher_list::answer(&app, &caller, reading, params, scope).await
 }
 
 /// Read a voucher
@@ -133,7 +134,7 @@ async fn list_logs(
     caller: Caller,
     Path(id): Path<Uuid>,
     params: ListParams,
-) -> Result<Page<LogEntry>> {
+) -> Result<Response> {
     caller.may(Permission::VoucherRead)?;
     store::fetch(&app, caller.group(), id).await?;
     logs::page(&app, caller.group(), id, params).await

@@ -1,24 +1,28 @@
 //! Which vouchers there are: the columns of one, and lists of them.
 
-use super::{campaign_store::last_moment, schedule::schedule, terms::PdfStatus, voucher::Voucher};
+use super::{campaign_store::last_moment, links, schedule::schedule, terms::PdfStatus, voucher::Voucher};
 use crate::{
     app::App,
     error::Result,
-    http::list::{
-        Column, Ids, Kind, ListParams, ListQuery, Listing, Page,
-        params::{Condition, Op, Value},
+    http::{
+        Caller,
+        list::{
+            Column, Ids, Kind, ListParams, ListQuery, Listing, Show,
+            value::{Condition, Op, Value},
+        },
     },
     postgres::reads::Reading,
     redemption::{code::Code, voucher::Lock},
 };
+use axum::response::Response;
 use chrono::{DateTime, Utc};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder, postgres::PgRow};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Vouchers as [`Voucher`], and what they can be filtered and sorted by.
 pub(super) static VOUCHERS: Listing =
-    Listing { select: COLUMNS, from: FROM, ids: Ids::Time("voucher"), columns: FILTERS };
+    Listing { select: COLUMNS, from: FROM, ids: Ids::Time("voucher"), columns: FILTERS, order: None };
 
 /// A term of the voucher: the campaign's, where it was not given its own.
 macro_rules! term {
@@ -162,27 +166,48 @@ const FILTERS: &[Column] = &[
     Column::new("text2", term!("voucher_text2", "text2"), Kind::Text),
     Column::new("text3", term!("voucher_text3", "text3"), Kind::Text),
     Column::new("text4", term!("voucher_text4", "text4"), Kind::Text),
+    Column::new("logoImg", "c.voucher_logo_img::text", Kind::Text),
     Column::new("pdfStatus", "v.pdf_status", Kind::Word(PdfStatus::WORDS)),
+    Column::new("style", term!("voucher_style", "style"), Kind::Text),
     Column::new("voucherComments", "v.comments", Kind::Text),
     Column::new("inherits", "v.inherits", Kind::Bool),
 ];
 
-/// One page of vouchers; `scope` pushes the condition that decides which the caller may see.
-pub(super) async fn page(
+/// Answers with vouchers; `scope` pushes the condition that decides which the caller may see.
+pub(super) async fn answer(
     app: &App,
-    reading: &Reading,
+    caller: &Caller,
+    reading: Reading,
     params: ListParams,
     scope: impl Fn(&mut QueryBuilder<Postgres>),
-) -> Result<Page<Voucher>> {
+) -> Result<Response> {
     let now = app.clock.now();
     let (query, codes) = asked(params.over(&VOUCHERS)?, now);
-    let page = query.page(reading, |sql| {
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
         scope(sql);
         push_codes(sql, &codes);
-    });
-    let mut page = page.await?.map(|voucher: Voucher| voucher.as_of(now));
-    overlay_locks(app, &mut page.rows).await?;
-    Ok(page)
+    };
+    let show = AsOf { app: app.clone(), caller: caller.clone(), now };
+    query.answer(app, reading, scope, show).await
+}
+
+/// Shows vouchers as they are at an instant, with their locks and the links to their PDFs.
+struct AsOf {
+    app: App,
+    caller: Caller,
+    now: DateTime<Utc>,
+}
+
+impl Show for AsOf {
+    type Shown = Voucher;
+
+    async fn show(&self, rows: Vec<PgRow>) -> Result<Vec<Voucher>> {
+        let vouchers = rows.iter().map(|row| Ok(Voucher::from_row(row)?.as_of(self.now)));
+        let mut vouchers = vouchers.collect::<Result<Vec<_>>>()?;
+        overlay_locks(&self.app, &mut vouchers).await?;
+        let linked = vouchers.into_iter().map(|voucher| links::of_voucher(&self.app, &self.caller, voucher));
+        linked.collect()
+    }
 }
 
 /// The statement for all vouchers that meet a query, for exports.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Issue,
-    http::list::{Column, Kind, params::Condition},
+    http::list::{Column, Kind, value::Condition},
     text::flaw,
     time,
 };

@@ -13,7 +13,7 @@ use crate::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
         extract::JsonBytes,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams, Listing, Show},
     },
     idempotency::Creation,
     resource::{
@@ -23,12 +23,12 @@ use crate::{
         store::{self, Author},
     },
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
-use std::collections::HashMap;
+use serde_json::json;
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
+use std::{collections::HashMap, sync::LazyLock};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -36,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create))
         .routes(routes!(list_offline))
+        .routes(routes!(list_with_issues))
         .routes(routes!(list_by_status))
         .routes(routes!(list_by_location))
 }
@@ -99,11 +100,7 @@ async fn copied(db: &PgPool, caller: &Caller, source: i64) -> Result<Columns> {
 #[utoipa::path(get, path = "/machine/offline", tag = "machine", operation_id = "list_offline_machines",
     params(ListParams),
     responses((status = 200, description = "A page of machines", body = Vec<Machine>)))]
-async fn list_offline(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+async fn list_offline(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
     let query = params.over(spec.listing())?;
@@ -113,7 +110,50 @@ async fn list_offline(
         reach::readable(sql, spec, &below);
         Status::Offline.push(sql, heard_since(&app));
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(&app, reading, scope, spec.shown()).await
+}
+
+/// Machines with the worst of what is open there. Being offline is an alarm from when the machine should have been
+/// heard of, whether or not that was written down yet.
+static TROUBLED: LazyLock<Listing> = LazyLock::new(|| {
+    Machine::spec().listing_with(
+        "JOIN LATERAL (
+            SELECT open.level, min(open.since) AS since
+            FROM (
+                SELECT e.type AS level, e.occurred_at AS since FROM machine_log_ever e
+                WHERE e.machine = this.id AND e.resolved_at IS NULL AND e.type > 1
+                UNION ALL
+                SELECT 3, COALESCE(
+                    (SELECT p.seen_at FROM machine_presence p WHERE p.machine = this.id)
+                        + ((outside.facts ->> 'now')::timestamptz - (outside.facts ->> 'heardSince')::timestamptz),
+                    this.created_at)
+                WHERE NOT EXISTS (SELECT FROM machine_presence p WHERE p.machine = this.id
+                                  AND p.seen_at >= (outside.facts ->> 'heardSince')::timestamptz)
+            ) open
+            GROUP BY open.level ORDER BY open.level DESC LIMIT 1
+        ) worst ON true",
+        "worst.level DESC, worst.since, this.id",
+    )
+});
+
+/// List machines with an issue or alarm that is open
+///
+/// Machines in use, the worst first: alarms before issues, being offline being an alarm; then those for longest.
+#[utoipa::path(get, path = "/machine/issues", tag = "machine", operation_id = "list_machines_with_issues",
+    params(ListParams),
+    responses((status = 200, description = "The machines", body = Vec<Machine>)))]
+async fn list_with_issues(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
+    caller.may(Permission::FleetRead)?;
+    let spec = Machine::spec();
+    let mut query = params.over(&TROUBLED)?;
+    query.outside = Some(json!({ "now": app.clock.now(), "heardSince": heard_since(&app) }));
+    let reading = app.reads.list(caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        reach::readable(sql, spec, &below);
+        sql.push(" AND this.active");
+    };
+    query.answer(&app, reading, scope, spec.shown()).await
 }
 
 /// Since when a machine must have been heard of to be online.
@@ -168,7 +208,7 @@ async fn list_by_status(
     caller: Caller,
     Path(status): Path<Status>,
     mut params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Machine::spec();
     // Which widget shows them makes no difference to which they are.
@@ -180,7 +220,7 @@ async fn list_by_status(
         reach::readable(sql, spec, &below);
         status.push(sql, heard_since(&app));
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(&app, reading, scope, spec.shown()).await
 }
 
 /// A location and the machines at it.
@@ -196,23 +236,35 @@ struct LocationWithMachines {
 #[utoipa::path(get, path = "/machine/locations", tag = "machine", operation_id = "list_machines_by_location",
     params(ListParams),
     responses((status = 200, description = "A page of locations", body = Vec<LocationWithMachines>)))]
-async fn list_by_location(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<LocationWithMachines>> {
+async fn list_by_location(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::FleetRead)?;
     let spec = Location::spec();
     let query = params.over(spec.listing())?;
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, caller.group()).await?;
-    let page: Page<Location> = query.page(&reading, |sql| reach::readable(sql, spec, &below)).await?;
-    let places: Vec<i64> = page.rows.iter().map(|location| location.id).collect();
-    let mut machines = at(&reading, &caller, &places).await?;
-    Ok(page.map(|location| LocationWithMachines {
-        machines: machines.remove(&location.id).unwrap_or_default(),
-        location,
-    }))
+    let scope = |sql: &mut QueryBuilder<Postgres>| reach::readable(sql, spec, &below);
+    query.answer(&app, reading, scope, WithMachines { app: app.clone(), caller }).await
+}
+
+/// Shows locations with the machines that stand there.
+struct WithMachines {
+    app: App,
+    caller: Caller,
+}
+
+impl Show for WithMachines {
+    type Shown = LocationWithMachines;
+
+    async fn show(&self, rows: Vec<PgRow>) -> Result<Vec<LocationWithMachines>> {
+        let locations = rows.iter().map(Location::from_row).collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<i64> = locations.iter().map(|location| location.id).collect();
+        let mut machines = at(&self.app.db, &self.caller, &places).await?;
+        let with_machines = locations.into_iter().map(|location| LocationWithMachines {
+            machines: machines.remove(&location.id).unwrap_or_default(),
+            location,
+        });
+        Ok(with_machines.collect())
+    }
 }
 
 /// The machines at each of these locations.

@@ -3,6 +3,7 @@
 pub mod accept;
 mod arrival;
 pub mod caller;
+pub mod chunks;
 mod connection;
 mod descriptions;
 mod edge;
@@ -23,6 +24,7 @@ mod room;
 mod security_txt;
 pub mod sheet;
 mod strict;
+mod tidy;
 pub mod trace;
 pub mod unread;
 pub mod written_back;
@@ -156,6 +158,7 @@ impl Surface {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        tidy::tidy(request.uri_mut());
         let address = peer.map(|peer| peer::address(peer, &request, &self.edge.app.config.trusted_proxies));
         if address.is_some() {
             request.extensions_mut().insert(ClientAddress(address));

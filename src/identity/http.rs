@@ -9,16 +9,19 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::{Caller, Json, Message, Path, Query, Unread, caller::Permission, peer::ClientAddress},
+    http::{
+        Caller, Json, Message, Path, Unread,
+        caller::Permission,
+        list::{ListParams, belongs_to, rows},
+        peer::ClientAddress,
+    },
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use sqlx::{Postgres, QueryBuilder};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-
-/// Keys in one answer at most, and where nothing is asked.
-const LIMIT_MAX: i64 = 100;
 
 /// Logging in, and API keys.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -49,19 +52,6 @@ struct Refresh {
     /// As the last log-in or refresh answered it.
     #[schema(value_type = String)]
     refresh_token: SecretString,
-}
-
-/// Which part of the list is wanted.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Page {
-    /// How many.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-    /// After how many.
-    #[param(minimum = 0)]
-    skip: Option<i64>,
 }
 
 /// Logs in: a new access token and a new refresh token.
@@ -157,27 +147,18 @@ async fn create_key(
     path = "/apikey",
     operation_id = "list_apikeys",
     tag = "apikey",
-    params(Page),
+    params(ListParams),
     responses((status = 200, body = Vec<ApiKey>, description = "The keys"))
 )]
-async fn list_keys(
-    State(app): State<App>,
-    caller: Caller,
-    Query(page): Query<Page>,
-) -> Result<Json<Vec<ApiKey>>> {
+async fn list_keys(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::ApiKeyRead)?;
-    let limit = page.limit.unwrap_or(LIMIT_MAX);
-    let skip = page.skip.unwrap_or(0);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Error::malformed("/limit", format!("must be 1 to {LIMIT_MAX}")));
-    }
-    if skip < 0 {
-        return Err(Error::malformed("/skip", "must be at least 0"));
-    }
-    if skip > app.config.skip_max.into() {
-        return Err(Error::invalid("/skip", format!("must be at most {}", app.config.skip_max)));
-    }
-    keys::list(&app, &caller, limit, skip).await.map(Json)
+    let query = params.over(&keys::KEYS)?;
+    let reading = app.reads.list(caller.group()).await?;
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
+        sql.push("k.revoked_at IS NULL AND ");
+        belongs_to(sql, "k.user_group", caller.group());
+    };
+    query.answer(&app, reading, scope, rows::<ApiKey>).await
 }
 
 /// Revokes an API key: no request with it is answered any more.

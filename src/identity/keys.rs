@@ -7,7 +7,10 @@ use super::{access::KEY_PREFIX, permission::Permission, secrets};
 use crate::{
     app::App,
     error::{Error, Result, violates},
-    http::{Caller, Json},
+    http::{
+        Caller, Json,
+        list::{Column, Ids, Kind, Listing},
+    },
     idempotency::Creation,
     identity::access::Who,
     security::{self, Event},
@@ -82,6 +85,27 @@ pub struct ApiKey {
     #[serde(serialize_with = "crate::time::milliseconds")]
     pub created_at: DateTime<Utc>,
 }
+
+/// Keys as [`ApiKey`], and what they can be filtered and sorted by.
+pub static KEYS: Listing = Listing {
+    select: "k.id, k.name, k.machine, k.scopes, k.last_used_at, host(k.last_used_from) AS last_used_from, k.expires_at,
+        k.owner, k.created_by, k.parent, k.created_at",
+    from: "api_key k",
+    ids: Ids::Sequence("api_key"),
+    order: None,
+    columns: &[
+        Column::new("id", "k.id", Kind::Int),
+        Column::new("name", "k.name", Kind::Text),
+        Column::new("machine", "k.machine", Kind::Int),
+        Column::new("lastUsedAt", "k.last_used_at", Kind::Instant),
+        Column::new("lastUsedFrom", "host(k.last_used_from)", Kind::Text),
+        Column::new("expiresAt", "k.expires_at", Kind::Instant),
+        Column::new("owner", "k.owner", Kind::Int),
+        Column::new("createdBy", "k.created_by", Kind::Int),
+        Column::new("parent", "k.parent", Kind::Int),
+        Column::new("createdAt", "k.created_at", Kind::Instant),
+    ],
+};
 
 /// Creates a key that acts for the caller's group, within what the caller may do.
 pub async fn create(app: &App, caller: &Caller, draft: KeyDraft) -> Result<(StatusCode, Json<CreatedKey>)> {
@@ -166,21 +190,6 @@ pub fn fresh() -> (String, [u8; 32]) {
 /// What is stored of a key, and looked up by.
 pub fn digest(key: &str) -> [u8; 32] {
     secrets::digest(key)
-}
-
-/// The keys of the caller's group and those below, by id.
-pub async fn list(app: &App, caller: &Caller, limit: i64, skip: i64) -> Result<Vec<ApiKey>> {
-    Ok(sqlx::query_as(
-        "SELECT id, name, machine, scopes, last_used_at, host(last_used_from) AS last_used_from, expires_at, owner,
-                created_by, parent, created_at FROM api_key
-         WHERE revoked_at IS NULL AND user_group IN (SELECT descendant FROM user_group_tree WHERE ancestor = $1)
-         ORDER BY id LIMIT $2 OFFSET $3",
-    )
-    .bind(caller.group())
-    .bind(limit)
-    .bind(skip)
-    .fetch_all(&app.db)
-    .await?)
 }
 
 /// Revokes a key and all that go back to it: here at once, on other servers with the notice that Postgres sends.

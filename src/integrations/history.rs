@@ -7,16 +7,16 @@ use crate::{
     http::{
         Caller, Json, Path, Unread,
         caller::Permission,
-        list::{Below, Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
+        list::{Below, Column, Ids, Kind, ListParams, Listing, belongs_to, rows},
     },
     idempotency::Creation,
     resource::{Resource, store},
     transaction,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use std::collections::HashSet;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -66,6 +66,7 @@ static LOGS: Listing = Listing {
         d.created_at, d.updated_at",
     from: "delivery d",
     ids: Ids::Sequence("delivery"),
+    order: None,
     columns: &[
         Column::new("id", "d.id", Kind::Int),
         Column::new("state", "d.state", Kind::Word(&["waiting", "delivered", "failed"])),
@@ -74,6 +75,8 @@ static LOGS: Listing = Listing {
         Column::new("event", "d.event", Kind::Text),
         Column::new("attempts", "d.attempts", Kind::Int),
         Column::new("message", "d.message", Kind::Text),
+        Column::new("details", "d.details", Kind::Text),
+        Column::new("dueAt", "d.due_at", Kind::Instant),
         Column::new("createdAt", "d.created_at", Kind::Time),
         Column::new("updatedAt", "d.updated_at", Kind::Time),
     ],
@@ -122,12 +125,22 @@ static TRANSACTIONS: Listing = Listing {
         t.token, t.salestype, t.created_at, t.updated_at",
     from: "revenue_transaction t",
     ids: Ids::Sequence("revenue_transaction"),
+    order: None,
     columns: &[
-        // What leads an index, as in the list of sales.
         Column::new("id", "t.id", Kind::Int),
+        Column::new("remote", "t.remote", Kind::Int),
+        Column::new("price", "t.price", Kind::Int),
         Column::new("occurredAt", "t.occurred_at", Kind::Time),
         Column::new("machine", "t.machine", Kind::Int),
         Column::new("location", "t.location", Kind::Int),
+        Column::new("timestamp", "floor(extract(epoch FROM t.occurred_at))::bigint", Kind::Int),
+        Column::new("currency", "t.currency", Kind::Text),
+        Column::new("timezone", "t.time_zone", Kind::Text),
+        Column::new("name", "t.name", Kind::Text),
+        Column::new("token", "t.token", Kind::Text),
+        Column::new("salestype", "t.salestype", Kind::Int),
+        Column::new("createdAt", "t.created_at", Kind::Time),
+        Column::new("updatedAt", "t.updated_at", Kind::Time),
     ],
 };
 
@@ -175,15 +188,15 @@ async fn list_logs(
     caller: Caller,
     Path(id): Path<i64>,
     params: ListParams,
-) -> Result<Page<IntegrationLog>> {
+) -> Result<Response> {
     caller.may(Permission::IntegrationRead)?;
     store::find(&app.db, Integration::spec(), caller.group(), None, id).await?;
     let query = params.over(&LOGS)?;
     let reading = app.reads.list(caller.group()).await?;
-    let of_integration = query.page(&reading, |sql| {
+    let of_integration = |sql: &mut QueryBuilder<Postgres>| {
         sql.push("d.integration = ").push_bind(id);
-    });
-    of_integration.await
+    };
+    query.answer(&app, reading, of_integration, rows::<IntegrationLog>).await
 }
 
 /// List the transactions that an integration is told of
@@ -198,14 +211,15 @@ async fn list_transactions(
     caller: Caller,
     Path(id): Path<i64>,
     params: ListParams,
-) -> Result<Page<ForwardedTransaction>> {
+) -> Result<Response> {
     caller.may(Permission::IntegrationRead)?;
     caller.may(Permission::TransactionRead)?;
     let owner = owner(&app, &caller, id).await?;
     let query = params.over(&TRANSACTIONS)?;
     let reading = app.reads.list(caller.group()).await?;
     let below = Below::of(&*reading, owner).await?;
-    query.page(&reading, |sql| belongs_to(sql, "t.user_group", &below)).await
+    let scope = |sql: &mut QueryBuilder<Postgres>| belongs_to(sql, "t.user_group", &below);
+    query.answer(&app, reading, scope, rows::<ForwardedTransaction>).await
 }
 
 /// Tell an integration again

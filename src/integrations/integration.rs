@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for Endpoint {
 
 impl FieldType for Endpoint {
     type Shown = String;
-    const KIND: Option<Kind> = None;
+    const KIND: Option<Kind> = Some(Kind::Text);
 
     fn takes() -> Schema {
         ObjectBuilder::new()

@@ -31,14 +31,42 @@ pub struct Reads {
     exports: Gate,
     reports: Gate,
     charts: Gate,
+    timeout: Duration,
 }
 
 /// A tenant's turn to look something up: the pool, in which one connection is free for it.
 #[derive(Debug)]
 pub struct Reading {
     db: PgPool,
+    group: i64,
+    exports: Gate,
+    timeout: Duration,
     _place: Place,
-    _narrower: Place,
+    /// Among the lists, or the exports, reports or charts.
+    narrower: Place,
+    is_long: bool,
+}
+
+impl Reading {
+    /// Returns the user group whose turn it is.
+    pub fn group(&self) -> i64 {
+        self.group
+    }
+
+    /// Returns the time limit of a statement.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Takes a place among the exports: it takes as long as its reader does from here on. Refuses where none is
+    /// free, as nobody may wait for one in a turn.
+    pub fn lengthen(&mut self) -> Result<()> {
+        if !self.is_long {
+            self.narrower = self.exports.try_enter(self.group)?;
+            self.is_long = true;
+        }
+        Ok(())
+    }
 }
 
 impl Deref for Reading {
@@ -80,6 +108,7 @@ impl Reads {
             exports: gate("exports", each, each.div_ceil(2)),
             reports: gate("reports", each, at_once.min(each.div_ceil(2))),
             charts: gate("charts", each, at_once.min(each.div_ceil(2))),
+            timeout: Duration::from_millis(config.read_timeout_ms),
         }
     }
 
@@ -90,26 +119,40 @@ impl Reads {
 
     /// Waits for a turn of the user group `group` to read a list.
     pub async fn list(&self, group: i64) -> Result<Reading> {
-        self.turn(self.lists.enter(group).await?, group).await
+        self.turn(self.lists.enter(group).await?, false, group).await
     }
 
     /// The same for an export. It takes as long as its reader does, so nobody waits for one to end.
     pub async fn export(&self, group: i64) -> Result<Reading> {
-        self.turn(self.exports.try_enter(group)?, group).await
+        self.turn(self.exports.try_enter(group)?, true, group).await
+    }
+
+    /// The same for a list that is too long for a turn of its own. It waits for exports to end: its reader has asked
+    /// for a list, and knows nothing of places.
+    pub async fn long_list(&self, group: i64) -> Result<Reading> {
+        self.turn(self.exports.enter(group).await?, true, group).await
     }
 
     /// The same for a report.
     pub async fn report(&self, group: i64) -> Result<Reading> {
-        self.turn(self.reports.enter(group).await?, group).await
+        self.turn(self.reports.enter(group).await?, true, group).await
     }
 
     /// The same for a chart.
     pub async fn chart(&self, group: i64) -> Result<Reading> {
-        self.turn(self.charts.enter(group).await?, group).await
+        self.turn(self.charts.enter(group).await?, true, group).await
     }
 
-    async fn turn(&self, narrower: Place, group: i64) -> Result<Reading> {
+    async fn turn(&self, narrower: Place, is_long: bool, group: i64) -> Result<Reading> {
         let place = self.all.enter(group).await?;
-        Ok(Reading { db: self.db.clone(), _place: place, _narrower: narrower })
+        Ok(Reading {
+            db: self.db.clone(),
+            group,
+            exports: self.exports.clone(),
+            timeout: self.timeout,
+            _place: place,
+            narrower,
+            is_long,
+        })
     }
 }

@@ -25,8 +25,8 @@
 /// }
 /// ```
 ///
-/// `takes` can be set whenever, `once` on creation alone; `lists` and `shows` are read-only, and
-/// clients can filter by the former. A field is a column of its own name, unless `= "…"` says which
+/// `takes` can be set whenever, `once` on creation alone; `lists` and `shows` are read-only, and of a table with
+/// years of rows the former have an index. Clients filter and sort by all of them. A field is a column of its own name, unless `= "…"` says which
 /// expression shows it; `#[named("…")]` gives what is read-only a name that is not its column's in
 /// camel case. `within column: Parent` makes it a part of something and `owner` says which group it
 /// then belongs to. `from` joins tables that expressions speak of. `ever` names the view that has what

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     http::{
         Caller,
-        list::{Below, Kind, ListParams, ListQuery, params::Op},
+        list::{Below, Kind, ListParams, ListQuery, value::Op},
         sheet::{self, Asked, Sheet},
     },
     transaction,

@@ -188,7 +188,7 @@ impl<const MAX: usize> FieldType for Text<MAX> {
     }
 }
 
-/// Text that may have several lines and lists do not search, of at most 4,000 characters.
+/// Text that may have several lines, of at most 4,000 characters.
 #[derive(Clone, Debug, Serialize)]
 pub struct Note(pub String);
 
@@ -209,7 +209,7 @@ impl<'de> Deserialize<'de> for Note {
 
 impl FieldType for Note {
     type Shown = String;
-    const KIND: Option<Kind> = None;
+    const KIND: Option<Kind> = Some(Kind::Text);
 
     fn takes() -> Schema {
         text().max_length(Some(NOTE_MAX_CHARS)).into()
@@ -375,7 +375,7 @@ impl<'de, const MAX: i32> Deserialize<'de> for Degrees<MAX> {
 
 impl<const MAX: i32> FieldType for Degrees<MAX> {
     type Shown = DegreesShown;
-    const KIND: Option<Kind> = None;
+    const KIND: Option<Kind> = Some(Kind::Real);
 
     fn takes() -> Schema {
         ObjectBuilder::new().schema_type(Type::Number).minimum(Some(-MAX)).maximum(Some(MAX)).into()

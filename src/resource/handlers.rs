@@ -12,7 +12,7 @@ use crate::{
     http::{
         Caller, Json, Path, Unread,
         extract::JsonBytes,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams},
         written_back::Absent,
     },
     idempotency::Creation,
@@ -140,7 +140,7 @@ async fn list(
     caller: Caller,
     place: Place,
     params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     caller.may(spec.read)?;
     let parent = parent(&place, spec)?;
     if let (Some(of), Some(parent)) = (&spec.parent, parent) {
@@ -155,7 +155,7 @@ async fn page(
     caller: &Caller,
     mut params: ListParams,
     parent: Option<i64>,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     let listing = spec.listing_asked(&mut params)?;
     let query = params.over(listing)?;
     let reading = app.reads.list(caller.group()).await?;
@@ -165,7 +165,7 @@ async fn page(
         sql.push(" AND ");
         reach::readable(sql, spec, &below);
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(app, reading, scope, spec.shown()).await
 }
 
 async fn read(
@@ -277,5 +277,5 @@ async fn populate(
         sql.push(" AND ");
         many.push(sql, parent);
     };
-    query.page_of(&reading, scope, target.show).await.map(IntoResponse::into_response)
+    query.answer(&app, reading, scope, target.shown()).await
 }

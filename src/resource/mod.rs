@@ -198,9 +198,9 @@ pub enum Mode {
     Takes,
     /// On creation.
     Once,
-    /// Never by clients, who can filter and sort by it.
+    /// Never by clients, who find it by an index.
     Lists,
-    /// Never by clients, who just see it.
+    /// Never by clients, who can look for it all the same.
     Shows,
 }
 
@@ -244,11 +244,6 @@ impl Field {
     /// Whether nothing can be created without it.
     pub fn is_required(&self) -> bool {
         self.is_input() && !self.nullable && !self.preset
-    }
-
-    /// What lists compare it as.
-    fn listed(&self) -> Option<Kind> {
-        self.kind.filter(|_| self.mode != Mode::Shows)
     }
 }
 
@@ -315,19 +310,16 @@ impl Derived {
         for (field, name) in spec.fields.iter().zip(&names) {
             let sql = expression(field);
             select.push(format!("{} AS {}", (field.select)(sql), field.column));
-            columns.extend(field.listed().map(|kind| Column::new(name, sql, kind)));
+            columns.extend(field.kind.map(|kind| Column::new(name, sql, kind)));
         }
         select.push("this.created_at, this.updated_at".to_owned());
-        // What goes into an archive is looked for by when it happened.
-        if spec.ever.is_none() {
-            columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
-            columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
-        }
+        columns.push(Column::new("createdAt", "this.created_at", Kind::Time));
+        columns.push(Column::new("updatedAt", "this.updated_at", Kind::Time));
         let select: &str = select.join(", ").leak();
         let columns: &[Column] = columns.leak();
         let listing = |table: &str| {
             let from = format!("{table} this {}", spec.joins);
-            Listing { select, from: from.leak(), ids: Ids::Sequence(spec.table), columns }
+            Listing { select, from: from.leak(), ids: Ids::Sequence(spec.table), columns, order: None }
         };
         Self { listing: listing(spec.table), ever: listing(spec.ever.unwrap_or(spec.table)), names }
     }
@@ -344,6 +336,13 @@ impl Spec {
         &self.derived.ever
     }
 
+    /// What lists of it are made of that know something beside it, by which they are sorted where nothing else is
+    /// asked for. It lives as long as the program.
+    pub fn listing_with(&'static self, joins: &str, order: &'static str) -> Listing {
+        let Listing { select, from, ids, columns, .. } = self.listing();
+        Listing { select, from: format!("{from} {joins}").leak(), ids: *ids, columns, order: Some(order) }
+    }
+
     /// Which of the two a client asks for: takes `useArchive` out of the parameters of its list.
     pub fn listing_asked(&'static self, params: &mut ListParams) -> Result<&'static Listing> {
         let asked = self.ever.is_some() && params.take_flag("useArchive")?;
@@ -355,6 +354,11 @@ impl Spec {
         name == "id"
             || self.named().any(|(field, known)| known == name && field.mode == Mode::Takes)
             || self.sets.iter().any(|set| camel(set.name) == name)
+    }
+
+    /// Shows a row in a list of them.
+    pub fn shown(&'static self) -> impl Fn(&PgRow) -> Result<Box<RawValue>> + Send + Sync + 'static {
+        |row| Ok((self.show)(row)?)
     }
 
     /// Its fields with their names in the API.

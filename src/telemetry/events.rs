@@ -10,13 +10,12 @@ use crate::{
     http::{
         Caller, Json,
         caller::Permission,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams},
     },
     resource::{Resource, reach},
 };
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -34,11 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/log/active", tag = "log", operation_id = "list_active_events",
     params(("machine" = Option<i64>, Query, description = "Only those of this machine"), ListParams),
     responses((status = 200, description = "A page of events", body = Vec<Log>)))]
-async fn list_active(
-    State(app): State<App>,
-    caller: Caller,
-    mut params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+async fn list_active(State(app): State<App>, caller: Caller, mut params: ListParams) -> Result<Response> {
     caller.may(Permission::TransactionRead)?;
     let spec = Log::spec();
     let machine = params.take_number("machine", 0, i64::MAX)?;
@@ -57,7 +52,7 @@ async fn list_active(
             sql.push(" AND this.machine = ").push_bind(machine);
         }
     };
-    query.page_of(&reading, scope, spec.show).await
+    query.answer(&app, reading, scope, spec.shown()).await
 }
 
 /// How often something has happened.

@@ -1,7 +1,7 @@
 //! What machines did, row by row: sales, payments and events.
 //!
-//! Lists are filtered and sorted by what has an index, since there can be years of rows: the id, the
-//! machine, the location and the time, and what else is named under `lists` below.
+//! There can be years of rows, so what stands under `lists` below has an index: see docs/lists.md. The rest is looked
+//! for row by row, within the time limit of a look-up.
 
 use crate::{
     fleet::{

@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for RateField {
 
 impl FieldType for RateField {
     type Shown = f64;
-    const KIND: Option<Kind> = None;
+    const KIND: Option<Kind> = Some(Kind::Real);
 
     fn takes() -> Schema {
         let number = ObjectBuilder::new().schema_type(Type::Number);

@@ -8,16 +8,13 @@ use crate::{
     app::App,
     error::Result,
     http::{
-        Caller, Created, Json, Message, Path, Unread,
-        caller::Permission,
-        list::{ListParams, Page},
+        Caller, Created, Json, Message, Path, Unread, caller::Permission, list::ListParams,
         written_back::Absent,
     },
     identity::directory::UserGroup,
     resource::{Resource, store::find},
 };
-use axum::{extract::State, http::StatusCode};
-use serde_json::value::RawValue;
+use axum::{extract::State, http::StatusCode, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -90,10 +87,10 @@ async fn children(
     caller: Caller,
     Path(parentid): Path<i64>,
     params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     caller.may(Permission::UserGroupRead)?;
     let reading = app.reads.list(caller.group()).await?;
-    store::descendants(&reading, &caller, parentid, params).await
+    store::descendants(&app, reading, &caller, parentid, params).await
 }
 
 /// List what the members of a user group may do

@@ -10,7 +10,7 @@ use crate::{
     http::{
         Caller, Created, Json,
         caller::Permissions,
-        list::{Below, ListParams, Page},
+        list::{Below, ListParams},
     },
     idempotency::Creation,
     identity::{directory::UserGroup, groups},
@@ -24,8 +24,8 @@ use crate::{
     security::{self, Event},
     transaction,
 };
-use axum::http::StatusCode;
-use serde_json::{json, value::RawValue};
+use axum::{http::StatusCode, response::Response};
+use serde_json::json;
 use sqlx::{PgConnection, PgPool, PgTransaction, Postgres, QueryBuilder};
 
 const NOT_FOUND: Error = Error::NotFound("user group");
@@ -221,21 +221,22 @@ async fn lock(tx: &mut PgConnection, caller: &Caller, id: i64) -> Result<Stored>
 
 /// The groups below one that the caller reaches, however far.
 pub(super) async fn descendants(
-    reading: &Reading,
+    app: &App,
+    reading: Reading,
     caller: &Caller,
     id: i64,
     params: ListParams,
-) -> Result<Page<Box<RawValue>>> {
+) -> Result<Response> {
     let spec = UserGroup::spec();
-    find(&**reading, spec, caller.group(), None, id).await?;
+    find(&*reading, spec, caller.group(), None, id).await?;
     let query = params.over(spec.listing())?;
-    let below = Below::of(&**reading, caller.group()).await?;
+    let below = Below::of(&*reading, caller.group()).await?;
     let scope = |sql: &mut QueryBuilder<Postgres>| {
         readable(sql, spec, &below);
         sql.push(" AND this.id IN (SELECT descendant FROM user_group_tree WHERE depth > 0 AND ancestor = ");
         sql.push_bind(id).push(")");
     };
-    query.page_of(reading, scope, spec.show).await
+    query.answer(app, reading, scope, spec.shown()).await
 }
 
 /// What members of a group that the caller reaches may do.

@@ -221,6 +221,8 @@ async fn a_row_that_is_committed_late_is_not_passed_over() {
         let second: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&app.app.db).await.unwrap();
         assert_eq!(page(&root, list, known.last()).await, Vec::<String>::new(), "{list}");
         assert_eq!(page(&root, list, None).await, known, "{list}");
+        let whole = root.get(list.trim_end_matches('?')).await.expect(200);
+        assert_eq!(whole.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), known, "{list}");
         late.commit().await.unwrap();
         assert_eq!(page(&root, list, known.last()).await, [first, second], "{list}");
     }

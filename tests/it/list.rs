@@ -55,18 +55,8 @@ async fn every_column_of_every_list_can_be_filtered_and_sorted_by() {
     scrip::jobs::worker::work_one(&app.app).await.unwrap();
     let voucher = a.get(&format!("{path}/vouchers")).await.expect(200)[0].clone();
     let logs = format!("/voucher/{}/logs", voucher["id"].as_str().unwrap());
-    // Fields that are worked out when they are shown can't be searched.
-    let shown_only = [
-        "campaignstats",
-        "lastResetAt",
-        "vouchersPdfUrl",
-        "lockOwner",
-        "lockedTill",
-        "logoImg",
-        "style",
-        "pdfUrl",
-        "voucherStyle",
-    ];
+    // Links are made when they are shown, and locks are elsewhere.
+    let shown_only = ["vouchersPdfUrl", "lockOwner", "lockedTill", "pdfUrl"];
     let campaign = a.get(&path).await.expect(200);
     for (list, row) in [("/campaign", &campaign), ("/voucher", &voucher)] {
         for (column, value) in row.as_object().unwrap() {
@@ -132,5 +122,5 @@ async fn a_code_is_found_by_its_index() {
     assert_eq!(a.get(&format!("/voucher?where[code]={code}")).await.expect(200), json!([vouchers[1]]));
     let two = format!("/voucher?where[code][in]={code},{}", vouchers[2]["code"].as_str().unwrap());
     assert_eq!(a.get(&two).await.expect(200).as_array().unwrap().len(), 2);
-    assert_eq!(a.get("/voucher?where[code]=").await.expect(200), json!([]));
+    assert_eq!(a.get("/voucher?where[code]=").await.expect(200), vouchers, "no value is no condition");
 }

@@ -57,5 +57,6 @@ mod tally;
 mod telemetry;
 mod users;
 mod vouchers;
+mod whole;
 mod world;
 mod written_back;

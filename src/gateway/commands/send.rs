@@ -13,12 +13,13 @@ use crate::{
         Caller, Json, Path, Query, Unread,
         caller::Permission,
         extract::OptionalJson,
-        list::{ListParams, Page, belongs_to},
+        list::{ListParams, belongs_to, rows},
     },
     idempotency::Creation,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -154,19 +155,20 @@ async fn send_to_many(
 /// List commands
 #[utoipa::path(get, path = "/command", tag = "command", operation_id = "list_commands", params(ListParams),
     responses((status = 200, description = "A page of commands", body = Vec<Command>)))]
-async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Command>> {
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::CommandRead)?;
     let now = app.clock.now();
     let query = params.over(&COMMANDS)?;
     store::note_expired(&app.db, now).await?;
     let reading = app.reads.list(caller.group()).await?;
-    let page = query.page(&reading, |sql| {
+    let scope = |sql: &mut QueryBuilder<Postgres>| {
         belongs_to(sql, "m.user_group", caller.group());
         if let Some(machine) = caller.machine() {
             sql.push(" AND c.machine = ").push_bind(machine);
         }
-    });
-    Ok(page.await?.map(|command: Command| command.as_of(now)))
+    };
+    let show = move |row: &PgRow| Ok(rows::<Command>(row)?.as_of(now));
+    query.answer(&app, reading, scope, show).await
 }
 
 /// Read a command

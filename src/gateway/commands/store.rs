@@ -30,6 +30,7 @@ pub(super) static COMMANDS: Listing = Listing {
     select: columns!(),
     from: "command c JOIN machine m ON m.id = c.machine",
     ids: Ids::Time("command"),
+    order: None,
     columns: &[
         Column::new("id", "c.id", Kind::Uuid),
         Column::new("machine", "c.machine", Kind::Int),
@@ -38,8 +39,12 @@ pub(super) static COMMANDS: Listing = Listing {
         Column::new("batch", "c.batch", Kind::Uuid),
         Column::new("state", "c.state", Kind::Word(&["pending", "delivered", "done", "failed", "expired"])),
         Column::new("createdBy", "c.created_by", Kind::Int),
-        Column::new("createdAt", "c.created_at", Kind::Time),
-        Column::new("expiresAt", "c.expires_at", Kind::Time),
+        Column::new("createdAt", "c.created_at", Kind::Instant),
+        Column::new("expiresAt", "c.expires_at", Kind::Instant),
+        Column::new("deliveredAt", "c.delivered_at", Kind::Instant),
+        Column::new("attempts", "c.attempts", Kind::Int),
+        Column::new("acknowledgedAt", "c.acknowledged_at", Kind::Instant),
+        Column::new("details", "c.details", Kind::Text),
     ],
 };
 

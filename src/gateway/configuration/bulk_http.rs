@@ -14,12 +14,13 @@ use crate::{
     http::{
         Caller, Json, Path, Unread,
         caller::Permission,
-        list::{Column, Ids, Kind, ListParams, Listing, Page},
+        list::{Column, Ids, Kind, ListParams, Listing, rows},
     },
     jobs::{self, Progress, State as JobState},
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -125,11 +126,13 @@ static OUTCOMES: Listing = Listing {
     select: "o.id, o.machine, o.hostname, o.state, o.details",
     from: "machine_config_outcome o",
     ids: Ids::Sequence("machine_config_outcome"),
+    order: None,
     columns: &[
         Column::new("id", "o.id", Kind::Int),
         Column::new("machine", "o.machine", Kind::Int),
         Column::new("hostname", "o.hostname", Kind::Text),
         Column::new("state", "o.state", Kind::Word(&["pending", "scheduled", "failed", "gone"])),
+        Column::new("details", "o.details", Kind::Text),
     ],
 };
 
@@ -143,13 +146,13 @@ async fn list_outcomes(
     caller: Caller,
     Path(id): Path<i64>,
     params: ListParams,
-) -> Result<Page<MachineConfigOutcome>> {
+) -> Result<Response> {
     caller.may(Permission::ConfigRead)?;
     let change = job(&app, &caller, id).await?.subject;
     let query = params.over(&OUTCOMES)?;
     let reading = app.reads.list(caller.group()).await?;
-    let of_change = query.page(&reading, |sql| {
+    let of_change = |sql: &mut QueryBuilder<Postgres>| {
         sql.push("o.change = ").push_bind(change);
-    });
-    of_change.await
+    };
+    query.answer(&app, reading, of_change, rows::<MachineConfigOutcome>).await
 }

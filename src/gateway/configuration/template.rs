@@ -12,17 +12,17 @@ use crate::{
         Caller, Created, Json, Message, Path, Unread,
         caller::Permission,
         extract::present,
-        list::{Column, Ids, Kind, ListParams, Listing, Page, belongs_to},
+        list::{Column, Ids, Kind, ListParams, Listing, belongs_to, rows},
         written_back::Absent,
     },
     idempotency::Creation,
     seal::{Keyring, Place},
     transaction,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,6 +34,7 @@ static TEMPLATES: Listing = Listing {
         t.updated_at",
     from: "machine_config_template t",
     ids: Ids::Sequence("machine_config_template"),
+    order: None,
     columns: &[
         Column::new("id", "t.id", Kind::Int),
         Column::new("name", "t.name", Kind::Text),
@@ -199,16 +200,15 @@ fn check(name: Option<&str>, change: &mut Change) -> Result<()> {
 #[utoipa::path(get, path = "/machineconfigtemplate", tag = "machineconfig",
     operation_id = "list_machineconfigtemplates", params(ListParams),
     responses((status = 200, description = "A page of templates", body = Vec<MachineConfigTemplate>)))]
-async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    params: ListParams,
-) -> Result<Page<MachineConfigTemplate>> {
+async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
     caller.may(Permission::ConfigRead)?;
     let query = params.over(&TEMPLATES)?;
     let reading = app.reads.list(caller.group()).await?;
-    let page = query.page(&reading, |sql| belongs_to(sql, "t.user_group", caller.group())).await?;
-    page.try_map(|row: Row| row.shown_to(&caller, &app.keyring))
+    let group = caller.group();
+    let scope = |sql: &mut QueryBuilder<Postgres>| belongs_to(sql, "t.user_group", group);
+    let server = app.clone();
+    let show = move |row: &PgRow| rows::<Row>(row)?.shown_to(&caller, &server.keyring);
+    query.answer(&app, reading, scope, show).await
 }
 
 /// Create a template of machine configurations

@@ -2,10 +2,10 @@
 
 use super::{
     Kind,
-    params::{Condition, Op, Value},
+    value::{Condition, Op, Value},
 };
 use crate::time::Moment;
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use sqlx::{Postgres, QueryBuilder};
 
@@ -13,6 +13,9 @@ impl Condition {
     /// Adds it to a statement, its values bound.
     pub fn push(&self, sql: &mut QueryBuilder<Postgres>) {
         let column = self.column.sql;
+        if matches!(self.column.kind, Kind::Time | Kind::Instant) {
+            return self.push_times(sql);
+        }
         let operator = match self.op {
             Op::Is => return self.push_equal(sql),
             Op::Not if self.values.contains(&Value::Null) => {
@@ -34,6 +37,44 @@ impl Condition {
             (Op::EndsWith, Value::Text(text)) => sql.push_bind(format!("%{}", literal(text))),
             _ => push_value(sql, value, self.column.kind),
         };
+    }
+
+    /// Compares times as rows show them, rounded down: each stands for all moments of its second, or millisecond.
+    /// The column stays by itself, for its index.
+    fn push_times(&self, sql: &mut QueryBuilder<Postgres>) {
+        let (column, grain) = (self.column.sql, self.column.kind.grain());
+        let mut push = |comparison: &'static str, at: DateTime<Utc>| {
+            sql.push(column).push(comparison).push_bind(at);
+        };
+        let next = |at: DateTime<Utc>| at.checked_add_signed(grain).unwrap_or(at);
+        match (self.op, self.values.as_slice()) {
+            (Op::Less, [Value::Time(at)]) => push(" < ", *at),
+            (Op::AtMost, [Value::Time(at)]) => push(" < ", next(*at)),
+            (Op::More, [Value::Time(at)]) => push(" >= ", next(*at)),
+            (Op::AtLeast, [Value::Time(at)]) => push(" >= ", *at),
+            (op, values) => {
+                sql.push(if op == Op::Not { "NOT (" } else { "(" });
+                for (place, value) in values.iter().enumerate() {
+                    sql.push(if place > 0 { " OR " } else { "" });
+                    match value {
+                        Value::Time(at) => {
+                            // Known to hold or not, also where there is no time.
+                            sql.push("(").push(column).push(" IS NOT NULL AND ").push(column).push(" >= ");
+                            sql.push_bind(*at)
+                                .push(" AND ")
+                                .push(column)
+                                .push(" < ")
+                                .push_bind(next(*at))
+                                .push(")");
+                        }
+                        _ => {
+                            sql.push(column).push(" IS NULL");
+                        }
+                    }
+                }
+                sql.push(")");
+            }
+        }
     }
 
     /// `= ANY` of the values, in their type, and `IS NULL` if none at all is one of them.
@@ -61,22 +102,25 @@ impl Condition {
                 Value::Int(value) => Some(*value),
                 _ => None,
             }),
-            (values, Kind::Uuid) => push_any(sql, values, |value| match value {
-                Value::Uuid(value) => Some(*value),
+            (values, Kind::Real) => push_any(sql, values, |value| match value {
+                Value::Real(value) => Some(*value),
                 _ => None,
             }),
-            (values, Kind::Time) => push_any(sql, values, |value| match value {
-                Value::Time(value) => Some(*value),
+            (values, Kind::Uuid) => push_any(sql, values, |value| match value {
+                Value::Uuid(value) => Some(*value),
                 _ => None,
             }),
             (values, Kind::Bool) => push_any(sql, values, |value| match value {
                 Value::Bool(value) => Some(*value),
                 _ => None,
             }),
-            (values, Kind::Text | Kind::Word(_)) => push_any(sql, values, |value| match value {
-                Value::Text(value) => Some(value.clone()),
-                _ => None,
-            }),
+            // Times come here as nothing at all.
+            (values, Kind::Text | Kind::Word(_) | Kind::Time | Kind::Instant) => {
+                push_any(sql, values, |value| match value {
+                    Value::Text(value) => Some(value.clone()),
+                    _ => None,
+                });
+            }
         }
         if self.values.contains(&Value::Null) {
             sql.push(" OR ").push(column).push(" IS NULL");
@@ -112,6 +156,7 @@ pub(super) fn push_value<'a>(
         }
         Value::Null => sql.push("NULL"),
         Value::Int(value) => sql.push_bind(*value),
+        Value::Real(value) => sql.push_bind(*value),
         Value::Text(value) => sql.push_bind(value.clone()),
         Value::Uuid(value) => sql.push_bind(*value),
         Value::Time(value) => sql.push_bind(*value),

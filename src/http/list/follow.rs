@@ -6,7 +6,7 @@
 
 use crate::ids;
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ impl Horizon {
         Ok(Some(horizon))
     }
 
-    async fn ask(&self, db: &PgPool) -> Result<Option<(i64, i64)>, sqlx::Error> {
+    async fn ask(&self, db: impl PgExecutor<'_>) -> Result<Option<(i64, i64)>, sqlx::Error> {
         const SEQUENCE: &str = "SELECT settled + 1, drawn + 1
             FROM settled_ids(pg_get_serial_sequence($1, 'id')::regclass)";
         const TIME: &str = "SELECT settled, drawn FROM settled_times($1::regclass)";
@@ -83,7 +83,7 @@ impl Horizon {
 
     /// Returns `true` if rows beyond it have ids that were given to them, not drawn: nothing was under way when it was
     /// asked, and nothing has been drawn since.
-    pub(super) async fn is_quiet(&self, db: &PgPool) -> Result<bool, sqlx::Error> {
+    pub(super) async fn is_quiet(&self, db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
         let was = (self.settled, self.wanted);
         Ok(matches!(self.ids, Ids::Sequence(_)) && was.0 == was.1 && self.ask(db).await? == Some(was))
     }

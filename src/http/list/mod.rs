@@ -4,23 +4,30 @@
 //! declaration, without I/O; [`sql`] turns the result into one statement in which every value is bound.
 //!
 //! ```ignore
-//! async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Page<Campaign>> {
+//! async fn list(State(app): State<App>, caller: Caller, params: ListParams) -> Result<Response> {
 //!     let query = params.over(&CAMPAIGNS)?;
 //!     let reading = app.reads.list(caller.group()).await?;
 //!     let below = Below::of(&*reading, caller.group()).await?;
-//!     query.page(&reading, |sql| { belongs_to(sql, "c.user_group", &below); }).await
+//!     let scope = |sql: &mut _| belongs_to(sql, "c.user_group", &below);
+//!     query.answer(&app, reading, scope, rows::<Campaign>).await
 //! }
 //! ```
+//!
+//! With a limit the answer is a page; without one it is the [`whole`] list, however long, as it is read.
 
 mod condition;
 mod follow;
 mod page;
 pub mod params;
+mod show;
 pub mod sql;
+pub mod value;
+mod whole;
 
 pub use follow::Ids;
-pub use page::{ExportParams, Page};
+pub use page::ExportParams;
 pub use params::{ListParams, ListQuery};
+pub use show::{Show, rows};
 pub use sql::{Below, belongs_to};
 
 /// What a list is made of.
@@ -34,6 +41,8 @@ pub struct Listing {
     pub ids: Ids,
     /// What clients can filter and sort by; the first is the id, which is the default order.
     pub columns: &'static [Column],
+    /// The default order, where that is another.
+    pub order: Option<&'static str>,
 }
 
 /// A column that clients can filter and sort by.
@@ -59,12 +68,16 @@ impl Column {
 pub enum Kind {
     /// A whole number (`bigint`).
     Int,
+    /// A number (`double precision`).
+    Real,
     /// Any text.
     Text,
     /// A UUID.
     Uuid,
-    /// An instant; a date means its midnight in UTC.
+    /// An instant that is shown in whole seconds; a date means its midnight in UTC.
     Time,
+    /// The same, shown in milliseconds.
+    Instant,
     /// A date or an instant, compared as instants.
     Moment {
         /// The expression of the zone that the row's dates are of.
@@ -78,7 +91,7 @@ pub enum Kind {
     Word(&'static [&'static str]),
 }
 
-/// Rows of a page where the client does not say, and at most.
+/// Rows of a page at most.
 pub const LIMIT_MAX: i64 = 100;
 
 impl Listing {

@@ -1,14 +1,15 @@
-//! A page of rows and the headers that say what is around it.
+//! The answer to a list query: its rows, and the headers that say what is around them.
 
 use super::{
-    ListParams, ListQuery,
+    LIMIT_MAX, ListParams, ListQuery, Show,
     params::{PAGING, SKIP_MAX},
 };
+use crate::{app::App, error::Result, postgres::reads::Reading};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::{
     IntoParams,
     openapi::{
@@ -21,61 +22,102 @@ use utoipa::{
 /// How many rows there are in all that meet the conditions.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Rows of a list, with what goes into `X-Total-Count` and `Link` (RFC 8288).
-#[derive(Debug)]
-pub struct Page<T> {
-    /// The rows.
-    pub rows: Vec<T>,
-    /// Not known of a page by `after` in a long list.
-    total: Option<i64>,
-    links: Vec<String>,
-}
+impl ListQuery {
+    /// Answers with a page of rows, or with all of them where there is no limit. `scope` pushes the condition that
+    /// decides which rows the caller may see.
+    pub async fn answer(
+        self,
+        app: &App,
+        reading: Reading,
+        scope: impl Fn(&mut QueryBuilder<Postgres>),
+        show: impl Show,
+    ) -> Result<Response> {
+        match self.limit {
+            Some(limit) => self.page(limit, &reading, scope, show).await,
+            None => self.whole(app, reading, scope, show).await,
+        }
+    }
 
-impl<T> Page<T> {
-    /// `last` is the id of the last row if more rows follow it.
-    pub(super) fn new(rows: Vec<T>, total: Option<i64>, query: &ListQuery, last: Option<&str>) -> Self {
-        let params = &query.params;
-        let mut links = Vec::new();
-        let forth = (query.skip + query.limit).to_string();
+    async fn page(
+        self,
+        limit: i64,
+        reading: &Reading,
+        scope: impl Fn(&mut QueryBuilder<Postgres>),
+        show: impl Show,
+    ) -> Result<Response> {
+        let mut rows = self.rows(reading, limit, &scope).await?;
+        let more = rows.len() as i64 > limit;
+        rows.truncate(limit as usize);
+        if self.is_read_backward() {
+            rows.reverse();
+        }
+        let total = match self.total_by(rows.len(), more) {
+            None => self.total(&**reading, &scope).await?,
+            known => known,
+        };
+        let links = self.links(limit, &rows, more)?;
+        let mut response = axum::Json(show.show(rows).await?).into_response();
+        tell(&mut response, total, &links);
+        Ok(response)
+    }
+
+    /// Returns how many rows there are in all, where the rows that were read say it. Whoever goes on from one was
+    /// told with the first page.
+    pub(super) fn total_by(&self, read: usize, more: bool) -> Option<i64> {
+        let is_known = self.from.is_none() && !more && (read > 0 || self.skip == 0);
+        is_known.then_some(self.skip + read as i64)
+    }
+
+    /// Returns the links (RFC 8288) of a page: `more` rows follow in the direction in which it was read.
+    fn links(&self, limit: i64, rows: &[PgRow], more: bool) -> Result<Vec<String>> {
         // A client that does not skip is led along the ids, which stays fast on millions of rows.
-        let next = last.map(|last| match query.sort {
-            None if query.skip == 0 => params.link(&["after"], &[("after", last)]),
-            _ => params.link(&["skip"], &[("skip", &forth)]),
-        });
-        links.extend(next.map(|target| format!("<{target}>; rel=\"next\"")));
-        if query.skip > 0 {
-            let back = (query.skip - query.limit).max(0).to_string();
-            let target = params.link(&["skip"], &[("skip", &back)]);
-            links.push(format!("<{target}>; rel=\"prev\""));
+        if !self.is_by_id() || (self.skip > 0 && self.from.is_none()) {
+            let next = more.then(|| self.link("next", &[("skip", self.skip + limit)]));
+            return Ok(next.into_iter().chain(self.link_back(limit)).collect());
         }
-        Self { rows, total, links }
+        let [Some(first), Some(last)] = [rows.first(), rows.last()] else { return Ok(Vec::new()) };
+        let is_next = if self.is_read_backward() { true } else { more };
+        let is_before = if self.is_read_backward() { more } else { self.from.is_some() };
+        let mut links = Vec::new();
+        if is_next {
+            links.push(self.link("next", &[("after", self.id_of(last)?)]));
+        }
+        if is_before {
+            links.push(self.link("prev", &[("before", self.id_of(first)?)]));
+        }
+        Ok(links)
     }
 
-    /// The same page with each row turned into something else.
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(f).collect(), total: self.total, links: self.links }
+    /// Returns the link to the page before rows that were left out, if any were.
+    pub(super) fn link_back(&self, limit: i64) -> Option<String> {
+        let back = (self.skip - limit).max(0);
+        match self.limit {
+            _ if self.skip == 0 => None,
+            Some(_) => Some(self.link("prev", &[("skip", back)])),
+            // There is no page of the rows before a list that has all behind them.
+            None => Some(self.link("prev", &[("skip", back), ("limit", LIMIT_MAX.min(self.skip))])),
+        }
     }
 
-    /// The same, where that can fail.
-    pub fn try_map<U, E>(self, f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
-        let rows = self.rows.into_iter().map(f).collect::<Result<_, E>>()?;
-        Ok(Page { rows, total: self.total, links: self.links })
+    fn link<T: ToString>(&self, rel: &str, with: &[(&str, T)]) -> String {
+        let with: Vec<(&str, String)> = with.iter().map(|(name, value)| (*name, value.to_string())).collect();
+        let is_by_id = with.iter().any(|(name, _)| ["after", "before"].contains(name));
+        let mut without: Vec<&str> = with.iter().map(|(name, _)| *name).collect();
+        if is_by_id {
+            without.extend(["after", "before", "skip"]);
+        }
+        format!("<{}>; rel=\"{rel}\"", self.params.link(&without, &with))
     }
 }
 
-impl<T: Serialize> IntoResponse for Page<T> {
-    fn into_response(self) -> Response {
-        let mut response = axum::Json(self.rows).into_response();
-        let headers = response.headers_mut();
-        if let Some(total) = self.total {
-            headers.insert(TOTAL_COUNT, HeaderValue::from(total));
-        }
-        if !self.links.is_empty()
-            && let Ok(links) = HeaderValue::from_str(&self.links.join(", "))
-        {
-            headers.insert(header::LINK, links);
-        }
-        response
+/// Says in the headers what is around the rows; the total is left out where it is not known.
+pub(super) fn tell(response: &mut Response, total: Option<i64>, links: &[String]) {
+    let headers = response.headers_mut();
+    headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
+    if let Ok(links) = HeaderValue::from_str(&links.join(", "))
+        && !links.is_empty()
+    {
+        headers.insert(header::LINK, links);
     }
 }
 
@@ -87,7 +129,12 @@ impl IntoParams for ListParams {
         };
         let text = || ObjectBuilder::new().schema_type(Type::String);
         vec![
-            parameter("limit", "Rows to return at most (100 without it).", whole(1, Some(100))),
+            parameter(
+                "limit",
+                "Rows to return at most. Without it all rows, sent as they are read; an answer that is cut off does not \
+                 end its array.",
+                whole(1, Some(LIMIT_MAX as usize)),
+            ),
             parameter(
                 "skip",
                 "Rows to leave out first. Slow on long lists: follow `Link`, or use `after`.",
@@ -95,18 +142,29 @@ impl IntoParams for ListParams {
             ),
             parameter(
                 "after",
-                "Only rows behind the one with this id; goes with the default order. There is no total count of long lists \
-                 then. A client that goes on from the last id of each page misses no row that others write meanwhile; a \
-                 row may appear up to 2 seconds late.",
+                "Only rows behind the one with this id, in the order by id, up or down. There is no total count of long \
+                 lists then. A client that goes on from the last id of each page misses no row that others write \
+                 meanwhile; a row may appear up to 2 seconds late.",
                 text(),
             ),
-            parameter("sort", "A column, then `asc` or `desc`. The default order is the id.", text()),
+            parameter(
+                "before",
+                "Only rows before the one with this id, in the order by id: with a limit those nearest to it.",
+                text(),
+            ),
+            parameter(
+                "sort",
+                "A column, then `asc` or `desc`; or a direction alone, which is that of the ids. `sort[column]=desc` is \
+                 the same. The default order is the id.",
+                text(),
+            ),
             parameter(
                 "where[column][op]",
                 "Only rows whose column compares so with the value. Ops: `=` (also if left out), `!`, `<`, `<=`, `>`, \
-                 `>=`, `in` (values separated by commas), `contains`, `startsWith`, `endsWith` (whatever the case). \
-                 The value `null` stands for none with `=` and `!`. Several conditions must all hold; a repeated \
-                 equality holds for any of its values.",
+                 `>=`, `in` (values separated by commas, or repeated), `contains`, `startsWith`, `endsWith` (whatever \
+                 the case). Each field of a row is a column. The value `null` stands for none with `=` and `!`, flags \
+                 are `1` and `0` or `true` and `false`. Several conditions must all hold; a repeated equality holds for \
+                 any of its values. What takes too long to be found is refused (422): narrow the period.",
                 ObjectBuilder::new().schema_type(SchemaType::AnyValue),
             ),
         ]

@@ -1,26 +1,27 @@
 //! Reads a list query against the columns of a list: pure, and total over any query string.
 
-use super::{Column, Ids, Kind, LIMIT_MAX, Listing};
+use super::{
+    Column, Ids, LIMIT_MAX, Listing,
+    value::{Condition, Op, Value, flag, read},
+};
 use crate::{
     app::App,
     error::{Error, Result},
-    time::Moment,
 };
 use axum::{
     extract::{FromRequestParts, OriginalUri},
     http::request::Parts,
 };
-use chrono::{DateTime, NaiveDate, Utc};
-use std::{convert::Infallible, fmt};
-use uuid::Uuid;
+use chrono::{DateTime, Utc};
+use std::convert::Infallible;
 
 /// The most rows that can be left out.
 pub(super) const SKIP_MAX: usize = i32::MAX as usize;
 
 /// The parameters that make pages of a list.
-pub(super) const PAGING: [&str; 3] = ["limit", "skip", "after"];
+pub(super) const PAGING: [&str; 4] = ["limit", "skip", "after", "before"];
 
-/// The parameters of a list as they came, in order.
+/// The parameters of a list in order, with names in one spelling: `columns[]` is `columns`.
 #[derive(Clone, Debug, Default)]
 pub struct ListParams {
     /// The path as the client wrote it, for links.
@@ -40,59 +41,6 @@ impl FromRequestParts<App> for ListParams {
     }
 }
 
-/// How a column is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Equal to the value, or to one of them.
-    Is,
-    /// Not equal; a row without a value is not equal to any.
-    Not,
-    /// Before, below.
-    Less,
-    /// Up to.
-    AtMost,
-    /// After, above.
-    More,
-    /// From.
-    AtLeast,
-    /// Has it anywhere in it, whatever its case.
-    Contains,
-    /// Begins with it, whatever its case.
-    StartsWith,
-    /// Ends with it, whatever its case.
-    EndsWith,
-}
-
-/// A value in the type of its column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// None at all.
-    Null,
-    /// Of an [`Kind::Int`] column.
-    Int(i64),
-    /// Of a [`Kind::Text`] or [`Kind::Word`] column.
-    Text(String),
-    /// Of a [`Kind::Uuid`] column.
-    Uuid(Uuid),
-    /// Of a [`Kind::Time`] or [`Kind::Moment`] column.
-    Time(DateTime<Utc>),
-    /// Of a [`Kind::Moment`] column: the day in the zone of each row.
-    Day(NaiveDate),
-    /// Of a [`Kind::Bool`] column.
-    Bool(bool),
-}
-
-/// One thing that rows must meet.
-#[derive(Clone, Debug)]
-pub struct Condition {
-    /// What is compared.
-    pub column: &'static Column,
-    /// How.
-    pub op: Op,
-    /// With what; several only for [`Op::Is`].
-    pub values: Vec<Value>,
-}
-
 /// A list query that fits its list.
 #[derive(Debug)]
 pub struct ListQuery {
@@ -102,19 +50,26 @@ pub struct ListQuery {
     pub conditions: Vec<Condition>,
     /// The column to sort by and whether downwards; by id without one.
     pub sort: Option<(&'static Column, bool)>,
-    /// Rows to return at most.
-    pub limit: i64,
+    /// Rows to return at most; all of them without it.
+    pub limit: Option<i64>,
     /// Rows to leave out first.
     pub skip: i64,
-    /// Only rows behind the one with this id.
-    pub after: Option<Value>,
-    /// Whether the client says how many rows it takes.
-    pub(super) limited: bool,
+    /// Only rows on one side of another.
+    pub from: Option<Side>,
     /// The server's time, for lists whose ids are made of it.
     pub now: Option<DateTime<Utc>>,
     /// What the columns look into besides rows: a document, joined as `outside.facts`.
     pub outside: Option<serde_json::Value>,
     pub(super) params: ListParams,
+}
+
+/// A row that the rows of a page lie behind or before, by its id, in the order of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Side {
+    /// The rows behind it.
+    After(Value),
+    /// The rows before it.
+    Before(Value),
 }
 
 impl ListParams {
@@ -125,7 +80,8 @@ impl ListParams {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = split(pair);
-                (decode(name), decode(value))
+                let name = decode(name);
+                (name.strip_suffix("[]").map(str::to_owned).unwrap_or(name), decode(value))
             })
             .collect();
         Self { path: path.to_owned(), pairs, skip_max: None }
@@ -142,11 +98,9 @@ impl ListParams {
 
     /// Takes out a parameter that is true or false: false without it.
     pub fn take_flag(&mut self, name: &'static str) -> Result<bool> {
-        match self.take(name)?.as_deref() {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1") => Ok(true),
-            Some(_) => Err(Error::malformed(pointer(name), "must be true or false")),
-        }
+        self.take(name)?.map_or(Ok(false), |value| {
+            flag(&value).ok_or_else(|| Error::malformed(pointer(name), "must be true or false"))
+        })
     }
 
     /// Takes out a parameter that is a whole number of a range.
@@ -156,13 +110,13 @@ impl ListParams {
 
     /// Takes out a parameter that is any number of ids.
     pub fn take_ids(&mut self, name: &'static str) -> Result<Vec<i64>> {
-        self.take_all(name).iter().map(|value| number(name, value, 0, i64::MAX)).collect()
+        self.take_all(name).iter().map(|value| number(name, value.trim(), 0, i64::MAX)).collect()
     }
 
-    /// Takes out a parameter that may be given several times, as `name` or `name[]`.
+    /// Takes out a parameter that may have several values: separated by commas, given several times, or both.
     pub fn take_all(&mut self, name: &'static str) -> Vec<String> {
-        let taken = self.pairs.extract_if(.., |(other, _)| other.strip_suffix("[]").unwrap_or(other) == name);
-        taken.map(|(_, value)| value).collect()
+        let taken = self.pairs.extract_if(.., |(other, _)| other == name);
+        taken.flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// Takes out what is nested in `name`: of `name[a][b]=c` the place `[a][b]` and the value `c`.
@@ -186,10 +140,9 @@ impl ListParams {
             listing,
             conditions: Vec::new(),
             sort: None,
-            limit: LIMIT_MAX,
+            limit: None,
             skip: 0,
-            after: None,
-            limited: false,
+            from: None,
             now: None,
             outside: None,
             params: self.clone(),
@@ -200,29 +153,30 @@ impl ListParams {
                 query.narrow(name, filter, value)?;
                 continue;
             }
-            if seen.contains(&name) {
+            let sorted = name.strip_prefix("sort[").and_then(|column| column.strip_suffix(']'));
+            let kind = if sorted.is_some() { "sort" } else { name.as_str() };
+            if seen.contains(&kind) {
                 return Err(twice(name));
             }
-            seen.push(name);
-            match name.as_str() {
-                "limit" => {
-                    query.limit = number(name, value, 1, LIMIT_MAX)?;
-                    query.limited = true;
-                }
+            seen.push(kind);
+            let id = || read(listing.id(), value).map_err(|detail| Error::malformed(pointer(name), detail));
+            match kind {
+                "limit" => query.limit = Some(number(name, value, 1, LIMIT_MAX)?),
                 "skip" => query.skip = self.skip(name, value)?,
-                "sort" => query.sort = Some(sort(listing, value)?),
-                "after" => {
-                    let after = read(listing.id(), value);
-                    query.after = Some(after.map_err(|detail| Error::malformed(pointer(name), detail))?);
-                }
+                "sort" => query.sort = Some(sort(listing, name, sorted, value)?),
+                "after" => query.from = Some(Side::After(id()?)),
+                "before" => query.from = Some(Side::Before(id()?)),
                 _ => return Err(Error::malformed(pointer(name), "is not a parameter of this list")),
             }
         }
-        if query.after.is_some() && query.sort.is_some() {
-            return Err(Error::malformed(
-                "/after",
-                "goes with the default order: leave out sort, or use skip",
-            ));
+        if seen.contains(&"after") && seen.contains(&"before") {
+            return Err(Error::malformed("/before", "does not go with after"));
+        }
+        if let Some(from) = &query.from
+            && !query.is_by_id()
+        {
+            let name = if matches!(from, Side::After(_)) { "/after" } else { "/before" };
+            return Err(Error::malformed(name, "goes with the order by id: sort by that, or use skip"));
         }
         Ok(query)
     }
@@ -253,7 +207,7 @@ impl ListParams {
     }
 
     /// The same list with some parameters left out and others put in, as a path and query.
-    pub(super) fn link(&self, without: &[&str], with: &[(&str, &str)]) -> String {
+    pub(super) fn link(&self, without: &[&str], with: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let kept = self.pairs.iter().filter(|(name, _)| !without.contains(&name.as_str()));
         query.extend_pairs(kept);
@@ -269,15 +223,34 @@ impl ListQuery {
         filtered.chain(self.sort.map(|(column, _)| column)).any(|column| names.contains(&column.name))
     }
 
-    /// Returns `true` if rows come by ascending id, from wherever the client has come to.
+    /// Returns `true` if rows come in the order of their ids, up or down.
+    pub(super) fn is_by_id(&self) -> bool {
+        match self.sort {
+            Some((column, _)) => column.name == self.listing.id().name,
+            None => self.listing.order.is_none(),
+        }
+    }
+
+    /// Returns `true` if rows are sorted downwards.
+    pub(super) fn is_downward(&self) -> bool {
+        self.sort.is_some_and(|(_, down)| down)
+    }
+
+    /// Returns `true` if rows are read against the order in which they are shown: those of a page that lie nearest
+    /// before a row.
+    pub(super) fn is_read_backward(&self) -> bool {
+        self.limit.is_some() && matches!(self.from, Some(Side::Before(_)))
+    }
+
+    /// Returns `true` if rows are read by ascending id, from wherever the client has come to.
     pub(super) fn is_followed(&self) -> bool {
-        let in_order = self.sort.is_none_or(|(column, down)| column.name == self.listing.id().name && !down);
+        let rises = self.is_by_id() && self.is_downward() == matches!(self.from, Some(Side::Before(_)));
         let from_there = match self.listing.ids {
             // Its newest entries are a moment old, for which only a client that goes on from them waits.
-            Ids::Log => self.after.is_some() || self.limited,
-            Ids::Sequence(_) | Ids::Time(_) => self.after.is_some() || self.skip == 0,
+            Ids::Log => self.from.is_some() || self.limit.is_some(),
+            Ids::Sequence(_) | Ids::Time(_) => self.from.is_some() || self.skip == 0,
         };
-        in_order && from_there
+        rises && from_there
     }
 
     /// Adds `where[<filter>=value`; a repeated equality widens the one before.
@@ -304,70 +277,8 @@ impl ListQuery {
     }
 }
 
-impl Column {
-    /// How an op of clients compares it, and whether with several values.
-    pub fn compares(&self, op: &str) -> Result<(Op, bool), &'static str> {
-        let (op, several) = match op {
-            "=" => (Op::Is, false),
-            "in" => (Op::Is, true),
-            "!" => (Op::Not, false),
-            "<" => (Op::Less, false),
-            "<=" => (Op::AtMost, false),
-            ">" => (Op::More, false),
-            ">=" => (Op::AtLeast, false),
-            "contains" => (Op::Contains, false),
-            "startsWith" => (Op::StartsWith, false),
-            "endsWith" => (Op::EndsWith, false),
-            _ => return Err("has an unknown op: = ! < <= > >= in contains startsWith endsWith"),
-        };
-        if self.kind.knows(op) { Ok((op, several)) } else { Err("does not go with a column of this type") }
-    }
-}
-
-impl Condition {
-    /// Reads a comparison in the words of clients; what is wrong with it otherwise.
-    pub fn read(column: &'static Column, op: &str, value: &str) -> Result<Self, String> {
-        let (op, several) = column.compares(op)?;
-        if several {
-            let values = value.split(',').map(|part| read(column, part)).collect::<Result<_, _>>()?;
-            return Ok(Self { column, op, values });
-        }
-        let null = value == "null" && matches!(op, Op::Is | Op::Not);
-        let searched = matches!(op, Op::Contains | Op::StartsWith | Op::EndsWith);
-        let value = match column.kind {
-            _ if null => Value::Null,
-            Kind::Word(_) if searched => Value::Text(text(value)?),
-            _ => read(column, value)?,
-        };
-        Ok(Self { column, op, values: vec![value] })
-    }
-}
-
-impl Kind {
-    fn knows(self, op: Op) -> bool {
-        match op {
-            Op::Is | Op::Not => true,
-            Op::Less | Op::AtMost | Op::More | Op::AtLeast => !matches!(self, Self::Bool | Self::Word(_)),
-            Op::Contains | Op::StartsWith | Op::EndsWith => matches!(self, Self::Text | Self::Word(_)),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int => f.write_str("a whole number"),
-            Self::Text => f.write_str("text"),
-            Self::Uuid => f.write_str("a UUID"),
-            Self::Time | Self::Moment { .. } => f.write_str("a time (RFC 3339) or a date"),
-            Self::Bool => f.write_str("true or false"),
-            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
-        }
-    }
-}
-
 /// Splits `name=value` at the first `=` outside brackets.
-fn split(pair: &str) -> (&str, &str) {
+pub(in crate::http) fn split(pair: &str) -> (&str, &str) {
     let bytes = pair.as_bytes();
     let mut open = false;
     for (at, &byte) in bytes.iter().enumerate() {
@@ -409,41 +320,30 @@ fn number(name: &str, value: &str, min: i64, max: i64) -> Result<i64> {
         .ok_or_else(|| Error::malformed(pointer(name), format!("must be a whole number from {min} to {max}")))
 }
 
-fn sort(listing: &'static Listing, value: &str) -> Result<(&'static Column, bool)> {
-    let (name, direction) = value.trim().split_once(' ').unwrap_or((value.trim(), "asc"));
-    let column = listing
-        .column(name)
-        .ok_or_else(|| Error::malformed("/sort", "does not name a column of this list"))?;
-    match direction.trim().to_ascii_lowercase().as_str() {
-        "asc" => Ok((column, false)),
-        "desc" => Ok((column, true)),
-        _ => Err(Error::malformed("/sort", "must be a column, then asc or desc")),
-    }
-}
-
-/// Text that Postgres can hold.
-fn text(value: &str) -> Result<String, String> {
-    if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
-        return Err("must be UTF-8 without NUL".into());
-    }
-    Ok(value.to_owned())
-}
-
-fn read(column: &Column, value: &str) -> Result<Value, String> {
-    let value = text(value)?;
-    let read = match column.kind {
-        Kind::Int => value.parse().ok().map(Value::Int),
-        Kind::Text => Some(Value::Text(value)),
-        Kind::Uuid => value.parse().ok().map(Value::Uuid),
-        Kind::Time => {
-            Moment::parse(&value, chrono_tz::UTC).map(|moment| Value::Time(moment.starts_at(chrono_tz::UTC)))
-        }
-        Kind::Moment { .. } => Moment::parse(&value, chrono_tz::UTC).map(|moment| match moment {
-            Moment::Date(day) => Value::Day(day),
-            Moment::Instant(at) => Value::Time(at),
-        }),
-        Kind::Bool => value.parse().ok().map(Value::Bool),
-        Kind::Word(words) => words.contains(&value.as_str()).then_some(Value::Text(value)),
+/// Reads `name desc`, `sort[name]=desc`, or a direction alone, which is that of the ids.
+fn sort(
+    listing: &'static Listing,
+    parameter: &str,
+    column: Option<&str>,
+    value: &str,
+) -> Result<(&'static Column, bool)> {
+    let value = value.trim();
+    let (name, direction) = match (column, value.split_once(' ')) {
+        (Some(column), _) => (column, value),
+        (None, Some((column, direction))) => (column, direction.trim()),
+        (None, None) if is_downward(value).is_some() => (listing.id().name, value),
+        (None, None) => (value, "asc"),
     };
-    read.ok_or_else(|| format!("must be {}", column.kind))
+    let malformed = |detail| Error::malformed(pointer(parameter), detail);
+    let column = listing.column(name).ok_or_else(|| malformed("does not name a column of this list"))?;
+    let down = is_downward(direction).ok_or_else(|| malformed("must be a column, then asc or desc"))?;
+    Ok((column, down))
+}
+
+fn is_downward(direction: &str) -> Option<bool> {
+    match direction.to_ascii_lowercase().as_str() {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    }
 }

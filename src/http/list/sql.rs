@@ -1,8 +1,16 @@
 //! Turns a list query into SQL: names from declarations, values bound in the type of their column.
 
-use super::{Kind, Page, condition::push_value, follow::Horizon, params::ListQuery};
-use crate::{error::Result, postgres::reads::Reading, transaction};
-use sqlx::{FromRow, PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use super::{
+    Kind,
+    condition::push_value,
+    follow::Horizon,
+    params::{ListQuery, Side},
+};
+use crate::{
+    error::{Error, Result},
+    transaction,
+};
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
 /// Groups that a statement names one by one; more of them are looked up by the statement itself.
@@ -59,89 +67,63 @@ pub fn belongs_to(sql: &mut QueryBuilder<Postgres>, column: &'static str, below:
     };
 }
 
-/// Rows that are counted at most for a page that was asked for by `after`.
+/// Rows that are counted at most for who goes on from a row.
 const COUNT_MAX: i64 = 1_000;
 
 impl ListQuery {
-    /// One page of rows. `scope` pushes the condition that decides which rows the caller may see.
-    pub async fn page<T>(
-        self,
-        reading: &Reading,
-        scope: impl Fn(&mut QueryBuilder<Postgres>),
-    ) -> Result<Page<T>>
-    where
-        T: for<'r> FromRow<'r, PgRow>,
-    {
-        self.page_of(reading, scope, |row| T::from_row(row)).await
-    }
-
-    /// One page of rows, each of which `show` makes something of.
-    pub async fn page_of<T>(
-        self,
-        reading: &Reading,
-        scope: impl Fn(&mut QueryBuilder<Postgres>),
-        show: impl Fn(&PgRow) -> sqlx::Result<T>,
-    ) -> Result<Page<T>> {
-        let (db, too_long) = (&**reading, |error| transaction::too_long(error, self.costs()));
-        let mut rows = self.rows(db, &scope).await.map_err(too_long)?;
-        let more = rows.len() as i64 > self.limit;
-        rows.truncate(self.limit as usize);
-        let shown = rows.len() as i64;
-        let total = if self.after.is_some() {
-            // Whoever follows ids through a long list was told with the first page how many there are;
-            // counting them again would take longer than the page.
-            let count: i64 = self
-                .count(&scope, Some(COUNT_MAX + 1))
-                .build_query_scalar()
-                .persistent(false)
-                .fetch_one(db)
-                .await
-                .map_err(too_long)?;
-            Some(count).filter(|count| *count <= COUNT_MAX)
-        } else if more || (shown == 0 && self.skip > 0) {
-            let count = self.count(&scope, None).build_query_scalar().persistent(false).fetch_one(db).await;
-            Some(count.map_err(too_long)?)
-        } else {
-            Some(self.skip + shown)
-        };
-        let last = rows.last().filter(|_| more).map(|row| self.id_of(row)).transpose()?;
-        let rows = rows.iter().map(show).collect::<Result<_, _>>()?;
-        Ok(Page::new(rows, total, &self, last.as_deref()))
-    }
-
-    /// The rows of a page, and one more if there is a next page. No row is left behind them that a
+    /// The rows of a page as they are read, and one more if others follow. No row is left behind them that a
     /// transaction under way may still commit before them.
-    async fn rows(
+    pub(super) async fn rows(
         &self,
         db: &PgPool,
+        limit: i64,
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut horizon = if self.is_followed() {
-            Horizon::of(db, self.listing.ids, self.now.unwrap_or_default()).await?
-        } else {
-            None
+    ) -> Result<Vec<PgRow>> {
+        // One more row than asked for tells whether there is a next page.
+        let read = async |horizon: Option<&Horizon>| {
+            let mut page = self.select("SELECT ", scope, Some(limit + 1), horizon);
+            // Planned for these values, each time: the best plan for one group is the worst for another.
+            page.build().persistent(false).fetch_all(db).await.map_err(|error| self.too_long(error))
         };
-        let rows = self.read(db, scope, None).await?;
+        let mut horizon = self.horizon(db).await?;
+        let rows = read(None).await?;
         let last = rows.last().map(|row| self.id_of(row)).transpose()?;
         match (&mut horizon, last) {
             (Some(horizon), Some(last)) if horizon.is_before(&last) && !horizon.is_quiet(db).await? => {
                 horizon.wait(db).await?;
-                self.read(db, scope, Some(horizon)).await
+                read(Some(horizon)).await
             }
             _ => Ok(rows),
         }
     }
 
-    async fn read(
+    /// Asks how far a list can be read by ascending id, where that is how it is read.
+    pub(super) async fn horizon(&self, db: &PgPool) -> Result<Option<Horizon>, sqlx::Error> {
+        if !self.is_followed() {
+            return Ok(None);
+        }
+        Horizon::of(db, self.listing.ids, self.now.unwrap_or_default()).await
+    }
+
+    /// Counts the rows that meet the conditions, whatever part of them is read. `None` where there are many for who
+    /// goes on from a row: counting them again would take longer than the page; and where it takes too long.
+    pub(super) async fn total(
         &self,
-        db: &PgPool,
+        db: impl PgExecutor<'_>,
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
-        horizon: Option<&Horizon>,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
-        // One more row than asked for tells whether there is a next page.
-        let mut page = self.select(scope, Some(self.limit + 1), horizon);
-        // Planned for these values, each time: the best plan for one group is the worst for another.
-        page.build().persistent(false).fetch_all(db).await
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let at_most = self.from.as_ref().map(|_| COUNT_MAX + 1);
+        let mut count = self.count(scope, at_most);
+        match count.build_query_scalar().persistent(false).fetch_one(db).await {
+            Ok(count) => Ok(Some(count).filter(|count| at_most.is_none_or(|most| *count < most))),
+            Err(error) if transaction::was_too_long(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says what to narrow, if that is why a statement failed.
+    pub(super) fn too_long(&self, error: sqlx::Error) -> Error {
+        transaction::too_long(error, self.costs())
     }
 
     /// Points at what costs most in this query, for a client that is to ask for less.
@@ -156,17 +138,19 @@ impl ListQuery {
 
     /// The statement for all rows in order, for exports.
     pub fn all(&self, scope: impl Fn(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
-        self.select(&scope, None, None)
+        self.select("SELECT ", &scope, None, None)
     }
 
-    fn select(
+    /// The statement that begins so, up to its columns, and goes on as this query asks.
+    pub(super) fn select(
         &self,
+        begin: &'static str,
         scope: &impl Fn(&mut QueryBuilder<Postgres>),
         limit: Option<i64>,
         horizon: Option<&Horizon>,
     ) -> QueryBuilder<Postgres> {
         let id = self.listing.id();
-        let mut sql = QueryBuilder::new("SELECT ");
+        let mut sql = QueryBuilder::new(begin);
         sql.push(self.listing.select);
         self.push_from(&mut sql);
         sql.push(" WHERE (");
@@ -176,26 +160,34 @@ impl ListQuery {
         if let Some(horizon) = horizon {
             horizon.push(&mut sql, id.sql);
         }
-        if let Some(after) = &self.after {
-            sql.push(" AND ").push(id.sql).push(" > ");
-            push_value(&mut sql, after, id.kind);
+        let down = self.is_downward();
+        if let Some(from) = &self.from {
+            let (id_of_row, is_above) = match from {
+                Side::After(id) => (id, !down),
+                Side::Before(id) => (id, down),
+            };
+            sql.push(" AND ").push(id.sql).push(if is_above { " > " } else { " < " });
+            push_value(&mut sql, id_of_row, id.kind);
         }
         sql.push(" ORDER BY ");
-        match self.sort {
-            Some((column, down)) if column.name == id.name => {
-                sql.push(id.sql).push(if down { " DESC" } else { "" });
+        match (self.sort, self.listing.order) {
+            (None, Some(order)) => {
+                sql.push(order);
             }
             // The id makes the order total, so that pages neither repeat nor miss a row.
-            Some((column, down)) => {
+            (Some((column, down)), _) if column.name != id.name => {
                 let direction = if down { " DESC" } else { "" };
                 sql.push(column.sql).push(direction).push(", ").push(id.sql).push(direction);
             }
-            None => {
-                sql.push(id.sql);
+            _ => {
+                sql.push(id.sql).push(if down == self.is_read_backward() { "" } else { " DESC" });
             }
         }
         if let Some(limit) = limit {
-            sql.push(" LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(self.skip);
+            sql.push(" LIMIT ").push_bind(limit);
+        }
+        if self.skip > 0 {
+            sql.push(" OFFSET ").push_bind(self.skip);
         }
         sql
     }
@@ -219,10 +211,11 @@ impl ListQuery {
     }
 
     fn push_from(&self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push(" FROM ").push(self.listing.from);
+        sql.push(" FROM ");
         if let Some(outside) = &self.outside {
-            sql.push(" CROSS JOIN (SELECT ").push_bind(outside.clone()).push("::jsonb AS facts) outside");
+            sql.push("(SELECT ").push_bind(outside.clone()).push("::jsonb AS facts) outside CROSS JOIN ");
         }
+        sql.push(self.listing.from);
     }
 
     fn push_conditions(&self, sql: &mut QueryBuilder<Postgres>) {
@@ -232,7 +225,7 @@ impl ListQuery {
         }
     }
 
-    fn id_of(&self, row: &PgRow) -> Result<String, sqlx::Error> {
+    pub(super) fn id_of(&self, row: &PgRow) -> Result<String, sqlx::Error> {
         match self.listing.id().kind {
             Kind::Uuid => row.try_get::<Uuid, _>("id").map(|id| id.to_string()),
             Kind::Text => row.try_get::<String, _>("id"),
@@ -251,6 +244,7 @@ mod tests {
         select: "d.*",
         from: "drink d",
         ids: Ids::Sequence("drink"),
+        order: None,
         columns: &[
             Column::new("id", "d.id", Kind::Int),
             Column::new("name", "d.name", Kind::Text),
@@ -258,6 +252,7 @@ mod tests {
             Column::new("soldOut", "d.sold_out", Kind::Bool),
             Column::new("createdAt", "d.created_at", Kind::Time),
             Column::new("key", "d.key", Kind::Uuid),
+            Column::new("weight", "d.weight", Kind::Real),
         ],
     };
 
@@ -265,6 +260,7 @@ mod tests {
         let query =
             ListParams::parse("/drink", query).over(&DRINKS).map_err(|error| error.problem().message)?;
         let sql = query.select(
+            "SELECT ",
             &|sql| {
                 sql.push("true");
             },
@@ -282,7 +278,25 @@ mod tests {
             ("sort=name desc", " ORDER BY d.name DESC, d.id DESC"),
             ("sort=name", " ORDER BY d.name, d.id"),
             ("sort=id+desc", " ORDER BY d.id DESC"),
+            ("sort=desc", " ORDER BY d.id DESC"),
+            ("sort[name]=DESC", " ORDER BY d.name DESC, d.id DESC"),
             ("after=7", " AND d.id > $1 ORDER BY d.id"),
+            ("after=7&sort=id+desc", " AND d.id < $1 ORDER BY d.id DESC"),
+            ("before=7", " AND d.id < $1 ORDER BY d.id"),
+            ("before=7&limit=2", " AND d.id < $1 ORDER BY d.id DESC"),
+            ("before=7&limit=2&sort=desc", " AND d.id > $1 ORDER BY d.id"),
+            ("skip=3", " ORDER BY d.id OFFSET $1"),
+            ("where[id][]=1&where[id][]=2", " AND (d.id = ANY($1)) ORDER BY d.id"),
+            ("where[id][in][]=1&where[id][in][]=2,3", " AND (d.id = ANY($1)) ORDER BY d.id"),
+            ("where[soldOut]=1", " AND (d.sold_out = $1) ORDER BY d.id"),
+            ("where[weight][%3E]=1.5", " AND d.weight > $1 ORDER BY d.id"),
+            ("where[createdAt][%3C]=2026-01-01", " AND d.created_at < $1 ORDER BY d.id"),
+            ("where[createdAt][%3E]=2026-01-01", " AND d.created_at >= $1 ORDER BY d.id"),
+            (
+                "where[createdAt][!]=2026-01-01",
+                " AND NOT ((d.created_at IS NOT NULL AND d.created_at >= $1 AND d.created_at < $2)) ORDER BY d.id",
+            ),
+            ("where[createdAt]=null", " AND (d.created_at IS NULL) ORDER BY d.id"),
             ("where[name]=Cola", " AND (d.name = $1) ORDER BY d.id"),
             ("where[name][=]=a=b", " AND (d.name = $1) ORDER BY d.id"),
             ("where%5Bid%5D%5B%3C%3D%5D=5", " AND d.id <= $1 ORDER BY d.id"),
@@ -309,6 +323,13 @@ mod tests {
             ("page=1", "/page"),
             ("where=1", "/where"),
             ("after=7&sort=name", "/after"),
+            ("after=7&before=9", "/before"),
+            ("before=7&sort[name]=asc", "/before"),
+            ("sort[colour]=asc", "/sort[colour]"),
+            ("sort[name]=up", "/sort[name]"),
+            ("sort=name&sort[id]=asc", "/sort[id]"),
+            ("limit[]=5&limit=6", "/limit"),
+            ("where[weight]=NaN", "/where[weight]"),
             ("after=x", "/after"),
             ("sort=colour", "/sort"),
             ("sort=name up", "/sort"),
@@ -339,7 +360,7 @@ mod tests {
 
         #[test]
         fn no_value_gets_into_the_statement(
-            column in prop::sample::select(vec!["id", "name", "size", "soldOut", "createdAt", "key", "x"]),
+            column in prop::sample::select(vec!["id", "name", "size", "soldOut", "createdAt", "key", "weight", "x"]),
             op in prop::sample::select(vec!["=", "!", "<", "in", "contains", "startsWith", "endsWith", "?"]),
             value in "[';\"%_\\\\, a-z0-9]{0,12}",
         ) {

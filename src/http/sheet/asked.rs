@@ -137,13 +137,13 @@ pub fn filename(text: Option<String>, name: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Reads `id,name`, once or several times, each column at most once.
+/// Reads the names of columns, each at most once.
 fn columns(texts: &[String], known: &[&'static str]) -> Result<Vec<&'static str>> {
     if texts.is_empty() {
         return Err(Error::malformed("/columns", "is required: names separated by commas"));
     }
     let mut columns = Vec::new();
-    for name in texts.iter().flat_map(|text| text.split(',')).map(str::trim) {
+    for name in texts.iter().map(|text| text.trim()) {
         let Some(column) = known.iter().find(|known| **known == name) else {
             return Err(Error::malformed("/columns", format!("are of {}", known.join(", "))));
         };

@@ -2,13 +2,11 @@
 
 use crate::{
     error::{Error, Result},
+    http::chunks::CHUNK_BYTES,
     text::is_ignorable,
 };
 use serde_json::Value;
 use std::borrow::Cow;
-
-/// A chunk is sent once it has this many bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The byte order mark, which tells spreadsheets that a file is UTF-8.
 const BOM: &str = "\u{feff}";

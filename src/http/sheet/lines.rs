@@ -1,10 +1,10 @@
 //! JSON lines: an object a row, with the header's names.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    http::chunks::CHUNK_BYTES,
+};
 use serde_json::Value;
-
-/// A chunk is sent once it has this many bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Writes rows as objects, one a line.
 #[derive(Debug)]

@@ -10,34 +10,17 @@ mod workbook;
 
 pub use asked::{Asked, Form, FormParams, WORKBOOK, filename, zone};
 
+use super::chunks::{ChunkReader, Chunks, chunks};
 use crate::error::{Error, Result};
 use axum::{
-    body::{Body, Bytes},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
 use serde_json::Value;
-use std::time::{Duration, Instant};
-use tokio::{sync::mpsc, time::timeout};
-
-/// Chunks that wait for a slow reader.
-const CHUNKS_WAITING: usize = 4;
-
-/// A reader may take its chunks so much later than at [`READER_BYTES_PER_S`], all delays together. Beyond that it
-/// is given up: it keeps a connection to Postgres, and one of few places.
-const READER_WAIT: Duration = Duration::from_secs(30);
-
-/// The slowest average rate of a reader: less than a telephone line of today has.
-const READER_BYTES_PER_S: u32 = 16 * 1024;
+use std::time::Duration;
 
 /// For so long an answer waits for the first chunk of a workbook, so that a fault before it is told as one.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-
-/// Why an export has ended early; the response then breaks off, which its reader notices.
-#[derive(Debug, thiserror::Error)]
-#[error("the export broke off")]
-struct BrokenOff;
 
 /// How long Postgres works at an export at most, in seconds: it works for as long as the reader reads.
 pub const TIME_MAX_S: u32 = 3_600;
@@ -60,13 +43,12 @@ enum Writer {
 #[derive(Debug)]
 pub struct SheetReader {
     form: Form,
-    chunks: mpsc::Receiver<Result<Bytes>>,
+    chunks: ChunkReader,
 }
 
 /// Both ends of an export whose first line is `header`.
 pub fn sheet<'a>(form: Form, header: impl IntoIterator<Item = &'a str>) -> Result<(Sheet, SheetReader)> {
-    let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
-    let sender = Chunks { sender, wait: READER_WAIT };
+    let (sender, chunks) = chunks();
     let header = header.into_iter();
     let writer = match form {
         Form::Csv { bom, separator } => Writer::Csv(Box::new(csv::Writer::new(bom, separator, header)?)),
@@ -88,7 +70,7 @@ impl Sheet {
                 Some(chunk) => Ok(self.chunks.send(chunk).await),
                 None => Ok(true),
             },
-            Writer::Workbook(writer) => Ok(!self.chunks.sender.is_closed() && writer.row(cells).await),
+            Writer::Workbook(writer) => Ok(!self.chunks.is_closed() && writer.row(cells).await),
         }
     }
 
@@ -104,39 +86,15 @@ impl Sheet {
         match outcome {
             Ok(Some(rest)) => {
                 chunks.send(rest).await;
+                chunks.end().await;
             }
-            Ok(None) => {}
+            Ok(None) => chunks.end().await,
             Err(error) => {
                 tracing::warn!(error = %error, "an export broke off");
-                let _ = timeout(chunks.wait, chunks.sender.send(Err(error))).await;
+                chunks.fail(error).await;
             }
         }
     }
-}
-
-/// Where chunks of an export go.
-#[derive(Clone, Debug)]
-struct Chunks {
-    sender: mpsc::Sender<Result<Bytes>>,
-    /// How long the reader may still keep this waiting.
-    wait: Duration,
-}
-
-impl Chunks {
-    /// Sends a chunk; false if nobody takes it, or so slowly that it comes to the same.
-    async fn send(&mut self, chunk: Vec<u8>) -> bool {
-        let began = Instant::now();
-        let length = chunk.len() as u32;
-        let taken = matches!(timeout(self.wait, self.sender.send(Ok(chunk.into()))).await, Ok(Ok(())));
-        self.wait = wait_left(self.wait, began.elapsed(), length);
-        taken
-    }
-}
-
-/// Returns the rest of a reader's wait after it has taken so many bytes in this time.
-fn wait_left(wait: Duration, took: Duration, bytes: u32) -> Duration {
-    let earned = Duration::from_secs(1) * bytes / READER_BYTES_PER_S;
-    (wait + earned).saturating_sub(took).min(READER_WAIT)
 }
 
 impl SheetReader {
@@ -144,16 +102,8 @@ impl SheetReader {
     /// chunk.
     pub async fn download(mut self, name: &str) -> Result<Response> {
         let wait = if self.form == Form::Workbook { FIRST_WAIT } else { Duration::MAX };
-        let first = match timeout(wait, self.chunks.recv()).await {
-            Ok(first) => Some(first.ok_or_else(|| Error::fault(BrokenOff))??),
-            Err(_) => None,
-        };
-        let rest = stream::unfold(self.chunks, |mut chunks| async move {
-            let chunk = chunks.recv().await?;
-            Some((chunk.map_err(|_| BrokenOff), chunks))
-        });
-        let body = Body::from_stream(stream::StreamExt::chain(stream::iter(first.map(Ok)), rest));
-        let mut response = body.into_response();
+        let first = self.chunks.first(wait).await?;
+        let mut response = self.chunks.body(first).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.form.media_type()));
         let disposition = format!("attachment; filename=\"{}\"", self.form.file(name));
@@ -166,6 +116,7 @@ impl SheetReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Bytes;
     use serde_json::json;
 
     const CSV: Form = Form::Csv { bom: false, separator: b',' };
@@ -207,22 +158,6 @@ mod tests {
             let (response, ()) = tokio::join!(reader.download("x"), sheet.end(Err(Error::NotFound("x"))));
             assert!(matches!(response, Err(Error::NotFound("x"))), "{form:?}");
         }
-    }
-
-    #[test]
-    fn a_reader_has_to_keep_up_with_the_least_rate() {
-        let chunks_taken = |each: Duration| {
-            let mut wait = READER_WAIT;
-            (0..1_000)
-                .take_while(|_| {
-                    wait = wait_left(wait, each, 64 * 1024);
-                    !wait.is_zero()
-                })
-                .count()
-        };
-        assert_eq!(chunks_taken(Duration::from_secs(4)), 1_000, "64 KiB in 4 s is the least");
-        assert_eq!(chunks_taken(Duration::from_secs(29)), 1, "2 KiB a second is no reader");
-        assert_eq!(wait_left(READER_WAIT, Duration::ZERO, 1 << 30), READER_WAIT, "nothing is saved up");
     }
 
     #[tokio::test]

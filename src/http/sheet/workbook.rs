@@ -3,8 +3,10 @@
 //!
 //! A workbook has its rows on disk until the last is there, then it goes out as it is packed.
 
-use super::Chunks;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    http::chunks::{CHUNK_BYTES, Chunks},
+};
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 use serde_json::Value;
 use std::io;
@@ -15,9 +17,6 @@ const BATCH: usize = 256;
 
 /// Batches that wait to be written.
 const BATCHES_WAITING: usize = 4;
-
-/// A chunk is sent once it has this many bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Rows of a sheet, its header among them: there are no more in the format.
 const ROWS_MAX: u32 = 1_048_576;

@@ -13,7 +13,7 @@ use crate::{
         Caller, Json, Path, Unread,
         caller::Permission,
         extract,
-        list::{ListParams, Page, belongs_to},
+        list::{ListParams, belongs_to, rows},
         unread::FromBody,
     },
     telemetry::ingest::body::{self, is_zipped},
@@ -21,11 +21,12 @@ use crate::{
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -167,16 +168,16 @@ async fn list(
     caller: Caller,
     Path(hostname): Path<String>,
     params: ListParams,
-) -> Result<Page<Shown>> {
+) -> Result<Response> {
     caller.may(Permission::TransactionRead)?;
     let query = params.over(&AUDITS)?;
     let machine = station::named(&app, &caller, &hostname).await?;
     let reading = app.reads.list(caller.group()).await?;
-    let of_machine = query.page::<Audit>(&reading, |sql| {
+    let of_machine = |sql: &mut QueryBuilder<Postgres>| {
         sql.push("a.machine = ").push_bind(machine).push(" AND ");
         belongs_to(sql, "a.user_group", caller.group());
-    });
-    of_machine.await?.try_map(Shown::of)
+    };
+    query.answer(&app, reading, of_machine, |row: &PgRow| rows(row).and_then(Shown::of)).await
 }
 
 /// Read an audit file

@@ -19,11 +19,13 @@ pub(super) static AUDITS: Listing = Listing {
     select: "a.id, a.arrived_at, a.status, a.checksum, length(a.file)::bigint AS bytes, a.summary, a.errors",
     from: "audit a",
     ids: Ids::Sequence("audit"),
+    order: None,
     columns: &[
         Column::new("id", "a.id", Kind::Int),
-        Column::new("arrivedAt", "a.arrived_at", Kind::Time),
+        Column::new("arrivedAt", "a.arrived_at", Kind::Instant),
         Column::new("status", "a.status", Kind::Word(&["imported", "refused"])),
         Column::new("checksum", "a.checksum", Kind::Word(&["ok", "absent"])),
+        Column::new("bytes", "length(a.file)::bigint", Kind::Int),
     ],
 };
 

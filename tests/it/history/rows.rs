@@ -74,7 +74,18 @@ async fn sales_and_payments_are_listed_and_followed() {
     }
     assert_eq!(ids(&a1.get("/revenuetransaction?useArchive=true").await.expect(200)), [3]);
     a.get("/revenuetransaction?useArchive=maybe").await.expect_problem(400, "/useArchive");
-    a.get("/revenuetransaction?where[price]=1").await.expect_problem(400, "/where[price]");
+    assert_eq!(ids(&a.get("/revenuetransaction?where[price]=30&where[token]=null").await.expect(200)), [3]);
+    assert_eq!(
+        ids(&a.get("/revenuetransaction?sort=remote+desc&where[name][!]=Chai").await.expect(200)),
+        [3, 2]
+    );
+    // As rows show it, in whole seconds.
+    let at = |op: &str| format!("/revenuetransaction?where[occurredAt][{op}]=2026-07-01T08:06:17%2B02:00");
+    for (op, expected) in
+        [("=", vec![2]), ("!", vec![3, 5]), ("%3E", vec![3, 5]), ("%3C", vec![]), ("%3C=", vec![2])]
+    {
+        assert_eq!(ids(&a.get(&at(op)).await.expect(200)), expected, "{op}");
+    }
     // What is in the archive is found by its id, as the clock on the wall showed it.
     assert_eq!(
         a.get("/revenuetransaction/1").await.expect(200),
@@ -197,4 +208,41 @@ async fn events_are_listed_summed_up_and_decide_how_machines_are() {
     a.get("/machine/status/ok?widget=x").await.expect_problem(400, "/widget");
     a.put("/machine/32", json!({"active": false})).await.expect(200);
     assert_eq!(machines("offline").await, [] as [i64; 0]);
+}
+
+#[tokio::test]
+async fn machines_with_something_open_are_listed_worst_first() {
+    let test = world().await;
+    let a = test.user("a").await;
+    let troubled = async |query: &str| ids(&a.get(&format!("/machine/issues{query}")).await.expect(200));
+    // Two alarms of one age (one machine is offline), then an issue.
+    assert_eq!(troubled("").await, [21, 32, 31]);
+    run(
+        &test,
+        "INSERT INTO machine_log (id, machine, location, user_group, occurred_at, time_zone, code, type)
+         VALUES (7, 22, 2, 2, '2026-03-11Z', 'UTC', 'E7', 2), (8, 31, 3, 3, '2026-03-11Z', 'UTC', 'E8', 3);",
+    )
+    .await;
+    assert_eq!(troubled("").await, [31, 21, 32, 22], "alarms before issues, then what is open for longest");
+    assert_eq!(troubled("?where[location]=3").await, [31, 32]);
+    assert_eq!(troubled("?sort=id+desc").await, [32, 31, 22, 21]);
+    assert_eq!(troubled("?sort=id&after=22").await, [31, 32]);
+    a.get("/machine/issues?after=21").await.expect_problem(400, "/after");
+    let first = a.get("/machine/issues?limit=3").await;
+    assert_eq!(
+        (ids(&first.expect(200)), &first.headers["x-total-count"]),
+        (vec![31, 21, 32], &"4".parse().unwrap())
+    );
+    let link = first.headers["link"].to_str().unwrap().to_owned();
+    let next = link[1..].split('>').next().unwrap();
+    assert_eq!(ids(&a.get(next).await.expect(200)), [22]);
+    // Being offline is an alarm, also before that is written down, and of a machine in use alone.
+    run(&test, "UPDATE machine_log SET resolved_at = now() WHERE machine IN (21, 31, 32)").await;
+    assert_eq!(troubled("").await, [32, 22]);
+    run(&test, "UPDATE machine_presence SET seen_at = '2026-06-01Z' WHERE machine = 22").await;
+    assert_eq!(troubled("").await, [22, 32]);
+    a.put("/machine/32", json!({"active": false})).await.expect(200);
+    assert_eq!(troubled("").await, [22]);
+    let b = test.user("b").await;
+    assert_eq!(ids(&b.get("/machine/issues").await.expect(200)), [41, 42], "one was never heard of");
 }

@@ -5,6 +5,7 @@ mod answers;
 mod bodies;
 pub mod document;
 pub mod judge;
+mod lists;
 mod sample;
 pub mod stock;
 mod uris;
