@@ -16,7 +16,7 @@ use crate::{
         Caller, Json, Message, Path, Unread,
         caller::Permission,
         extract::JsonBytes,
-        list::{ListParams, belongs_to},
+        list::{ListParams, belongs_to, rows},
         written_back::{self, Absent, form},
     },
     seal::Keyring,
@@ -29,6 +29,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -246,18 +247,21 @@ enum Configurations {
     responses((status = 200, description = "The stored configuration, or a page of them", body = inline(Configurations))))]
 async fn read(State(app): State<App>, caller: Caller, mut params: ListParams) -> Result<Response> {
     caller.may(Permission::ConfigRead)?;
-    let clear = caller.grant.allows(Permission::ConfigSecret).then_some(&app.keyring);
+    let clear = caller.grant.allows(Permission::ConfigSecret);
     let Some(hostname) = params.take("hostname")? else {
         let query = params.over(&CONFIGURATIONS)?;
         let reading = app.reads.list(caller.group()).await?;
-        let page = query.page(&reading, |sql| {
+        let scope = |sql: &mut QueryBuilder<Postgres>| {
             belongs_to(sql, "m.user_group", caller.group());
             if let Some(machine) = caller.machine() {
                 sql.push(" AND m.id = ").push_bind(machine);
             }
-        });
-        let page = page.await?.try_map(|stored| StoredMachineConfig::of(stored, clear))?;
-        return Ok(page.into_response());
+        };
+        let keys = app.clone();
+        let show = move |row: &PgRow| {
+            StoredMachineConfig::of(rows::<Stored>(row)?, clear.then_some(&keys.keyring))
+        };
+        return query.answer(&app, reading, scope, show).await;
     };
     params.over(&CONFIGURATIONS)?;
     if DeviceId::parse(&hostname).is_none() {
@@ -265,7 +269,7 @@ async fn read(State(app): State<App>, caller: Caller, mut params: ListParams) ->
     }
     let machine = station::named(&app, &caller, &hostname).await?;
     let stored = store::read(&app.db, machine).await?;
-    Ok(Json(StoredMachineConfig::of(stored, clear)?).into_response())
+    Ok(Json(StoredMachineConfig::of(stored, clear.then_some(&app.keyring))?).into_response())
 }
 
 with_settings! {
