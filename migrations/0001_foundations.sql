@@ -250,9 +250,9 @@ CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
--- Returns an instant with the offset of a zone: 2019-02-06T07:06:17+01:00, with milliseconds where there are any.
+-- Returns an instant with the offset of a zone, in whole seconds, rounded down: 2019-02-06T07:06:17+01:00.
 CREATE FUNCTION local_time(at timestamptz, zone text) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT regexp_replace(to_char(at AT TIME ZONE zone, 'YYYY-MM-DD"T"HH24:MI:SS.MS'), '\.000$', '')
+    SELECT to_char(at AT TIME ZONE zone, 'YYYY-MM-DD"T"HH24:MI:SS')
         || CASE WHEN ahead < 0 THEN '-' ELSE '+' END
         || to_char(make_interval(mins => abs(ahead)), 'HH24:MI')
     FROM (SELECT (extract(epoch FROM (at AT TIME ZONE zone) - (at AT TIME ZONE 'UTC')) / 60)::int AS ahead) o

@@ -83,7 +83,9 @@ CREATE TABLE voucher_payment (
     price       bigint NOT NULL,
     currency    text NOT NULL,
     redemption  uuid NOT NULL,
-    occurred_at timestamptz NOT NULL
+    occurred_at timestamptz NOT NULL,
+    -- The times that it counts in reports: a rollback's is -1.
+    quantity    smallint NOT NULL DEFAULT 1
 ) WITH (
     -- Rows pass through: their remains are cleared away before there is much of it to read over.
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,

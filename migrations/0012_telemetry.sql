@@ -82,6 +82,18 @@ CREATE TRIGGER announce BEFORE INSERT ON revenue_transaction_archive
 -- In the order in which it happened, whoever's it is; the months before the asked ones are left out.
 CREATE INDEX revenue_transaction_occurred_at ON revenue_transaction (occurred_at, id);
 CREATE INDEX revenue_transaction_archive_occurred_at ON revenue_transaction_archive (occurred_at, id);
+-- For systems that keep up with what machines sent: by when it came in, when it was last changed, and its number.
+CREATE INDEX revenue_transaction_created_at ON revenue_transaction (created_at, id);
+CREATE INDEX revenue_transaction_archive_created_at ON revenue_transaction_archive (created_at, id);
+CREATE INDEX revenue_transaction_updated_at ON revenue_transaction (updated_at, id);
+CREATE INDEX revenue_transaction_archive_updated_at ON revenue_transaction_archive (updated_at, id);
+CREATE INDEX revenue_transaction_number ON revenue_transaction (remote, id) WHERE remote IS NOT NULL;
+CREATE INDEX revenue_transaction_archive_number ON revenue_transaction_archive (remote, id) WHERE remote IS NOT NULL;
+-- For observers of sales that no payment came for. Most come with their payments, and are never in here.
+CREATE INDEX revenue_transaction_unpaid ON revenue_transaction (machine, occurred_at)
+    WHERE num_payment_transactions = 0 AND price > 0;
+CREATE INDEX revenue_transaction_archive_unpaid ON revenue_transaction_archive (machine, occurred_at)
+    WHERE num_payment_transactions = 0 AND price > 0;
 
 CREATE VIEW revenue_transaction_ever AS
     SELECT * FROM revenue_transaction UNION ALL SELECT * FROM revenue_transaction_archive;
@@ -116,7 +128,7 @@ CREATE TABLE payment_transaction (
     occurred_local     timestamp GENERATED ALWAYS AS (occurred_at AT TIME ZONE time_zone) STORED,
     method             text NOT NULL CHECK (method IN ('cash', 'card', 'code', 'virtual', 'token')),
     -- Its name in reports.
-    type               text NOT NULL CHECK (type IN ('cash', 'cashless', 'voucher', 'free', 'test', 'other')),
+    type               text NOT NULL CHECK (type IN ('cash', 'card', 'virtual', 'voucher', 'token', 'test', 'other')),
     -- Negative where money was given back.
     price              bigint NOT NULL,
     currency           text NOT NULL,
@@ -126,6 +138,9 @@ CREATE TABLE payment_transaction (
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
     series             bigint NOT NULL DEFAULT 0,
+    -- The times that it counts in reports: 1, and -1 where a redemption is rolled back, so that both together count as
+    -- none.
+    quantity           smallint NOT NULL DEFAULT 1,
     PRIMARY KEY (id, occurred_at)
 ) PARTITION BY RANGE (occurred_at);
 CREATE INDEX payment_transaction_user_group ON payment_transaction (user_group, id);
@@ -148,6 +163,10 @@ CREATE INDEX payment_transaction_occurred_at ON payment_transaction (occurred_at
 CREATE INDEX payment_transaction_archive_occurred_at ON payment_transaction_archive (occurred_at, id);
 CREATE INDEX payment_transaction_location ON payment_transaction (location, occurred_at);
 CREATE INDEX payment_transaction_archive_location ON payment_transaction_archive (location, occurred_at);
+CREATE INDEX payment_transaction_created_at ON payment_transaction (created_at, id);
+CREATE INDEX payment_transaction_archive_created_at ON payment_transaction_archive (created_at, id);
+CREATE INDEX payment_transaction_updated_at ON payment_transaction (updated_at, id);
+CREATE INDEX payment_transaction_archive_updated_at ON payment_transaction_archive (updated_at, id);
 
 CREATE VIEW payment_transaction_ever AS
     SELECT * FROM payment_transaction UNION ALL SELECT * FROM payment_transaction_archive;
@@ -214,6 +233,12 @@ CREATE INDEX machine_log_error_identity ON machine_log (error_identity, id);
 CREATE INDEX machine_log_archive_error_identity ON machine_log_archive (error_identity, id);
 CREATE INDEX machine_log_type ON machine_log (type, id);
 CREATE INDEX machine_log_archive_type ON machine_log_archive (type, id);
+CREATE INDEX machine_log_created_at ON machine_log (created_at, id);
+CREATE INDEX machine_log_archive_created_at ON machine_log_archive (created_at, id);
+CREATE INDEX machine_log_updated_at ON machine_log (updated_at, id);
+CREATE INDEX machine_log_archive_updated_at ON machine_log_archive (updated_at, id);
+CREATE INDEX machine_log_number ON machine_log (remote, id) WHERE remote IS NOT NULL;
+CREATE INDEX machine_log_archive_number ON machine_log_archive (remote, id) WHERE remote IS NOT NULL;
 
 CREATE VIEW machine_log_ever AS
     SELECT * FROM machine_log UNION ALL SELECT * FROM machine_log_archive;

@@ -137,13 +137,13 @@ BEGIN
     SELECT t.machine, s.grain, s.starts, t.location, t.user_group,
            CASE s.grain WHEN 'day' THEN COALESCE(t.shift, 0) ELSE 0 END AS shift,
            t.method, t.type, COALESCE(t.report_group, '') AS report_group, t.currency,
-           sum(t.n), sum(t.n * t.price)
+           sum(t.n * t.quantity), sum(t.n * t.price)
     FROM (SELECT 1 AS n, arrived.* FROM arrived) t,
          LATERAL (VALUES ('day', date_trunc('day', t.occurred_local)),
                          ('month', date_trunc('month', t.occurred_local))) AS s(grain, starts)
     WHERE NOT t.exclude
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-    HAVING sum(t.n) <> 0 OR sum(t.n * t.price) <> 0
+    HAVING sum(t.n * t.quantity) <> 0 OR sum(t.n * t.price) <> 0
     ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ON CONFLICT (machine, grain, starts, location, user_group, shift, method, type, report_group, currency)
     DO UPDATE SET quantity = r.quantity + excluded.quantity, revenue = r.revenue + excluded.revenue;
@@ -162,13 +162,14 @@ BEGIN
     SELECT t.machine, s.grain, s.starts, t.location, t.user_group,
            CASE s.grain WHEN 'day' THEN COALESCE(t.shift, 0) ELSE 0 END AS shift,
            t.method, t.type, COALESCE(t.report_group, '') AS report_group, t.currency,
-           sum(t.n), sum(t.n * t.price)
-    FROM (SELECT 1 AS n, arrived.* FROM arrived UNION ALL SELECT -1, gone.* FROM gone) t,
+           sum(t.n * t.quantity), sum(t.n * t.price)
+    FROM (SELECT 1 AS n, arrived.* FROM arrived
+          UNION ALL SELECT -1, gone.* FROM gone) t,
          LATERAL (VALUES ('day', date_trunc('day', t.occurred_local)),
                          ('month', date_trunc('month', t.occurred_local))) AS s(grain, starts)
     WHERE NOT t.exclude
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-    HAVING sum(t.n) <> 0 OR sum(t.n * t.price) <> 0
+    HAVING sum(t.n * t.quantity) <> 0 OR sum(t.n * t.price) <> 0
     ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ON CONFLICT (machine, grain, starts, location, user_group, shift, method, type, report_group, currency)
     DO UPDATE SET quantity = r.quantity + excluded.quantity, revenue = r.revenue + excluded.revenue;
@@ -183,7 +184,7 @@ CREATE VIEW payments_recount AS
 SELECT t.machine, s.grain, s.starts, t.location, t.user_group,
        CASE s.grain WHEN 'day' THEN COALESCE(t.shift, 0) ELSE 0 END AS shift,
        t.method, t.type, COALESCE(t.report_group, '') AS report_group, t.currency,
-       count(*) AS quantity, sum(t.price)::bigint AS revenue
+       sum(t.quantity)::bigint AS quantity, sum(t.price)::bigint AS revenue
 FROM payment_transaction_ever t,
      LATERAL (VALUES ('day', date_trunc('day', t.occurred_local)),
                      ('month', date_trunc('month', t.occurred_local))) AS s(grain, starts)

@@ -51,8 +51,7 @@ CREATE TABLE alert_observer (
     sent_at        timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
-    CHECK (observer <> 'non_resolution' OR type = 'event'),
-    CHECK (payment_method IS NULL OR type = 'transaction')
+    CONSTRAINT alert_observer_check3 CHECK (payment_method IS NULL OR type = 'transaction')
 );
 CREATE INDEX alert_observer_user_group ON alert_observer (user_group, id);
 CREATE INDEX alert_observer_alert_group ON alert_observer (alert_group);
@@ -259,6 +258,25 @@ BEGIN
 END $$;
 CREATE TRIGGER look_arrived AFTER INSERT ON revenue_transaction REFERENCING NEW TABLE AS arrived
     FOR EACH STATEMENT EXECUTE FUNCTION revenue_transaction_look();
+
+-- A payment that comes late ends what its sale's observer fires for.
+CREATE FUNCTION sale_changed_look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM alert_observer WHERE type = 'transaction' AND observer = 'non_resolution') THEN
+        INSERT INTO alert_look (machine, type)
+        SELECT DISTINCT a.machine, 'transaction' FROM arrived a
+        JOIN alert_watch w ON w.machine = a.machine JOIN alert_observer o ON o.id = w.alert_observer
+        WHERE o.type = 'transaction' AND o.observer = 'non_resolution';
+        IF FOUND THEN
+            PERFORM pg_notify('scrip', 'alert:0');
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER look_changed AFTER UPDATE ON revenue_transaction REFERENCING NEW TABLE AS arrived
+    FOR EACH STATEMENT EXECUTE FUNCTION sale_changed_look();
+CREATE TRIGGER look_changed AFTER UPDATE ON revenue_transaction_archive REFERENCING NEW TABLE AS arrived
+    FOR EACH STATEMENT EXECUTE FUNCTION sale_changed_look();
 
 CREATE FUNCTION payment_transaction_look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
