@@ -169,8 +169,7 @@ impl VoucherDraftType {
         if campaign.has(kind) { Ok(kind) } else { Err(Error::invalid("/type", "is not the campaign's type")) }
     }
 
-    /// Checks that a value is given, or where it inherits that nothing is. `given` says of each property of its
-    /// own whether it is.
+    /// Checks that a value is given, or where it inherits that nothing is, by what is `given` of its own.
     pub fn check(self, checks: &mut Checks, value: Option<i64>, given: &[(&'static str, bool)]) {
         checks.number("/value", value.unwrap_or(0), 0, VALUE_MAX);
         if self == Self::Inherit {

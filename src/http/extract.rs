@@ -233,7 +233,8 @@ pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stri
         }
 
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
+            let known = i64::try_from(number).map(|number| number.to_string());
+            known.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
         }
     }
 

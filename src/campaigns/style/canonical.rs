@@ -61,11 +61,12 @@ impl Look {
         put(&mut words, "textTransform", case);
         // What is said of all sides at once can be followed, or else nothing of it holds.
         if all_at_once {
-            let margins = (self.margins != [0.0; 4]).then(|| self.margins.map(points).join(" "));
+            let margins =
+                self.margins.iter().any(|margin| *margin > 0.0).then(|| self.margins.map(points).join(" "));
             put(&mut words, "margin", margins);
         } else {
             let sides = ["marginTop", "marginRight", "marginBottom", "marginLeft"];
-            for (side, margin) in sides.into_iter().zip(self.margins).filter(|(_, margin)| *margin != 0.0) {
+            for (side, margin) in sides.into_iter().zip(self.margins).filter(|(_, margin)| *margin > 0.0) {
                 put(&mut words, side, Some(points(margin)));
             }
         }

@@ -30,7 +30,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, OneOfBuilder, Ref, RefOr, Schema},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The longest explanation of a gateway, in characters.
@@ -227,15 +230,21 @@ async fn report(
     Ok(Message::json("report taken down"))
 }
 
-/// The stored configuration of a machine, or those of all.
-#[derive(Debug, ToSchema)]
-#[schema(as = StoredMachineConfigs)]
-#[expect(dead_code, reason = "describes two answers")]
-enum Configurations {
-    #[schema(title = "Of a machine")]
-    One(StoredMachineConfig),
-    #[schema(title = "Of all machines")]
-    Many(Vec<StoredMachineConfig>),
+/// The stored configuration of a machine, or those of all, in the document.
+struct Configurations;
+
+impl PartialSchema for Configurations {
+    fn schema() -> RefOr<Schema> {
+        let one = || Ref::from_schema_name(StoredMachineConfig::name());
+        OneOfBuilder::new().item(one()).item(ArrayBuilder::new().items(one())).into()
+    }
+}
+
+impl ToSchema for Configurations {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((StoredMachineConfig::name().into_owned(), StoredMachineConfig::schema()));
+        StoredMachineConfig::schemas(schemas);
+    }
 }
 
 /// Read the stored configuration of a machine, or of all

@@ -27,6 +27,7 @@ pub struct World {
 }
 
 /// What is created, in this order: a name, where, and from what.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn made() -> Vec<(&'static str, &'static str, Value)> {
     let criteria = json!({
         "select": [{"expr": "method"}, {"expr": "quantity", "op": "sum", "as": "n"}], "from": "payments",
@@ -170,7 +171,7 @@ impl World {
         let user = test.bearer(session["access_token"].as_str().unwrap());
         let own = test.session("a").await;
         let picture = STANDARD.encode(include_bytes!("dot.png"));
-        let now = Utc::now();
+        let now = test.app.clock.now();
         let whole = |at: chrono::DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let things = BTreeMap::from([
             ("owngroup", json!(world::A)),
