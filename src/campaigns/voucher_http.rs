@@ -77,6 +77,11 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> 
     links::of_voucher(&app, &caller, store::fetch(&app, caller.group(), id).await?).map(Json)
 }
 
+/// Reads a voucher for a change that repeats what was read. Boxed, because few do.
+async fn shown(app: &App, caller: &Caller, id: Uuid) -> Result<Voucher> {
+    Box::pin(fetch(State(app.clone()), caller.clone(), Path(id))).await.map(|Json(shown)| shown)
+}
+
 /// Replace a voucher's terms
 ///
 /// It takes from its campaign what is absent. A gift's balance moves by the difference to the value before;
@@ -90,7 +95,7 @@ async fn replace(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherReplacement>>,
 ) -> Result<Json<Message>> {
-    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let shown = shown(&app, &caller, id);
     let new = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Goes, shown).await?;
     if app.print_shop.check_printable(&new.lines()).is_err() {
         let stored = store::fetch(&app, caller.group(), id).await?;
@@ -113,7 +118,7 @@ async fn amend(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherPatch>>,
 ) -> Result<Json<Message>> {
-    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let shown = shown(&app, &caller, id);
     let patch = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Stays, shown).await?;
     store::amend(&app.db, caller.group(), id, patch, app.clock.now()).await?;
     Ok(Message::json("voucher updated"))
