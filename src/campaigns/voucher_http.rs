@@ -80,6 +80,11 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> 
     Ok(Json(VoucherInFull { voucher, validation_rules: store::rules(&app.db, id).await? }))
 }
 
+/// Reads a voucher for a change that repeats what was read. Boxed, because few do.
+async fn shown(app: &App, caller: &Caller, id: Uuid) -> Result<Voucher> {
+    Box::pin(fetch(State(app.clone()), caller.clone(), Path(id))).await.map(|Json(shown)| shown)
+}
+
 /// Replace a voucher's terms
 ///
 /// It takes from its campaign what is absent, but for rules, which stay then; with the type `inherit` it takes
@@ -94,7 +99,7 @@ async fn replace(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherReplacement>>,
 ) -> Result<Json<Message>> {
-    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let shown = shown(&app, &caller, id);
     let new = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Goes, shown).await?;
     if app.print_shop.check_printable(&new.lines()).is_err() {
         let stored = store::fetch(&app, caller.group(), id).await?;
@@ -117,7 +122,7 @@ async fn amend(
     Path(id): Path<Uuid>,
     body: Unread<Json<VoucherPatch>>,
 ) -> Result<Json<Message>> {
-    let shown = async { fetch(State(app.clone()), caller.clone(), Path(id)).await.map(|Json(shown)| shown) };
+    let shown = shown(&app, &caller, id);
     let patch = body.read_over(&app, &caller, Permission::VoucherWrite, Absent::Stays, shown).await?;
     store::amend(&app.db, caller.group(), id, patch, app.clock.now()).await?;
     Ok(Message::json("voucher updated"))

@@ -96,6 +96,6 @@ fn read_only(schema: RefOr<Schema>) -> RefOr<Schema> {
             reference.read_only = Some(true);
             reference.into()
         }
-        other => Schema::OneOf(OneOfBuilder::new().item(other).read_only(true).build()).into(),
+        other @ RefOr::T(_) => Schema::OneOf(OneOfBuilder::new().item(other).read_only(true).build()).into(),
     }
 }

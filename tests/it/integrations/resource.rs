@@ -71,7 +71,7 @@ async fn an_integration_belongs_to_a_group_and_keeps_its_secret() {
         ("stopOnFailure", json!(1), "/stopOnFailure"),
         ("name", json!(" "), "/name"),
         ("secret", json!("whsec_mine"), "/secret"),
-        ("state", json!("idle"), "/state"),
+        ("state", json!("failed"), "/state"),
     ] {
         a.put(&path, json!({field: value})).await.expect_problem(422, pointer);
     }

@@ -119,7 +119,7 @@ async fn a_patch_keeps_what_it_does_not_name_and_is_refused_where_it_is_wrong() 
         ("userGroup", json!(world::B)),
         ("userGroup", json!(world::ROOT)),
         ("language", json!(i64::MIN)),
-        ("disabledAt", json!(null)),
+        ("disabledAt", json!("2026-01-01T00:00:00Z")),
     ] {
         a.put(&path, json!({field: value})).await.expect_problem(422, &format!("/{field}"));
     }
