@@ -183,7 +183,7 @@ fn code(number: usize) -> String {
 async fn settle(db: &PgPool) -> (i64, Vec<Uuid>) {
     MIGRATIONS.run(db).await.unwrap();
     months::look_after(db, Clock::default().now().date_naive(), 0).await.unwrap();
-    sqlx::raw_sql(include_str!("../../tests/it/world.sql")).execute(db).await.unwrap();
+    sqlx::raw_sql(include_str!("../../tests/it/support/world.sql")).execute(db).await.unwrap();
     let campaign: i64 = sqlx::query_scalar(
         "INSERT INTO campaign (user_group, name, total_vouchers, type, voucher_value, status, status_wanted) \
          VALUES (2, 'Bench', 0, 'discount', 100, 'active', 'active') RETURNING id",

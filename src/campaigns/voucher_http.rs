@@ -81,7 +81,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> 
 }
 
 /// Reads a voucher for a change that repeats what was read. Boxed, because few do.
-async fn shown(app: &App, caller: &Caller, id: Uuid) -> Result<Voucher> {
+async fn shown(app: &App, caller: &Caller, id: Uuid) -> Result<VoucherInFull> {
     Box::pin(fetch(State(app.clone()), caller.clone(), Path(id))).await.map(|Json(shown)| shown)
 }
 

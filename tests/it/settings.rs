@@ -1,18 +1,9 @@
 //! Papers that are written from the code: settings with their defaults, metrics with their meaning.
 
+use crate::support::paper::paper;
 use scrip::config::Config;
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
-
-/// Compares a paper with what it has to say; `INSTA_UPDATE=always` writes it instead, as it does snapshots.
-fn paper(path: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        fs::write(&file, text).unwrap();
-    }
-    let written = fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == text, "{path} is out of date: run this test with INSTA_UPDATE=always");
-}
 
 /// The documentation of each setting, in the order of the code.
 fn documented() -> Vec<(String, String)> {

@@ -267,9 +267,8 @@ async fn read(State(app): State<App>, caller: Caller, mut params: ListParams) ->
             }
         };
         let keys = app.clone();
-        let show = move |row: &PgRow| {
-            StoredMachineConfig::of(rows::<Stored>(row)?, clear.then_some(&keys.keyring))
-        };
+        let show =
+            move |row: &PgRow| StoredMachineConfig::of(rows::<Stored>(row)?, clear.then_some(&keys.keyring));
         return query.answer(&app, reading, scope, show).await;
     };
     params.over(&CONFIGURATIONS)?;

@@ -82,6 +82,7 @@ pub(super) static CONFIGURATIONS: Listing = Listing {
     select: concat!("m.id, ", columns!()),
     from: from!(),
     ids: Ids::Sequence("machine"),
+    order: None,
     columns: &[
         Column::new("id", "m.id", Kind::Int),
         Column::new("name", "m.name", Kind::Text),

@@ -1,0 +1,13 @@
+//! Files of the repository that are written from the code.
+
+use std::{fs, path::Path};
+
+/// Compares a paper with what it has to say; `INSTA_UPDATE=always` writes it instead, as it does snapshots.
+pub fn paper(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        fs::write(&file, text).unwrap();
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == text, "{path} is out of date: run this test with INSTA_UPDATE=always");
+}
