@@ -67,7 +67,7 @@ static ENTRIES: Listing = Listing {
             SELECT floor(extract(epoch FROM r.occurred_at) * 1000)::bigint, 0, r.id, v.id, r.requester, r.location,
                 'redeem', 1::bigint, r.request,
                 json_build_object('code', v.code, 'campaignType', r.campaign_type, 'voucherId', r.voucher,
-                    'redeemed', true, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
+                    'redeemed', true, 'reason', NULL, 'discount', json_build_object('type', 'cents', 'amountOff', r.amount_off),
                     'voucherValue', r.voucher_value)::text,
                 r.currency, r.occurred_at
             FROM voucher v, redemptions_of(v.id, v.key) r

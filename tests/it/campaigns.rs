@@ -67,7 +67,8 @@ async fn a_campaign_is_read_as_it_was_created() {
             "ownerId": world::A, "ownerData": null, "voucherText1": "Ho ho", "voucherText2": null,
             "voucherText3": null, "voucherText4": null,
             "voucherStyle": "{\"voucherText1Lbl\":{\"fontSize\":\"28px\"}}", "campaignstats": id,
-            "lastResetAt": null, "vouchersPdfStatus": "empty", "vouchersPdfUrl": null, "voucherLogoImg": null
+            "lastResetAt": null, "vouchersPdfStatus": "empty", "vouchersPdfUrl": null, "voucherLogoImg": null,
+            "validationRules": []
         })
     );
     app.app.clock.advance(chrono::Duration::days(7));

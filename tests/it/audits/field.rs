@@ -216,7 +216,7 @@ async fn a_clock_that_was_never_set_sells_now_and_a_day_ends_at_24() {
     assert_eq!(sales(&test).await, (3, 150));
     let (_test, gateway) = settled().await;
     let midnight = report(&instead(&cola(10, 20), "EA3", "EA3*1*20261120*2400"));
-    assert_eq!(read_at(&gateway, midnight).await, "2026-11-20T23:00:00Z");
+    assert_eq!(read_at(&gateway, midnight).await, "2026-11-20T23:00:00.000Z");
 }
 
 #[tokio::test]

@@ -23,14 +23,12 @@ async fn a_dashboard_is_its_users_own() {
     a.put(&settings, json!({"settings": kept})).await.expect(200);
     let long = "é".repeat(32 * 1024);
     a.put(&format!("/widget/{plain}/settings"), json!({"settings": long})).await.expect(200);
-    for bad in [
-        json!({"settings": format!("{long}a")}),
-        json!({"settings": "\u{0}"}),
-        json!({"settings": 1}),
-        json!({}),
-    ] {
+    for bad in [json!({"settings": format!("{long}a")}), json!({"settings": "\u{0}"}), json!({"settings": 1})]
+    {
         a.put(&settings, bad).await.expect_problem(422, "/settings");
     }
+    // What is absent stays.
+    a.put(&settings, json!({})).await.expect(200);
     let mine = a.get("/dashboard").await.expect(200);
     assert_eq!(mine[0]["name"], "Morning");
     assert_eq!(mine[0]["widgets"][0]["settings"], kept);

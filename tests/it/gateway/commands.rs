@@ -81,7 +81,7 @@ async fn a_command_that_nobody_fetches_in_time_expires_by_itself() {
     assert_eq!((state(&day).await, state(fetched).await), (json!("expired"), json!("failed")));
     assert_eq!(given(&gateway, "vm-a-1").await, [""; 0]);
     let expires = a.get(&format!("/command/{day}")).await.expect(200)["expiresAt"].clone();
-    assert_eq!(expires, "2026-11-25T12:00:00Z");
+    assert_eq!(expires, "2026-11-25T12:00:00.000Z");
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn what_can_not_be_told_is_refused_where_it_is_wrong() {
             "/filter/ids/0",
         ),
         (
-            "/command/re%20boot",
+            "/command/re%2Fboot",
             json!({"filter": {"type": "machine", "ids": [21]}, "params": []}),
             400,
             "/command",

@@ -69,13 +69,13 @@ async fn a_sign_of_life_is_written_down_now_and_then() {
     fetch(&a, "vm-a-1", None).await;
     assert_eq!(seen().await, Value::Null, "a person is no machine");
     fetch(&gateway, "vm-a-1", None).await;
-    assert_eq!(seen().await, "2026-11-24T12:00:00Z");
+    assert_eq!(seen().await, "2026-11-24T12:00:00.000Z");
     app.app.clock.advance(chrono::Duration::seconds(4));
     gateway.get("/machine/vm-a-1/commands").await.expect(200);
-    assert_eq!(seen().await, "2026-11-24T12:00:00Z");
+    assert_eq!(seen().await, "2026-11-24T12:00:00.000Z");
     app.app.clock.advance(chrono::Duration::seconds(2));
     gateway.get("/machine/vm-a-1/commands").await.expect(200);
-    assert_eq!(seen().await, "2026-11-24T12:00:06Z");
+    assert_eq!(seen().await, "2026-11-24T12:00:06.000Z");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn what_can_not_be_configured_is_refused_where_it_is_wrong() {
     ] {
         a.post("/machineconfig/vm-a-1/report", body).await.expect_problem(422, pointer);
     }
-    a.get("/machineconfig").await.expect_problem(400, "/hostname");
+    a.get("/machineconfig?hostname=a%20b").await.expect_problem(400, "/hostname");
     a.get("/machineconfig?hostname=vm-a-1&x=1").await.expect_problem(400, "/x");
 }
 

@@ -68,7 +68,7 @@ async fn an_integration_belongs_to_a_group_and_keeps_its_secret() {
         ("maxRetries", json!(101), "/maxRetries"),
         ("retryThrottle", json!("soon"), "/retryThrottle"),
         ("active", json!(null), "/active"),
-        ("stopOnFailure", json!(1), "/stopOnFailure"),
+        ("stopOnFailure", json!(2), "/stopOnFailure"),
         ("name", json!(" "), "/name"),
         ("secret", json!("whsec_mine"), "/secret"),
         ("state", json!("failed"), "/state"),

@@ -20,7 +20,7 @@ async fn a_lock_lapses_by_the_clock_and_is_renewed_by_its_owner() {
         let refused = shop.lock(THERE, &made.code, 10).await;
         assert_eq!(
             (&refused["reason"], &refused["lockedTill"]),
-            (&json!("locked"), &json!("2026-06-01T10:00:50Z"))
+            (&json!("locked"), &json!("2026-06-01T10:00:50.000Z"))
         );
         shop.pass(Duration::milliseconds(1));
         assert_eq!(shop.lock(THERE, &made.code, 10).await["valid"], true);
@@ -51,9 +51,9 @@ async fn locks_are_capped_and_none_is_no_lock() {
     }
     for (asked, till) in [
         (json!(0.5), "2026-06-01T10:00:00.500Z"),
-        (json!(90), "2026-06-01T10:01:30Z"),
-        (json!(91), "2026-06-01T10:01:30Z"),
-        (json!(1e300), "2026-06-01T10:01:30Z"),
+        (json!(90), "2026-06-01T10:01:30.000Z"),
+        (json!(91), "2026-06-01T10:01:30.000Z"),
+        (json!(1e300), "2026-06-01T10:01:30.000Z"),
     ] {
         lock(asked.clone()).await.expect(200);
         assert_eq!(shop.validate(THERE, &made.code).await["lockedTill"], till, "{asked}");
@@ -125,7 +125,7 @@ async fn a_repeated_order_leaves_the_lock_for_the_next() {
         let first = shop.redeem(HERE, &made.code, "1").await;
         shop.lock(HERE, &made.code, 60).await;
         assert_eq!(shop.redeem(HERE, &made.code, "1").await, first);
-        assert_eq!(shop.validate(THERE, &made.code).await["lockedTill"], "2026-06-01T10:01:00Z");
+        assert_eq!(shop.validate(THERE, &made.code).await["lockedTill"], "2026-06-01T10:01:00.000Z");
         let other = json!({"deviceId": HERE, "order": {"id": "1", "amount": 1}});
         shop.ask("redeem", &made.code, other).await.expect(409);
         assert_eq!(shop.redeem(THERE, &made.code, "1").await["reason"], "locked");
@@ -148,7 +148,7 @@ async fn a_lapsed_lock_in_the_row_hides_none_in_redis() {
     let refused = shop.redeem(THERE, &made.code, "1").await;
     assert_eq!(
         (&refused["reason"], &refused["lockedTill"]),
-        (&json!("locked"), &json!("2026-06-01T10:01:00Z"))
+        (&json!("locked"), &json!("2026-06-01T10:01:00.000Z"))
     );
 }
 

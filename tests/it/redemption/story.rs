@@ -15,7 +15,7 @@ async fn tell(shop: &Shop) {
     assert_eq!(gist(&shop.lock(HERE, code, 60).await), json!([true, null, 120, 120]));
     let refused = shop.lock(THERE, code, 60).await;
     assert_eq!(gist(&refused), json!([false, "locked", 0, 120]));
-    assert_eq!(refused["lockedTill"], "2026-06-01T10:01:00Z");
+    assert_eq!(refused["lockedTill"], "2026-06-01T10:01:00.000Z");
     assert_eq!(shop.redeem(THERE, code, "theirs").await["reason"], "locked");
     let redeemed = shop.redeem(HERE, code, "ours").await;
     assert_eq!(gist(&redeemed), json!([true, null, 100 + 20, 120]));

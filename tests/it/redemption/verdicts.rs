@@ -87,7 +87,7 @@ async fn the_first_reason_is_the_answer() {
     let refused = shop.ask("redeem", &made.code, body).await.expect(200);
     assert_eq!(
         (&refused["reason"], &refused["lockedTill"]),
-        (&json!("locked"), &json!("2026-06-01T10:01:00Z"))
+        (&json!("locked"), &json!("2026-06-01T10:01:00.000Z"))
     );
     assert_eq!(shop.validate("vm-a-2", &made.code).await["reason"], "locked");
     // Expiry comes before the lock.

@@ -13,7 +13,7 @@ use std::io::Write;
 
 const ASSORTMENT: &str = "
     INSERT INTO transaction_profile (id, user_group, report_rule, payment_types_map)
-    VALUES (50, 2, 'first_block', '{\"virtual\": \"test\", \"token\": \"free\"}');
+    VALUES (50, 2, 'first_block', '{\"virtual\": \"test\", \"token\": \"virtual\"}');
     UPDATE machine SET transaction_profile = 50 WHERE id = 21;
     INSERT INTO product (id, machine, plu, name, report_name, price, barcode)
     VALUES (7, 21, 70, 'K2 Cola', 'Cola 330', 150, '871'), (8, 22, 70, 'Another machine''s', NULL, 1, NULL);
