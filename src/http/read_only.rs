@@ -72,6 +72,10 @@ fn properties(
         Some(RefOr::T(Schema::AllOf(all))) => {
             all.items.iter().for_each(|part| properties(components, Some(part), found));
         }
+        // One, or a list of them.
+        Some(RefOr::T(Schema::OneOf(one))) => {
+            one.items.iter().for_each(|kind| properties(components, Some(kind), found));
+        }
         _ => {}
     }
 }

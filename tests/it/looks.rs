@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 fn bad_styles() -> Vec<(String, Vec<&'static str>)> {
     let style = |style: Value| style.to_string();
     vec![
-        (style(json!({"voucherText1Lbl": {"fontSize": -1}})), vec!["/voucherText1Lbl/fontSize"]),
         (style(json!({"voucherText2Lbl": {"background": "url(//x)"}})), vec!["/voucherText2Lbl/background"]),
         (style(json!({"voucherCodeLbl": "<b>"})), vec!["/voucherCodeLbl"]),
         (style(json!({"sheet": "a5", "bleed": "x", "script": 1})), vec!["/bleed", "/script", "/sheet"]),

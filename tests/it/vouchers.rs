@@ -217,7 +217,7 @@ async fn the_log_shows_what_was_asked_in_the_order_of_time() {
     let response: Value = serde_json::from_str(redeemed["response"].as_str().unwrap()).unwrap();
     assert_eq!(
         response,
-        json!({"code": "mine", "campaignType": "discount", "voucherId": id, "redeemed": true,
+        json!({"code": "mine", "campaignType": "discount", "voucherId": id, "redeemed": true, "reason": null,
             "discount": {"type": "cents", "amountOff": 60}, "voucherValue": 100})
     );
     assert_eq!(redeemed["requesterLocation"], "2");

@@ -125,7 +125,7 @@ async fn the_difference_of_two_audits_was_sold() {
     let put_back = send(&gateway, machine.audit()).await.expect(201);
     assert_eq!(
         (&put_back["reads"][0]["readAt"], &put_back["sales"]),
-        (&json!("2026-11-22T17:00:00Z"), &json!(1))
+        (&json!("2026-11-22T17:00:00.000Z"), &json!(1))
     );
 
     assert_eq!(sales(&test).await, (12, 540 + 150 + 450 + 180 + 150));

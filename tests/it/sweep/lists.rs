@@ -135,9 +135,9 @@ async fn every_list_takes_its_parameters_in_every_spelling() {
     let stock = sweep.any().await;
     let own = sweep.own.clone();
     for List { operation, fields, .. } in lists(&sweep.document) {
-        let all = ids(&own, &stock.uri(&operation, "")).await.unwrap();
+        let whole = ids(&own, &stock.uri(&operation, "")).await.unwrap();
         let list = stock.path(&operation);
-        let Some(last) = all.last() else { continue };
+        let Some(last) = whole.last() else { continue };
         let id = last.as_str().map_or_else(|| last.to_string(), str::to_owned);
         let by_id = ids(&own, &with(&stock, &operation, "sort=id")).await.unwrap();
         let mut down = by_id.clone();
@@ -150,7 +150,7 @@ async fn every_list_takes_its_parameters_in_every_spelling() {
             ("sort[id]=desc", &down),
             ("sort[]=id+desc", &down),
             ("sort=id+DESC", &down),
-            ("limit=&skip=&sort=&after=&where[id][in]=&_=1733", &all),
+            ("limit=&skip=&sort=&after=&where[id][in]=&_=1733", &whole),
             ("where[id][]=ID", &vec![last.clone()]),
             ("where[id][in][]=ID", &vec![last.clone()]),
             ("where[id][in]=ID,ID", &vec![last.clone()]),
