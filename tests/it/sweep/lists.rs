@@ -137,8 +137,8 @@ async fn every_list_takes_its_parameters_in_every_spelling() {
     for List { operation, fields, .. } in lists(&sweep.document) {
         let whole = ids(&own, &stock.uri(&operation, "")).await.unwrap();
         let list = stock.path(&operation);
-        let Some(last) = whole.last() else { continue };
-        let id = last.as_str().map_or_else(|| last.to_string(), str::to_owned);
+        let Some(end) = whole.last() else { continue };
+        let id = end.as_str().map_or_else(|| end.to_string(), str::to_owned);
         let by_id = ids(&own, &with(&stock, &operation, "sort=id")).await.unwrap();
         let mut down = by_id.clone();
         down.reverse();
@@ -151,11 +151,11 @@ async fn every_list_takes_its_parameters_in_every_spelling() {
             ("sort[]=id+desc", &down),
             ("sort=id+DESC", &down),
             ("limit=&skip=&sort=&after=&where[id][in]=&_=1733", &whole),
-            ("where[id][]=ID", &vec![last.clone()]),
-            ("where[id][in][]=ID", &vec![last.clone()]),
-            ("where[id][in]=ID,ID", &vec![last.clone()]),
-            ("where[id]=ID&where[id]=ID", &vec![last.clone()]),
-            ("where[id][=]=ID&limit[]=5", &vec![last.clone()]),
+            ("where[id][]=ID", &vec![end.clone()]),
+            ("where[id][in][]=ID", &vec![end.clone()]),
+            ("where[id][in]=ID,ID", &vec![end.clone()]),
+            ("where[id]=ID&where[id]=ID", &vec![end.clone()]),
+            ("where[id][=]=ID&limit[]=5", &vec![end.clone()]),
         ];
         for (query, expected) in cases {
             let query = query.replace("ID", &id);
