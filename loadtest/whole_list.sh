@@ -34,7 +34,7 @@ ask() {
         "$dir/list.times"
 }
 
-# What every server needs once is there before anything counts.
+# Rows that every server needs once are made before anything is counted.
 ask '?limit=100'
 ask "?after=$(printf '%032x' $((vouchers - 2000)) | sed -E 's/(.{8})(.{4})(.{4})(.{4})/\1-\2-\3-\4-/')"
 before=$(memory VmRSS)

@@ -18,7 +18,7 @@ CREATE TABLE job (
     error        text,
     created_at   timestamptz NOT NULL DEFAULT now(),
     updated_at   timestamptz NOT NULL DEFAULT now(),
-    -- Why a job can't be done as it was asked for, for whoever did.
+    -- The reason that a job can't be done as it was asked for.
     problem      text
 );
 CREATE UNIQUE INDEX job_subject ON job (kind, subject) WHERE state IN ('queued', 'running');

@@ -31,7 +31,7 @@ CREATE TABLE campaign (
     voucher_text4       text,
     voucher_style       text,
     voucher_logo_img    bigint REFERENCES image,
-    -- Nobody reads it: `coupon_print` and its job say where the PDF stands.
+    -- Unused: `coupon_print` and its job say where the PDF stands.
     vouchers_pdf_status text NOT NULL DEFAULT 'empty',
     version             bigint NOT NULL DEFAULT 1,
     created_at          timestamptz NOT NULL DEFAULT now(),
@@ -242,7 +242,7 @@ BEGIN
     END IF;
     civil := date_trunc(frequency, moment AT TIME ZONE zone);
     start := civil AT TIME ZONE zone;
-    -- Where clocks go back at midnight, there are two of it: the first counts.
+    -- A midnight at which clocks go back is there twice: the first counts.
     IF (start - interval '1 hour') AT TIME ZONE zone = civil THEN
         RETURN start - interval '1 hour';
     END IF;

@@ -32,7 +32,7 @@ CREATE INDEX redemption_campaign ON redemption (campaign, occurred_at);
 CREATE TRIGGER redemption_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON redemption
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Nobody looks for rollbacks by voucher: the voucher log has them.
+-- No index by voucher: rollbacks of one are read from the voucher log.
 CREATE TABLE redemption_rollback (
     redemption    uuid PRIMARY KEY,
     voucher       uuid NOT NULL,

@@ -1,7 +1,7 @@
 -- Sums of sales, payments and events by the clock on the wall, each grain in a table of its own: whoever asks for days
 -- reads no hours, and whoever asks for years reads months, a few days and the ragged ends.
 --
--- Whoever inserts or changes rows, the sums follow in the same statement, by the triggers below. All writers hold the
+-- The triggers below keep the sums in the statement that inserts or changes rows. All writers hold the
 -- machine's row of machine_presence, so no two of them meet here. Each row is looked at once, however many grains there
 -- are: a column that a grain does not tell apart is 0 or empty in its sums. The `…_recount` views sum up the rows anew:
 -- what is kept must be the same (`scrip recount`).

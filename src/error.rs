@@ -135,7 +135,7 @@ pub enum Error {
     /// A store is away; nothing was promised.
     #[error("{store:?} is away, try again")]
     Unavailable {
-        /// Which one.
+        /// Its id.
         store: Store,
     },
     /// Ours to mend.

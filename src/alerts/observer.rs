@@ -55,7 +55,7 @@ resource! {
         r#type: Observed,
         /// What is looked out for.
         observer: Pattern,
-        /// How long, in units of the timer type; 0 is 1.
+        /// Its length in units of the timer type; 0 is 1.
         #[eg("30")]
         timer: FromOne<TIMER_MAX>,
         /// The timer's unit: 1 minutes, 2 hours, 3 days, 4 weeks.

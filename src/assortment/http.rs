@@ -73,11 +73,11 @@ async fn copy(State(app): State<App>, caller: Caller, Path(path): Path<CopyPath>
 #[serde(deny_unknown_fields)]
 #[schema(as = AssortmentFormat)]
 struct Format {
-    /// What each flavour adds to the number of a product. No flavours without it, or with 0.
+    /// The step that each flavour adds to the number of a product. No flavours without it, or with 0.
     #[serde(default, rename = "flavourPLU", deserialize_with = "none_if_zero")]
     #[schema(minimum = 0, maximum = 2_147_483_647, examples(100))]
     flavour: Option<i64>,
-    /// What each extra adds. No extras without it, or with 0. One of both is a multiple of the other.
+    /// The step that each extra adds. No extras without it, or with 0. One of both is a multiple of the other.
     #[serde(default, rename = "extraProductPLU", deserialize_with = "none_if_zero")]
     #[schema(minimum = 0, maximum = 2_147_483_647, examples(1000))]
     extra: Option<i64>,

@@ -129,7 +129,7 @@ resource! {
     reach Own;
     does NO_READ;
     takes {
-        /// What people call it: its number without it.
+        /// Its name: its number without one.
         #[eg("\"Vanilla\"")]
         name: Preset<Name>,
         /// What reports call it.
@@ -163,7 +163,7 @@ resource! {
     reach Own;
     does NO_READ;
     takes {
-        /// What people call it: its number without it.
+        /// Its name: its number without one.
         #[eg("\"Oat milk\"")]
         name: Preset<Name>,
         /// What reports call it.

@@ -134,7 +134,7 @@ pub struct CampaignDraft {
     /// The unit of `voucherValue`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
-    /// How often each may be redeemed in a period: no limit without it, or with 0.
+    /// The number of times that each may be redeemed in a period: no limit without it, or with 0.
     #[serde(default, deserialize_with = "none_if_zero")]
     #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
@@ -188,7 +188,7 @@ pub struct CampaignPatch {
     /// The unit of `voucherValue`.
     #[serde(deserialize_with = "present")]
     pub value_type: Option<ValueType>,
-    /// How often each voucher may be redeemed in a period: no limit with `null` or 0.
+    /// The number of times that each voucher may be redeemed in a period: no limit with `null` or 0.
     #[serde(deserialize_with = "present_none_if_zero")]
     #[schema(value_type = Option<i64>, minimum = 0)]
     pub redemption_limit: Option<Option<i64>>,

@@ -39,7 +39,7 @@ pub struct Voucher {
     pub code: String,
     /// Its campaign.
     pub campaign: i64,
-    /// What it is.
+    /// Its kind.
     #[sqlx(rename = "type")]
     pub r#type: Kind,
     /// What it is worth, in minor units.
@@ -206,7 +206,7 @@ pub struct VoucherDraft {
     #[serde(default)]
     #[schema(pattern = "^[a-zA-Z0-9]{1,5}$")]
     pub prefix: Option<String>,
-    /// How often each may be redeemed in a period: as their campaign says without it, or with 0.
+    /// The number of times that each may be redeemed in a period: as their campaign says without it, or with 0.
     #[serde(default, deserialize_with = "none_if_zero")]
     #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
@@ -306,7 +306,7 @@ impl VoucherDraft {
         Ok(NewVouchers { draft: self, count: count as usize, own_code })
     }
 
-    /// Which properties of their own they are given.
+    /// Lists the properties of their own, each with `true` if it is given.
     fn given(&self) -> [(&'static str, bool); 10] {
         [
             ("/redemptionLimit", self.redemption_limit.is_some()),

@@ -28,7 +28,7 @@ pub struct VoucherReplacement {
     pub campaign: i64,
     /// Its type: the campaign's, but in a dynamic campaign; with `inherit` it follows its campaign in everything.
     pub r#type: VoucherDraftType,
-    /// What it is worth, in minor units; not for one that inherits. A gift's balance moves by the difference.
+    /// Its value in minor units; not for one that inherits. A gift's balance moves by the difference.
     #[serde(default)]
     #[schema(minimum = 0)]
     pub value: Option<i64>,
@@ -39,7 +39,7 @@ pub struct VoucherReplacement {
     /// The unit of `value`.
     #[serde(default)]
     pub value_type: Option<ValueType>,
-    /// How often it may be redeemed in a period: as its campaign says without it, or with 0.
+    /// The number of times that it may be redeemed in a period: as its campaign says without it, or with 0.
     #[serde(default, deserialize_with = "none_if_zero")]
     #[schema(minimum = 0)]
     pub redemption_limit: Option<i64>,
@@ -105,7 +105,7 @@ pub struct VoucherPatch {
 pub struct Standing {
     /// Its campaign.
     pub campaign: i64,
-    /// What it is.
+    /// Its kind.
     #[sqlx(rename = "type")]
     pub r#type: Kind,
     /// What it is worth.
@@ -152,7 +152,7 @@ pub struct Standing {
 }
 
 impl VoucherReplacement {
-    /// Which properties of its own it is given.
+    /// Lists the properties of its own, each with `true` if it is given.
     fn given(&self) -> [(&'static str, bool); 10] {
         [
             ("/redemptionLimit", self.redemption_limit.is_some()),

@@ -111,7 +111,7 @@ async fn replace(
 
 /// Change a voucher's value, expiry or status
 ///
-/// What is absent stays. A voucher that follows its campaign keeps its own copy of the campaign's
+/// An absent property stays. A voucher that follows its campaign keeps its own copy of the campaign's
 /// terms from a change of value or expiry on.
 #[utoipa::path(patch, path = "/voucher/{id}", tag = "voucher", operation_id = "amend_voucher",
     params(("id" = Uuid, Path, description = "The voucher")), request_body = VoucherPatch,

@@ -28,7 +28,7 @@ words! {
 pub struct Chart {
     /// Its id.
     pub id: i64,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// What it is about.
     #[serde(rename = "type")]
@@ -79,7 +79,7 @@ impl FromRow<'_, PgRow> for Chart {
 /// A chart to be kept.
 #[derive(Debug)]
 pub struct Draft {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// What it is about.
     pub kind: ChartType,

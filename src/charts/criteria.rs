@@ -209,7 +209,7 @@ pub struct Compared {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = ChartTimeFrame)]
 pub struct TimeFrame {
-    /// Which one.
+    /// Its id.
     #[serde(rename = "type")]
     #[schema(schema_with = words::<Period>)]
     pub period: Period,

@@ -71,7 +71,7 @@ struct ChartPatch {
     /// The path's, if at all.
     #[serde(deserialize_with = "present")]
     id: Option<i64>,
-    /// What it is called.
+    /// Its name.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     name: Option<Name>,
@@ -173,7 +173,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<i64>) -> R
 
 /// Change a chart
 ///
-/// What is absent stays. With another `report` it becomes a part of that.
+/// An absent property stays. With another `report` it becomes a part of that.
 #[utoipa::path(put, path = "/chart/{id}", tag = "chart", operation_id = "update_chart",
     params(("id" = i64, Path, description = "The chart")), request_body = ChartPatch,
     responses((status = 200, description = "The chart was changed", body = Done)))]

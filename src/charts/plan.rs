@@ -69,7 +69,7 @@ pub struct Plan {
 pub struct Output {
     /// What the answer calls it.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub shows: Shows,
 }
 

@@ -80,7 +80,7 @@ impl ChartType {
 struct ChartTemplate {
     /// Its id.
     id: i64,
-    /// What it is called.
+    /// Its name.
     name: &'static str,
     /// What it is about.
     #[serde(rename = "type")]

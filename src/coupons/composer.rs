@@ -28,7 +28,7 @@ pub struct Composed {
     pub code: Block,
     /// What the code is printed with.
     pub ink: Ink,
-    /// Whether the code slants.
+    /// `true` for a code in italics.
     pub slants: bool,
     /// What the QR code says.
     pub content: String,

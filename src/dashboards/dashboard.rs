@@ -31,7 +31,7 @@ impl From<&Caller> for Owner {
 pub struct Dashboard {
     /// Its id.
     pub id: i64,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// What is on it.
     #[sqlx(skip)]
@@ -50,7 +50,7 @@ pub struct Dashboard {
 pub struct Widget {
     /// Its id.
     pub id: i64,
-    /// What it is called.
+    /// Its name.
     pub name: Option<String>,
     /// What it is: a number that clients give a meaning.
     pub widget_type: Option<i64>,

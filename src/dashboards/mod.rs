@@ -48,7 +48,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DashboardDraft {
-    /// What it is called.
+    /// Its name.
     #[schema(value_type = String, min_length = 1, max_length = 200, examples("This morning"))]
     name: Name,
 }
@@ -57,7 +57,7 @@ struct DashboardDraft {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WidgetDraft {
-    /// What it is called.
+    /// Its name.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, examples("Revenue today"))]
     name: Option<Name>,
     /// What it is: a number that clients give a meaning.
@@ -69,7 +69,7 @@ struct WidgetDraft {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct WidgetPatch {
-    /// What it is called.
+    /// Its name.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Option<Option<Name>>,

@@ -37,7 +37,7 @@ enum Part {
 #[derive(Clone, Debug)]
 pub struct Chunks {
     sender: mpsc::Sender<Part>,
-    /// How long the reader may still keep this waiting.
+    /// The time that the reader may still keep this waiting.
     wait: Duration,
     /// `true` where a chunk was not taken: what follows it makes no whole.
     has_gap: bool,

@@ -21,7 +21,7 @@ pub(super) fn is_form(content_type: Option<&HeaderValue>) -> bool {
 pub(super) fn as_json(form: &[u8]) -> Result<Vec<u8>> {
     let mut fields = Vec::new();
     for (name, value) in form_urlencoded::parse(form) {
-        // What is not UTF-8 was decoded to this.
+        // Decoding replaces bytes that are not UTF-8 with this.
         if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Error::malformed(format!("/{}", escaped(&name)), "is not UTF-8"));
         }

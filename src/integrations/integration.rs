@@ -181,7 +181,7 @@ resource! {
         state: IntegrationState,
     }
     shows {
-        /// What it is.
+        /// Its kind.
         #[named("type")]
         kind: IntegrationKind,
         /// Why it is paused or has failed.
@@ -199,7 +199,7 @@ pub struct Entrusted {
     /// In a few words.
     #[schema(value_type = String)]
     pub message: Cow<'static, str>,
-    /// What its deliveries are signed with (Standard Webhooks). It is shown this once: an answer that is given again
+    /// The secret that signs its deliveries (Standard Webhooks). It is shown this once: an answer that is given again
     /// for the same `Idempotency-Key` has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, examples("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))]

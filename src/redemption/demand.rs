@@ -1,4 +1,4 @@
-//! What a gift is asked to pay, as far as the client says: pure.
+//! The demand of a request: the amount that a gift is to pay. Without I/O.
 //!
 //! Only a gift pays what is demanded. A discount takes off its value whatever the demand says, so what is wrong
 //! with a demand is kept until the voucher is known, and is of no interest for a discount.
@@ -260,7 +260,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever JSON there is: a discount takes it, and a gift pays it or says where it is wrong.
+        /// Any JSON: a discount ignores it; a gift pays it, or says where it is wrong.
         #[test]
         fn no_demand_stands_in_the_way_of_a_discount(json in any_json()) {
             let demand = demand(&json);

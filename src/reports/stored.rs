@@ -27,7 +27,7 @@ resource! {
     reach Own;
     does ASSOCIATED;
     takes {
-        /// What people call it: `Report` and its id without it.
+        /// Its name: `Report` and its id without one.
         #[eg("\"This year, and the one before\"")]
         name: Preset<Name>,
         /// The period that it is of; it is a draft without one.

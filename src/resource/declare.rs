@@ -223,7 +223,7 @@ macro_rules! set {
     };
 }
 
-/// How a set relates to its members, by the word behind it.
+/// The relation of a set to its members, by the word behind it.
 pub enum Manner {
     /// They are put in and taken out by whoever may change them.
     Shared,

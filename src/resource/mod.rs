@@ -336,7 +336,7 @@ impl Spec {
         &self.derived.ever
     }
 
-    /// What lists of it are made of that know something beside it, by which they are sorted where nothing else is
+    /// The listing for lists with a column of their own, by which they are sorted where nothing else is
     /// asked for. It lives as long as the program.
     pub fn listing_with(&'static self, joins: &str, order: &'static str) -> Listing {
         let Listing { select, from, ids, columns, .. } = self.listing();

@@ -43,7 +43,7 @@ async fn create(
 
 /// Change a user group
 ///
-/// What is absent stays. It can be moved, with all below it, to another parent within the caller's
+/// An absent property stays. It can be moved, with all below it, to another parent within the caller's
 /// reach. Where the caller's own group is and what that allows is for those above it to change.
 #[utoipa::path(put, path = "/usergroup/{id}", tag = "usergroup", operation_id = "update_usergroup",
     params(("id" = i64, Path, description = "The user group")), request_body = UserGroupPatch,

@@ -38,7 +38,7 @@ async fn create(
 
 /// Change a user
 ///
-/// What is absent stays. A new e-mail address has to be confirmed: it gets a mail with a link, and
+/// An absent property stays. A new e-mail address has to be confirmed: it gets a mail with a link, and
 /// the old one is told.
 #[utoipa::path(put, path = "/user/{id}", tag = "user", operation_id = "update_user",
     params(("id" = i64, Path, description = "The user")), request_body = UserPatch,

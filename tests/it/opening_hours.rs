@@ -78,7 +78,7 @@ async fn a_machine_shows_the_hours_in_force_and_whence_they_come() {
         let own = user.get(&format!("/openinghours/{resource}/{id}")).await.expect(200);
         assert_eq!(own, from(resource, id, start));
     }
-    // What was read can be sent back: it is then the machine's own.
+    // A row that was read can be sent back: it is then the machine's own.
     let read = shown().await;
     set(&user, "machine", 21, read).await;
     assert_eq!(shown().await, from("machine", 21, 4));

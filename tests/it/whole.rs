@@ -105,7 +105,7 @@ async fn rows_are_read_as_they_are_taken_and_no_further_than_that() {
     let mut body = opened(&app, token, "/voucher").await;
     let first = body.next().await.unwrap().unwrap();
     assert!(first.starts_with(b"[{") && first.len() < 200_000, "{} bytes", first.len());
-    // Nobody takes more: the cursor stays open, far from its end.
+    // The reader takes no more: the cursor stays open, far from its end.
     assert_eq!(listing(&app.app.db).await, 1);
     let (mut chunks, mut bytes) = (1, first.to_vec());
     while let Some(chunk) = body.next().await {

@@ -120,7 +120,7 @@ async fn differing(
         let reply = write(user, change, path, body).await;
         let pointer =
             serde_json::from_slice(&reply.body).map(|problem: Value| problem["errors"][0]["pointer"].clone());
-        // Where the path names none, the id says which one, and the rest is another one's.
+        // Without an id in the path the body's id selects the row, so another id selects another row.
         let is_named =
             pointer.unwrap_or_default() == format!("/{name}") || (name == "id" && !change.path.contains('{'));
         if reply.status != 422 || !is_named {

@@ -59,7 +59,7 @@ impl Look {
             Case::Title => "capitalize",
         });
         put(&mut words, "textTransform", case);
-        // What is said of all sides at once can be followed, or else nothing of it holds.
+        // A value for all sides is followed as a whole, or not at all.
         if all_at_once {
             let margins =
                 self.margins.iter().any(|margin| *margin > 0.0).then(|| self.margins.map(points).join(" "));

@@ -1,4 +1,4 @@
-//! Which names are properties of CSS, and which values are no plain ones: what a style may carry along although no
+//! Names that are properties of CSS, and values that are no plain ones: what a style may carry along although no
 //! coupon follows it.
 
 use super::{tree::Tree, values::Wrong};
@@ -58,7 +58,7 @@ const PROPERTIES: &str = "accent-color align-content align-items align-self all 
     transition-property transition-timing-function translate unicode-bidi user-select vertical-align visibility \
     white-space white-space-collapse widows width will-change word-break word-spacing word-wrap writing-mode z-index zoom";
 
-/// What makes a value more than a value: it would fetch, run or break out, wherever somebody else shows it.
+/// Parts of a value that would fetch, run or break out where somebody else shows it.
 const HOSTILE: [&str; 10] =
     ["url(", "expression(", "image(", "image-set(", "src(", "@", "javascript:", "vbscript:", "data:", "<"];
 

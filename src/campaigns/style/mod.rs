@@ -63,7 +63,7 @@ pub struct Style {
     pub code128: bool,
     /// `locale`: how amounts and dates are written.
     pub locale: Option<Locale>,
-    /// What it says that no coupon follows, by label and property.
+    /// Properties that no coupon follows, by label.
     pub ignored: Vec<Ignored>,
 }
 
@@ -78,7 +78,7 @@ pub struct Ignored {
     pub value: String,
 }
 
-/// What a style can say how it looks.
+/// A part of a coupon whose look a style can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// `voucherText1Lbl`
@@ -102,7 +102,7 @@ impl Label {
     pub const ALL: [Self; 7] =
         [Self::Text1, Self::Text2, Self::Text3, Self::Text4, Self::Value, Self::Expiry, Self::Code];
 
-    /// What it is called.
+    /// Its name.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Text1 => "voucherText1Lbl",
@@ -117,7 +117,7 @@ impl Label {
 }
 
 impl Style {
-    /// How a label looks.
+    /// The look of a label.
     pub const fn look(&self, label: Label) -> &Look {
         let [first, second, third, fourth] = &self.lines;
         match label {
@@ -158,15 +158,15 @@ pub struct Look {
     pub align: Option<Align>,
     /// Which of the families it is set in.
     pub family: Option<Family>,
-    /// Whether it slants.
+    /// `true` for italics.
     pub italic: Option<bool>,
-    /// How its letters are written.
+    /// The case of its letters.
     pub case: Option<Case>,
-    /// What is left clear around it, in points: above, on the right, below, on the left.
+    /// The margins around it, in points: above, on the right, below, on the left.
     pub margins: [f32; 4],
 }
 
-/// How letters are written.
+/// The case of letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Case {
     /// As they come.
@@ -287,7 +287,7 @@ impl SheetKind {
         Self::Receipt80,
     ];
 
-    /// What it is called.
+    /// Its name.
     pub const fn word(self) -> &'static str {
         match self {
             Self::A4ThreeByEight => "a4-3x8",

@@ -161,7 +161,7 @@ pub(super) fn margins(value: &Tree) -> Result<[f32; 4], Wrong> {
     }
 }
 
-/// Whether letters slant.
+/// The slant of letters.
 pub(super) fn italic(value: &Tree) -> Result<bool, Wrong> {
     match text(value).as_deref() {
         Some("normal") => Ok(false),
@@ -170,7 +170,7 @@ pub(super) fn italic(value: &Tree) -> Result<bool, Wrong> {
     }
 }
 
-/// How letters are written.
+/// The case of letters.
 pub(super) fn case(value: &Tree) -> Result<Case, Wrong> {
     match text(value).as_deref() {
         Some("none") => Ok(Case::Plain),

@@ -52,7 +52,7 @@ pub enum Piece {
         block: Block,
         /// What it is printed with.
         ink: Ink,
-        /// Whether it slants.
+        /// `true` for italics.
         slants: bool,
     },
     /// The logo.

@@ -60,7 +60,7 @@ pub(super) struct TextLine {
     pub(super) ink: Ink,
     /// What was set.
     pub(super) block: Block,
-    /// Whether it slants.
+    /// `true` for italics.
     pub(super) slants: bool,
     /// Clear space above it, on its right, below it, and on its left.
     margins: [f32; 4],
@@ -188,13 +188,13 @@ impl TextLine {
         self.block.height * self.shown() + self.margin_height()
     }
 
-    /// How far its block begins above it: below it, where it has a margin there.
+    /// The distance from its top to the top of its block; negative with a margin there.
     pub(super) fn above(&self) -> f32 {
         let [margin, ..] = self.margins;
         self.block.height * self.clear.0 - margin
     }
 
-    /// How far its block begins from the left of a column of this width.
+    /// Returns the distance of its block from the left of a column of this width.
     pub(super) fn left(&self, width: f32) -> f32 {
         let [_, right, _, left] = self.margins;
         let both = left + right;

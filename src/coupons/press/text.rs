@@ -14,7 +14,7 @@ use pdf_writer::{Content, Finish, Name, Str, TextStr, types::TextRenderingMode};
 /// Thousandths of a size that a glyph may stand off its place.
 const TOLERANCE: f32 = 0.5;
 
-/// How far italics lean for each unit of their height: 12°, as most fonts draw them. No font here has any.
+/// The lean of italics for each unit of their height: 12°, as most fonts draw them. No font here has any.
 const SLANT: f32 = 0.2126;
 
 /// The width of glyphs that are not seen, in percent of what it would be.
@@ -43,7 +43,7 @@ pub(super) fn block(content: &mut Content, fonts: &mut Fonts, block: &Block, sla
     }
 }
 
-/// Where a run begins, and how far it slants.
+/// The start of a run, and its slant.
 #[derive(Clone, Copy)]
 struct Place {
     x: f32,

@@ -22,10 +22,10 @@ const NO_LEVEL: Error = Error::NotFound("kind of thing that has opening hours");
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct Whose {
-    /// What it is.
+    /// Its kind.
     #[param(value_type = Level, inline)]
     resource: String,
-    /// Which one.
+    /// Its id.
     id: i64,
 }
 

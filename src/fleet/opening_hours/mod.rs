@@ -149,7 +149,7 @@ struct InForce {
     #[serde(flatten)]
     #[sqlx(flatten)]
     span: Span,
-    /// What it is set for: the machine itself, or what stands above it.
+    /// The resource that it is set for: the machine itself, or one above it.
     #[sqlx(flatten)]
     from: Source,
 }
@@ -159,9 +159,9 @@ struct InForce {
 #[serde(deny_unknown_fields)]
 #[schema(as = OpeningHoursSource)]
 struct Source {
-    /// What it is.
+    /// Its kind.
     resource: Level,
-    /// Which one.
+    /// Its id.
     id: i64,
 }
 
@@ -181,7 +181,7 @@ struct Sent {
     #[serde(deserialize_with = "time_of_day")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", examples("10:00:00"))]
     end_time: NaiveTime,
-    /// What it was set for; whatever that was, it is now set for the path's resource.
+    /// The resource that it was set for, as a read shows it. A change sets it for the path's resource.
     #[serde(default, rename = "from")]
     #[schema(value_type = Option<Source>)]
     _from: Option<Source>,

@@ -30,7 +30,7 @@ pub(super) struct Stored {
     /// How far it is on its way.
     #[sqlx(flatten)]
     pub(super) standing: Standing,
-    /// What it is.
+    /// Its kind.
     #[sqlx(flatten)]
     pub(super) settings: Settings,
     /// What the gateway said of the version that it last reported on.
@@ -70,7 +70,7 @@ macro_rules! columns {
     };
 }
 
-/// Where they are: machines, whether or not anything was ever set.
+/// The tables that they are read from: machines without a configuration are among them.
 macro_rules! from {
     () => {
         "machine m LEFT JOIN machine_config c ON c.machine = m.id"

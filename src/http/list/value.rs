@@ -6,7 +6,7 @@ use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use std::fmt;
 use uuid::Uuid;
 
-/// How a column is compared.
+/// The comparison of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Equal to the value, or to one of them.
@@ -32,7 +32,7 @@ pub enum Op {
 /// A value in the type of its column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// None at all.
+    /// No value.
     Null,
     /// Of an [`Kind::Int`] column.
     Int(i64),
@@ -53,7 +53,7 @@ pub enum Value {
 /// One thing that rows must meet.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// What is compared.
+    /// The column that is compared.
     pub column: &'static Column,
     /// How.
     pub op: Op,
@@ -62,7 +62,7 @@ pub struct Condition {
 }
 
 impl Column {
-    /// How an op of clients compares it, and whether with several values.
+    /// Returns the comparison of a client's op, and `true` if it takes several values.
     pub fn compares(&self, op: &str) -> Result<(Op, bool), &'static str> {
         let (op, several) = match op {
             "=" => (Op::Is, false),

@@ -146,7 +146,7 @@ impl ListQuery {
                 let total = cursor.total(&self, &scope, reading.timeout() / COUNT_WITHIN).await?;
                 return self.long(app, reading, cursor, rows, total, show).await;
             }
-            // Nobody waits in a turn of its own for places that others hold for long.
+            // A turn is given up before it waits for a place among the exports, which are held for long.
             cursor.close().await?;
             let group = reading.group();
             drop(reading);

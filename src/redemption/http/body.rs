@@ -205,7 +205,7 @@ pub(super) struct RedeemAnswer {
     pub(super) voucher_id: Uuid,
     /// Whether it was spent by this order.
     pub(super) redeemed: bool,
-    /// Why not; `null` where it was.
+    /// The refusal; `null` if it was redeemed.
     #[schema(examples("redemption_limit_reached"))]
     pub(super) reason: Option<&'static str>,
     /// With `locked`: until when, at the latest.

@@ -27,7 +27,7 @@ async fn a_dashboard_is_its_users_own() {
     {
         a.put(&settings, bad).await.expect_problem(422, "/settings");
     }
-    // What is absent stays.
+    // An absent property stays.
     a.put(&settings, json!({})).await.expect(200);
     let mine = a.get("/dashboard").await.expect(200);
     assert_eq!(mine[0]["name"], "Morning");

@@ -32,7 +32,7 @@ async fn machines_and_locations_have_an_index_for_each_column_of_their_lists() {
         let spec = specs.iter().find(|spec| spec.noun == noun).unwrap();
         let leading = leading(&test, spec.table).await;
         for column in spec.listing().columns {
-            // What is worked out, and what is only written down, stands in no index.
+            // Derived and free-text columns have no index.
             let Some(name) = column.sql.strip_prefix("this.") else { continue };
             if UNINDEXED.contains(&(noun, name)) {
                 continue;

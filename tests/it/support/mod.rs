@@ -1,4 +1,4 @@
-//! What tests stand on: servers, stores, callers, machines and a small world of data, all of them real.
+//! Support for tests: servers, stores, callers, machines and a small world of data, all of them real.
 
 pub mod app;
 pub mod client;

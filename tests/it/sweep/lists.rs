@@ -15,11 +15,11 @@ const NO_COLUMNS: &[(&str, &[&str])] = &[
     ("Campaign", &["vouchersPdfUrl"]),
     // And leases, which live in Redis.
     ("Voucher", &["pdfUrl", "lockOwner", "lockedTill"]),
-    // Whatever a command takes.
+    // A command's parameters, of any kind.
     ("Command", &["params"]),
-    // What was changed, field by field.
+    // The change, field by field.
     ("Activity", &["before", "after"]),
-    // What became of a file, and what is wrong with it, by line.
+    // The result of a file, and its faults by line.
     ("Audit", &["summary", "errors"]),
     // Sealed: Postgres does not know it.
     ("MachineConfigTemplate", &["encryptionKey"]),
