@@ -3,8 +3,9 @@
 
 use super::{
     campaign::{Campaign, CampaignDraft, CampaignPatch},
-    voucher::{Voucher, VoucherDraft},
+    voucher::Voucher,
     voucher_change::VoucherReplacement,
+    voucher_draft::VoucherDraft,
 };
 
 /// The lines of a coupon and its style.

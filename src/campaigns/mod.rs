@@ -25,6 +25,7 @@ pub mod style;
 pub mod terms;
 pub mod voucher;
 pub mod voucher_change;
+pub mod voucher_draft;
 mod voucher_http;
 pub(crate) mod voucher_list;
 pub(crate) mod voucher_store;

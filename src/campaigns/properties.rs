@@ -99,6 +99,24 @@ impl CampaignDefaults {
 }
 
 impl OwnProperties {
+    /// Lists the pointers of those that are given, besides the type.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("/value", self.value.is_some()),
+            ("/redemptionLimit", self.redemption_limit.is_some()),
+            ("/resetFrequency", self.reset_frequency.is_some()),
+            ("/startsOn", self.starts_on.is_some()),
+            ("/expiresOn", self.expires_on.is_some()),
+            ("/timeZone", self.time_zone.is_some()),
+            ("/text1", self.text1.is_some()),
+            ("/text2", self.text2.is_some()),
+            ("/text3", self.text3.is_some()),
+            ("/text4", self.text4.is_some()),
+            ("/style", self.style.is_some()),
+        ];
+        all.into_iter().filter_map(|(pointer, given)| given.then_some(pointer))
+    }
+
     /// Returns what a voucher has of its own once it was asked to be as `asked`: it goes on following its
     /// campaign where it does so far and is asked for what the campaign has.
     #[must_use]

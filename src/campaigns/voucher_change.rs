@@ -5,7 +5,7 @@ use super::{
     rules,
     schedule::ScheduleColumns,
     terms::{Checks, Span, Switch, TEXT_MAX, VALUE_MAX, ValueType, zone},
-    voucher::{VoucherDraftType, check_look},
+    voucher_draft::{VoucherDraftType, check_look},
 };
 use crate::{
     error::{Error, Result},
@@ -151,24 +151,6 @@ pub struct Standing {
     pub defaults: CampaignDefaults,
 }
 
-impl VoucherReplacement {
-    /// Lists the properties of its own, each with `true` if it is given.
-    fn given(&self) -> [(&'static str, bool); 10] {
-        [
-            ("/redemptionLimit", self.redemption_limit.is_some()),
-            ("/resetFrequency", self.reset_frequency.is_some()),
-            ("/startsOn", self.starts_on.is_some()),
-            ("/expiresOn", self.expires_on.is_some()),
-            ("/timeZone", self.time_zone.is_some()),
-            ("/text1", self.text1.is_some()),
-            ("/text2", self.text2.is_some()),
-            ("/text3", self.text3.is_some()),
-            ("/text4", self.text4.is_some()),
-            ("/style", self.style.is_some()),
-        ]
-    }
-}
-
 impl VoucherPatch {
     /// Returns `true` if it touches the terms.
     pub fn changes_terms(&self) -> bool {
@@ -208,17 +190,8 @@ impl Standing {
     pub fn replace(&mut self, new: VoucherReplacement, now: DateTime<Utc>) -> Result<Span> {
         self.in_campaign(new.campaign)?;
         let mut checks = Checks::default();
-        let follows = new.r#type == VoucherDraftType::Inherit;
-        new.r#type.check(&mut checks, new.value, &new.given());
-        checks.limit(new.redemption_limit);
-        check_look(&mut checks, [&new.text1, &new.text2, &new.text3, &new.text4], new.style.as_deref());
-        checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
-        let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
-        rules::check(&mut checks, "/validationRules", named);
-        let kind = new.r#type.kind_in(self.defaults.r#type)?;
-        let value = new.value.unwrap_or(self.defaults.value);
-        let asked = OwnProperties {
-            r#type: Some(kind).filter(|_| !follows),
+        let mut asked = OwnProperties {
+            r#type: None,
             value: new.value,
             redemption_limit: new.redemption_limit,
             reset_frequency: new.reset_frequency,
@@ -231,6 +204,17 @@ impl Standing {
             text4: new.text4,
             style: new.style,
         };
+        let follows = new.r#type == VoucherDraftType::Inherit;
+        new.r#type.check(&mut checks, &asked);
+        checks.limit(asked.redemption_limit);
+        let texts = [&asked.text1, &asked.text2, &asked.text3, &asked.text4];
+        check_look(&mut checks, texts, asked.style.as_deref());
+        checks.lines("/voucherComments", new.voucher_comments.as_deref(), TEXT_MAX);
+        let named = new.validation_rules.iter().flatten().map(|rule| (rule.field, rule.value.as_str()));
+        rules::check(&mut checks, "/validationRules", named);
+        let kind = new.r#type.kind_in(self.defaults.r#type)?;
+        let value = asked.value.unwrap_or(self.defaults.value);
+        asked.r#type = Some(kind).filter(|_| !follows);
         let own = self.own.replaced(asked, &self.defaults);
         let zone = zone(own.time_zone.as_ref().unwrap_or(&self.defaults.time_zone));
         let span = self.span(&mut checks, &own, zone, now);

@@ -5,8 +5,9 @@ use super::{
     export, links,
     logs::{self, LogEntry},
     rules::VoucherInFull,
-    voucher::{Voucher, VoucherDraft},
+    voucher::Voucher,
     voucher_change::{VoucherPatch, VoucherReplacement},
+    voucher_draft::VoucherDraft,
     voucher_list, voucher_store as store,
 };
 use crate::{

@@ -4,8 +4,9 @@ use super::{
     prints,
     schedule::schedule,
     terms::{Checks, Span, zone},
-    voucher::{NewVouchers, Voucher, code_taken},
+    voucher::Voucher,
     voucher_change::{Standing, VoucherPatch, VoucherReplacement},
+    voucher_draft::{NewVouchers, code_taken},
     voucher_list::{columns, from, look, overlay_locks, term},
 };
 use crate::{

@@ -389,6 +389,25 @@ mod tests {
         quantity: u32,
     }
 
+    /// Reads a body that comes in these pieces, of which 5 bytes are allowed.
+    async fn whole_of(pieces: &[&'static str]) -> Result<Bytes> {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok::<_, std::io::Error>(*piece)).collect();
+        whole(Request::new(Body::from_stream(futures_util::stream::iter(pieces))), 5).await
+    }
+
+    #[tokio::test]
+    async fn a_body_is_put_together_of_its_pieces_up_to_its_limit() {
+        for pieces in [&["abcde"][..], &["ab", "cde"], &["", "a", "", "bcd", "e"], &["a", "b", "c", "d", "e"]]
+        {
+            assert_eq!(whole_of(pieces).await.unwrap(), "abcde", "{pieces:?}");
+        }
+        assert_eq!(whole_of(&[]).await.unwrap(), "");
+        for pieces in [&["abcdef"][..], &["abcde", "f"], &["abc", "de", "f"], &["a", "bcdef"]] {
+            let refused = whole_of(pieces).await;
+            assert!(matches!(refused, Err(Error::TooLarge { limit_bytes: 5, .. })), "{pieces:?}");
+        }
+    }
+
     fn complaint(body: &str) -> (u16, String) {
         let error = parse::<Order>(body.as_bytes()).unwrap_err();
         let problem = error.problem();

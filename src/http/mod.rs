@@ -14,6 +14,7 @@ pub mod health;
 pub mod link;
 pub mod list;
 pub mod metrics;
+mod normal_uri;
 mod openapi;
 mod pace;
 pub mod peer;
@@ -24,7 +25,6 @@ mod room;
 mod security_txt;
 pub mod sheet;
 mod strict;
-mod tidy;
 pub mod trace;
 pub mod unread;
 pub mod written_back;
@@ -158,7 +158,7 @@ impl Surface {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        tidy::tidy(request.uri_mut());
+        normal_uri::normalize(request.uri_mut());
         let address = peer.map(|peer| peer::address(peer, &request, &self.edge.app.config.trusted_proxies));
         if address.is_some() {
             request.extensions_mut().insert(ClientAddress(address));

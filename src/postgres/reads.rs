@@ -44,7 +44,8 @@ pub struct Reading {
     _place: Place,
     /// Among the lists, or the exports, reports or charts.
     narrower: Place,
-    is_long: bool,
+    /// `true` until a list takes a place among the exports.
+    is_short_list: bool,
 }
 
 impl Reading {
@@ -61,9 +62,9 @@ impl Reading {
     /// Takes a place among the exports: it takes as long as its reader does from here on. Refuses where none is
     /// free, as nobody may wait for one in a turn.
     pub fn lengthen(&mut self) -> Result<()> {
-        if !self.is_long {
+        if self.is_short_list {
             self.narrower = self.exports.try_enter(self.group)?;
-            self.is_long = true;
+            self.is_short_list = false;
         }
         Ok(())
     }
@@ -119,31 +120,31 @@ impl Reads {
 
     /// Waits for a turn of the user group `group` to read a list.
     pub async fn list(&self, group: i64) -> Result<Reading> {
-        self.turn(self.lists.enter(group).await?, false, group).await
+        self.turn(self.lists.enter(group).await?, true, group).await
     }
 
     /// The same for an export. It takes as long as its reader does, so nobody waits for one to end.
     pub async fn export(&self, group: i64) -> Result<Reading> {
-        self.turn(self.exports.try_enter(group)?, true, group).await
+        self.turn(self.exports.try_enter(group)?, false, group).await
     }
 
     /// The same for a list that is too long for a turn of its own. It waits for exports to end: its reader has asked
     /// for a list, and knows nothing of places.
     pub async fn long_list(&self, group: i64) -> Result<Reading> {
-        self.turn(self.exports.enter(group).await?, true, group).await
+        self.turn(self.exports.enter(group).await?, false, group).await
     }
 
     /// The same for a report.
     pub async fn report(&self, group: i64) -> Result<Reading> {
-        self.turn(self.reports.enter(group).await?, true, group).await
+        self.turn(self.reports.enter(group).await?, false, group).await
     }
 
     /// The same for a chart.
     pub async fn chart(&self, group: i64) -> Result<Reading> {
-        self.turn(self.charts.enter(group).await?, true, group).await
+        self.turn(self.charts.enter(group).await?, false, group).await
     }
 
-    async fn turn(&self, narrower: Place, is_long: bool, group: i64) -> Result<Reading> {
+    async fn turn(&self, narrower: Place, is_short_list: bool, group: i64) -> Result<Reading> {
         let place = self.all.enter(group).await?;
         Ok(Reading {
             db: self.db.clone(),
@@ -152,7 +153,7 @@ impl Reads {
             timeout: self.timeout,
             _place: place,
             narrower,
-            is_long,
+            is_short_list,
         })
     }
 }

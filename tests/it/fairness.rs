@@ -6,7 +6,7 @@ use crate::{
     world::{A, B},
 };
 use axum::http::header;
-use futures_util::future::try_join_all;
+use futures_util::{FutureExt, future::try_join_all};
 use scrip::jobs::worker::work_one;
 use serde_json::json;
 use sqlx::postgres::PgListener;
@@ -118,6 +118,23 @@ async fn look_ups_of_one_group_leave_room_for_others_and_all_of_them_for_vends()
     drop(of_a);
     drop(of_b);
     b.get("/voucher").await.expect(200);
+}
+
+#[tokio::test]
+async fn lists_of_one_group_leave_half_of_the_processors_to_vends() {
+    let app = TestApp::new().await;
+    let reads = &app.app.reads;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let half = app.app.config.read_connections as usize / 2;
+    let share = (cores / 2).clamp(1, half);
+    let held = try_join_all((0..share).map(|_| reads.list(A))).await.unwrap();
+    assert!(reads.list(A).now_or_never().is_none(), "one more waits for its turn");
+    let other = reads.list(B).now_or_never().unwrap().unwrap();
+    let workers: String =
+        sqlx::query_scalar("SHOW max_parallel_workers_per_gather").fetch_one(&*other).await.unwrap();
+    assert_eq!(workers, "0", "a look-up is one processor's work");
+    drop(held);
+    assert!(reads.list(A).now_or_never().is_some());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Papers that are written from the code: settings with their defaults, metrics with their meaning.
+//! Documentation that is written from the code: settings with their defaults, metrics with their meaning.
 
-use crate::support::paper::paper;
+use crate::support::generated::assert_generated;
 use scrip::config::Config;
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
@@ -41,7 +41,7 @@ fn every_setting_is_in_the_list_with_its_default() {
         writeln!(table, "| `{variable}` | {default} | {text} |").unwrap();
     }
     assert_eq!(documented().len(), defaults.as_object().unwrap().len());
-    paper("docs/settings.md", &table);
+    assert_generated("docs/settings.md", &table);
 }
 
 /// Names that stand behind one of these in the code.
@@ -86,5 +86,5 @@ fn every_metric_is_described() {
     for metric in scrip::http::metrics::DESCRIPTIONS {
         writeln!(table, "| `{}` | {} | {} |", metric.name, metric.kind.word(), metric.text).unwrap();
     }
-    paper("docs/metrics.md", &table);
+    assert_generated("docs/metrics.md", &table);
 }

@@ -1,6 +1,6 @@
 //! The surface as a whole: what is promised is documented, and what is documented hangs together.
 
-use crate::{app::TestApp, support::paper::paper};
+use crate::{app::TestApp, support::generated::assert_generated};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -78,7 +78,7 @@ fn the_list_of_operations_is_what_it_was() {
 #[test]
 fn the_document_is_the_one_in_the_repository() {
     let document = serde_json::to_string_pretty(&scrip::http::document()).unwrap();
-    paper("docs/openapi.json", &format!("{document}\n"));
+    assert_generated("docs/openapi.json", &format!("{document}\n"));
 }
 
 #[test]

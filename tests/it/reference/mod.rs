@@ -48,13 +48,13 @@ const UNSEEN: &str = include_str!("unseen.json");
 pub struct Operation {
     /// Method and path.
     call: String,
-    /// Who calls: a user unless it is `nobody`, who has no token, or the machine's `gateway`.
+    /// The caller: a user unless it is `nobody`, who has no token, or the machine's `gateway`.
     #[serde(default)]
     caller: Option<String>,
     /// The reference's example.
     #[serde(default)]
     body: Option<Value>,
-    /// What stands in for placeholders of the body and of the path, by pointer or by name.
+    /// The values for placeholders of the body and of the path, by pointer or by name.
     #[serde(default)]
     with: Map<String, Value>,
     /// Values of a parameter of the path, each of which is tried.
@@ -65,7 +65,7 @@ pub struct Operation {
     queries: Vec<String>,
     /// The status of a success.
     status: u16,
-    /// What the answer looks like.
+    /// The shape of the answer.
     answer: Value,
 }
 

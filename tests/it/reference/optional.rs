@@ -1,4 +1,4 @@
-//! What the reference leaves optional or says is not used, and what is none although something is there.
+//! Fields that the reference leaves optional or says are not used, and values that stand for none.
 
 use crate::{
     app::TestApp,

@@ -21,7 +21,7 @@ impl Replay {
         Self { world: World::new().await, shapes: Shapes::read(SHAPES) }
     }
 
-    /// What the world lacks.
+    /// The things that the world lacks.
     pub fn flaws(&self) -> Vec<String> {
         self.world.flaws()
     }

@@ -1,4 +1,4 @@
-//! What an answer is to look like: names and JSON types, as an example shows them.
+//! The shape of an answer: names and JSON types, as an example shows them.
 
 use chrono::DateTime;
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether this is an instant with fractions of seconds.
+/// Returns `true` for an instant with fractions of seconds.
 fn has_fractions(text: &str) -> bool {
     DateTime::parse_from_rfc3339(text).is_ok() && text.contains('.')
 }

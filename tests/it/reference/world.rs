@@ -26,7 +26,7 @@ pub struct World {
     flaws: Mutex<Vec<String>>,
 }
 
-/// What is created, in this order: a name, where, and from what.
+/// The things that are created, in this order: a name, the path, and the body.
 #[expect(clippy::too_many_lines, reason = "a list")]
 fn made() -> Vec<(&'static str, &'static str, Value)> {
     let criteria = json!({
@@ -202,7 +202,7 @@ impl World {
         world
     }
 
-    /// What machines, people and the server itself have done.
+    /// The doings of machines, people and the server itself.
     async fn happen(&mut self) {
         let key = world::key(&self.test.app.db, world::A, Some("ref-1"), &["gateway"]).await;
         self.gateway = self.test.bearer(key);
@@ -268,7 +268,7 @@ impl World {
         }
     }
 
-    /// What no client can bring about at once: time, and others' endpoints.
+    /// Things that no client can bring about at once: time, and others' endpoints.
     async fn behind_the_scenes(&self) {
         let db = &self.test.app.db;
         for sql in [
@@ -314,12 +314,12 @@ impl World {
         serde_json::from_slice(&reply.body).unwrap_or_default()
     }
 
-    /// What could not be made.
+    /// The things that could not be made.
     pub fn flaws(&self) -> Vec<String> {
         self.flaws.lock().unwrap().clone()
     }
 
-    /// Who calls an operation.
+    /// The caller of an operation.
     pub fn caller(&self, name: Option<&str>) -> &Client {
         match name {
             None => &self.user,
@@ -367,7 +367,7 @@ impl World {
                         (name, value)
                     })
                     .collect();
-                // What stands in for something that the example leaves out.
+                // A value for something that the example leaves out.
                 for (place, given) in with {
                     if let Some(name) =
                         place.strip_prefix(&format!("{pointer}/")).filter(|name| !name.contains('/'))

@@ -4,9 +4,10 @@ pub mod app;
 pub mod client;
 pub mod database;
 pub mod field;
+pub mod generated;
 pub mod load;
 pub mod pair;
-pub mod paper;
+
 pub mod server;
 pub mod stores;
 pub mod tally;

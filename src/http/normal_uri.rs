@@ -10,16 +10,16 @@ const CACHE_BUSTER: &str = "_";
 const PAGE: &str = "/docs/";
 
 /// Takes away a slash at the end, parameters without a value, and the cache buster.
-pub(super) fn tidy(uri: &mut Uri) {
-    let Some(tidied) = tidied(uri.path(), uri.query()) else { return };
+pub(super) fn normalize(uri: &mut Uri) {
+    let Some(normal) = normalized(uri.path(), uri.query()) else { return };
     let mut parts = std::mem::take(uri).into_parts();
     // Parts of an address that was read make one again.
-    parts.path_and_query = PathAndQuery::try_from(tidied).ok();
+    parts.path_and_query = PathAndQuery::try_from(normal).ok();
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// Returns the path and query of an address that is not tidy.
-fn tidied(path: &str, query: Option<&str>) -> Option<String> {
+/// Returns the path and query of an address that is not normal.
+fn normalized(path: &str, query: Option<&str>) -> Option<String> {
     let ends_with_slash = path.len() > 1 && path.ends_with('/') && !path.ends_with(PAGE);
     let says_something = |pair: &&str| {
         let (name, value) = split(pair);
@@ -28,13 +28,13 @@ fn tidied(path: &str, query: Option<&str>) -> Option<String> {
     if !ends_with_slash && query.is_none_or(|query| query.split('&').all(|pair| says_something(&pair))) {
         return None;
     }
-    let mut tidied = path.strip_suffix('/').filter(|_| ends_with_slash).unwrap_or(path).to_owned();
+    let mut normal = path.strip_suffix('/').filter(|_| ends_with_slash).unwrap_or(path).to_owned();
     let pairs = query.unwrap_or_default().split('&').filter(says_something);
     for (place, pair) in pairs.enumerate() {
-        tidied.push(if place == 0 { '?' } else { '&' });
-        tidied.push_str(pair);
+        normal.push(if place == 0 { '?' } else { '&' });
+        normal.push_str(pair);
     }
-    Some(tidied)
+    Some(normal)
 }
 
 #[cfg(test)]
@@ -42,15 +42,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tidy_of(text: &str) -> String {
+    fn normal_of(text: &str) -> String {
         let mut uri: Uri = text.parse().unwrap();
-        tidy(&mut uri);
+        normalize(&mut uri);
         uri.to_string()
     }
 
     #[test]
-    fn what_says_nothing_is_taken_away() {
-        for (address, tidied) in [
+    fn parts_that_say_nothing_are_taken_away() {
+        for (address, normal) in [
             ("/campaign", "/campaign"),
             ("/campaign/", "/campaign"),
             ("/v1/campaign/?limit=&_=17", "/v1/campaign"),
@@ -65,16 +65,16 @@ mod tests {
             ("/", "/"),
             ("*", "*"),
         ] {
-            assert_eq!(tidy_of(address), tidied, "{address}");
+            assert_eq!(normal_of(address), normal, "{address}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_tidy_stays_as_it_is(path in "(/[a-z]{1,3}){1,3}/?", query in "[a-z_=&\\[\\]%]{0,20}") {
+        fn a_normal_address_stays_as_it_is(path in "(/[a-z]{1,3}){1,3}/?", query in "[a-z_=&\\[\\]%]{0,20}") {
             let query = query.replace('%', "%41");
-            let once = tidy_of(&format!("{path}?{query}"));
-            prop_assert_eq!(tidy_of(&once), once);
+            let once = normal_of(&format!("{path}?{query}"));
+            prop_assert_eq!(normal_of(&once), once);
         }
     }
 }

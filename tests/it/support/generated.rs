@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-/// Compares a paper with what it has to say; `INSTA_UPDATE=always` writes it instead, as it does snapshots.
-pub fn paper(path: &str, text: &str) {
+/// Compares a file with what the code says; `INSTA_UPDATE=always` writes it instead, as it does snapshots.
+pub fn assert_generated(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         fs::write(&file, text).unwrap();
